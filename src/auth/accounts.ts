@@ -1,0 +1,44 @@
+import { Injectable } from '@nestjs/common';
+import { Database } from '../database/index.js';
+import { Sessions } from '../sessions/sessions.repository.js';
+import { Clock } from '../tokens/clock.js';
+import { TokenError } from '../tokens/token.errors.js';
+import { Users } from '../users/users.repository.js';
+import { type AccountDto, toAccountDto } from './dto/account.dto.js';
+import { type Principal } from './principal.js';
+
+/** The accounts behind the principals, for features. */
+@Injectable()
+export class Accounts {
+  constructor(
+    private readonly db: Database,
+    private readonly users: Users,
+    private readonly sessions: Sessions,
+    private readonly clock: Clock,
+  ) {}
+
+  /** @throws TokenError `token_revoked` when the account is gone: its tokens die with it */
+  async get(userId: string): Promise<AccountDto> {
+    const user = await this.users.findById(userId);
+    if (!user) throw new TokenError('token_revoked', `account ${userId} has been deleted`);
+    return toAccountDto(user);
+  }
+
+  async findByUsername(username: string): Promise<AccountDto | undefined> {
+    const user = await this.users.findByUsername(username);
+    return user && toAccountDto(user);
+  }
+
+  /** Names by id; deleted accounts are absent. */
+  async usernames(ids: string[]): Promise<Map<string, string>> {
+    return this.users.usernames(ids);
+  }
+
+  /** Removes the account with all that references it, and ends its sessions, in one transaction. */
+  async delete({ userId }: Principal): Promise<void> {
+    await this.db.inTransaction(async (tx) => {
+      await this.users.delete(tx, userId);
+      await this.sessions.endAll(tx, userId, 'account_deleted', this.clock.now());
+    });
+  }
+}

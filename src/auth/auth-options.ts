@@ -1,0 +1,13 @@
+import { type SessionOptions } from '../sessions/session-options.js';
+import { type KeyRing } from '../tokens/key-ring.js';
+import { type TokenOptions } from '../tokens/token-options.js';
+
+/** Everything that can be set about authentication. Durations are milliseconds. A class: its own DI token. */
+export abstract class AuthOptions {
+  abstract readonly keys: KeyRing;
+  abstract readonly tokens: TokenOptions;
+  abstract readonly sessions: Omit<SessionOptions, 'accessTtl'>;
+  /** How old the password proof may be on a fresh route that says nothing else. */
+  abstract readonly freshMaxAge: number;
+  abstract readonly registration: 'open' | 'closed';
+}

@@ -1,0 +1,22 @@
+import { type ExecutionContext } from '@nestjs/common';
+import { type IncomingMessage } from 'node:http';
+import { type AuthPolicy } from './policy/auth-policy.js';
+import { type Principal, type TokenClaims } from './principal.js';
+
+/** What the auth room reads from and leaves on a request; Fastify's and Express's both fit. */
+export interface AuthRequest {
+  headers: IncomingMessage['headers'];
+  /** Fastify's wrapper holds Node's request here; Express's request is Node's. */
+  raw?: IncomingMessage;
+  rawHeaders?: string[];
+  ip?: string;
+  /** What the route demands; set by the global guard before any strategy runs. */
+  authPolicy?: AuthPolicy;
+  /** Set by Passport once a token was accepted: who, and the claims that say so. */
+  user?: Principal;
+  authInfo?: TokenClaims;
+}
+
+export function requestOf(context: ExecutionContext): AuthRequest {
+  return context.switchToHttp().getRequest<AuthRequest>();
+}

@@ -1,0 +1,70 @@
+import { ApiProperty } from '@nestjs/swagger';
+import { Transform } from 'class-transformer';
+import { IsNotEmpty, IsString, Matches, MaxLength, MinLength } from 'class-validator';
+import { USERNAME } from '../../users/users.repository.js';
+
+export const SHORTEST_PASSWORD = 8;
+/** Bounds the work of hashing; nothing shorter is ever cut (ASVS 6.2.8). */
+export const LONGEST_PASSWORD = 256;
+
+function toLowerCase({ value }: { value: unknown }): unknown {
+  return typeof value === 'string' ? value.toLowerCase() : value;
+}
+
+export class RegisterDto {
+  @ApiProperty({
+    example: 'cosmo',
+    minLength: 3,
+    maxLength: 32,
+    pattern: USERNAME.source,
+    description: 'Lower-cased.',
+  })
+  @Transform(toLowerCase)
+  @Matches(USERNAME, { message: 'username must be 3 to 32 of a-z, 0-9, dot, underscore and hyphen' })
+  @IsString()
+  readonly username!: string;
+
+  @ApiProperty({ example: 'space-corgi', minLength: SHORTEST_PASSWORD, maxLength: LONGEST_PASSWORD })
+  @MaxLength(LONGEST_PASSWORD)
+  @MinLength(SHORTEST_PASSWORD)
+  @IsString()
+  readonly password!: string;
+}
+
+/** Looser than registration: a name that cannot exist is answered as a wrong password, not as a bad request. */
+export class LoginDto {
+  @ApiProperty({ example: 'cosmo', maxLength: 256 })
+  @Transform(toLowerCase)
+  @MaxLength(256)
+  @IsNotEmpty()
+  @IsString()
+  readonly username!: string;
+
+  @ApiProperty({ example: 'space-corgi', maxLength: LONGEST_PASSWORD })
+  @MaxLength(LONGEST_PASSWORD)
+  @IsNotEmpty()
+  @IsString()
+  readonly password!: string;
+}
+
+export class ReauthenticateDto {
+  @ApiProperty({ example: 'space-corgi', maxLength: LONGEST_PASSWORD })
+  @MaxLength(LONGEST_PASSWORD)
+  @IsNotEmpty()
+  @IsString()
+  readonly password!: string;
+}
+
+export class ChangePasswordDto {
+  @ApiProperty({ example: 'space-corgi', maxLength: LONGEST_PASSWORD })
+  @MaxLength(LONGEST_PASSWORD)
+  @IsNotEmpty()
+  @IsString()
+  readonly current_password!: string;
+
+  @ApiProperty({ example: 'lunar-dachshund', minLength: SHORTEST_PASSWORD, maxLength: LONGEST_PASSWORD })
+  @MaxLength(LONGEST_PASSWORD)
+  @MinLength(SHORTEST_PASSWORD)
+  @IsString()
+  readonly new_password!: string;
+}

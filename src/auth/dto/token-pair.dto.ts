@@ -1,0 +1,19 @@
+import { ApiProperty } from '@nestjs/swagger';
+
+/** RFC 6749 §5.1, with the life of the refresh token beside that of the access token. */
+export class TokenPairDto {
+  @ApiProperty()
+  readonly access_token!: string;
+
+  @ApiProperty({ enum: ['Bearer'] })
+  readonly token_type!: 'Bearer';
+
+  @ApiProperty({ description: 'Seconds.', example: 900 })
+  readonly expires_in!: number;
+
+  @ApiProperty()
+  readonly refresh_token!: string;
+
+  @ApiProperty({ description: 'Seconds.', example: 1_209_600 })
+  readonly refresh_expires_in!: number;
+}

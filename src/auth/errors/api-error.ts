@@ -1,0 +1,42 @@
+import { HttpException } from '@nestjs/common';
+import { STATUS_CODES } from 'node:http';
+
+export interface FieldError {
+  field: string;
+  messages: string[];
+}
+
+interface ApiErrorOptions {
+  /** For the log with the request id; never sent. */
+  reason?: string;
+  /** Seconds. */
+  retryAfter?: number;
+  /** With `validation_failed`: every field that was refused, and why. */
+  errors?: FieldError[];
+  cause?: unknown;
+}
+
+/**
+ * An error answer with a stable `errorCode`. Features throw it for their own cases:
+ * `throw new ApiError(409, 'insufficient_funds', 'Not enough money for this transfer')`.
+ */
+export class ApiError extends HttpException {
+  readonly reason: string | undefined;
+  readonly retryAfter: number | undefined;
+
+  constructor(status: number, errorCode: string, message: string, options: ApiErrorOptions = {}) {
+    const { reason, retryAfter, errors, cause } = options;
+    super(
+      { statusCode: status, error: STATUS_CODES[status], message, errorCode, ...(errors ? { errors } : {}) },
+      status,
+      { errorCode, cause },
+    );
+    this.reason = reason;
+    this.retryAfter = retryAfter;
+  }
+}
+
+export function validationFailed(errors: FieldError[]): ApiError {
+  const message = errors.map(({ field, messages }) => `${field}: ${messages.join(', ')}`).join('; ');
+  return new ApiError(400, 'validation_failed', message, { errors });
+}

@@ -1,0 +1,40 @@
+import { type TokenErrorCode } from '../../tokens/token.errors.js';
+
+/** The `WWW-Authenticate` parameters after the scheme, in order. */
+export type ChallengeParameters = Record<string, string | number>;
+
+/**
+ * RFC 9110 §11.6.1: every value as a quoted-string. What a quoted-string cannot hold is dropped, `"` and `\` are
+ * escaped, so that no text can end the header early or smuggle in a parameter.
+ */
+export function bearerChallenge(parameters: ChallengeParameters = {}): string {
+  const quoted = Object.entries(parameters).map(([name, value]) => `${name}=${quote(String(value))}`);
+  return ['Bearer', quoted.join(', ')].filter(Boolean).join(' ');
+}
+
+function quote(value: string): string {
+  return `"${value.replace(/[^\t\x20-\x7e]/g, '').replace(/["\\]/g, '\\$&')}"`;
+}
+
+/** What the client is told of a refused token; the true reason stays in the log. */
+export const TOKEN_MESSAGES: Record<TokenErrorCode, string> = {
+  token_missing: 'Missing bearer token',
+  token_invalid: 'Token is invalid',
+  token_expired: 'Token has expired',
+  token_wrong_type: 'Token is of the wrong type for this route',
+  token_revoked: 'Token has been revoked',
+  refresh_token_reused: 'Refresh token has been used before; the session has been ended',
+  fresh_token_required: 'Fresh token required',
+};
+
+/** RFC 6750 §3.1: no error parameter where no token was sent. RFC 9470 §3: what the step-up must satisfy. */
+export function tokenChallenge(code: TokenErrorCode, maxAgeSeconds?: number): string {
+  if (code === 'token_missing') return bearerChallenge();
+  const description = { error_description: TOKEN_MESSAGES[code] };
+  if (code !== 'fresh_token_required') return bearerChallenge({ error: 'invalid_token', ...description });
+  return bearerChallenge({
+    error: 'insufficient_user_authentication',
+    ...description,
+    ...(maxAgeSeconds === undefined ? {} : { max_age: maxAgeSeconds }),
+  });
+}

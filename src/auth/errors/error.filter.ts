@@ -1,0 +1,140 @@
+import { type ArgumentsHost, Catch, type ExceptionFilter, HttpException, Logger } from '@nestjs/common';
+import { HttpAdapterHost } from '@nestjs/core';
+import { STATUS_CODES } from 'node:http';
+import { isUnavailable } from '../../database/index.js';
+import { TokenError } from '../../tokens/token.errors.js';
+import { ApiError } from './api-error.js';
+import { bearerChallenge, TOKEN_MESSAGES, tokenChallenge } from './challenge.js';
+
+/** The stable code of an error that names none itself; other statuses are named by their own text. */
+const CODE_OF_STATUS: Record<number, string> = {
+  400: 'validation_failed',
+  401: 'token_invalid',
+  413: 'payload_too_large',
+  415: 'unsupported_media_type',
+  429: 'rate_limited',
+  500: 'internal_error',
+  503: 'overloaded',
+};
+
+function codeOf(status: number): string {
+  return CODE_OF_STATUS[status] ?? (STATUS_CODES[status] ?? 'error').toLowerCase().replace(/[^a-z]+/g, '_');
+}
+
+/** Seconds after which a client may come again when the database was away. */
+const RETRY_AFTER = 2;
+
+interface Answer {
+  status: number;
+  body: unknown;
+  headers: Record<string, string>;
+}
+
+/** Every error leaves the application here: one shape, the right challenge, and the reason in the log only. */
+@Catch()
+export class ErrorFilter implements ExceptionFilter {
+  private readonly logger = new Logger('Errors');
+
+  constructor(private readonly host: HttpAdapterHost) {}
+
+  catch(exception: unknown, host: ArgumentsHost): void {
+    const { httpAdapter } = this.host;
+    const request = host.switchToHttp().getRequest<LoggedRequest>();
+    const response: unknown = host.switchToHttp().getResponse();
+    const answer = toAnswer(exception);
+    this.log(exception, answer, request);
+    if (httpAdapter.isHeadersSent(response)) {
+      httpAdapter.end(response);
+      return;
+    }
+    for (const [name, value] of Object.entries(answer.headers)) httpAdapter.setHeader(response, name, value);
+    httpAdapter.reply(response, answer.body, answer.status);
+  }
+
+  /** The true reason, under the request id that the client has too. */
+  private log(exception: unknown, { status, body }: Answer, request: LoggedRequest): void {
+    const { errorCode } = body as { errorCode?: string };
+    const path = request.url?.split('?')[0];
+    const line = `${status} ${errorCode} ${request.method} ${path} [${request.id}]: ${reasonOf(exception)}`;
+    if (status === 500) this.logger.error(line, exception instanceof Error ? exception.stack : undefined);
+    else if (status > 500) this.logger.warn(line);
+    else if (status === 401 || status === 403) this.logger.log(line);
+    else this.logger.debug(line);
+  }
+}
+
+interface LoggedRequest {
+  id?: string;
+  method?: string;
+  url?: string;
+}
+
+function reasonOf(exception: unknown): string {
+  if (exception instanceof TokenError) return exception.reason;
+  if (exception instanceof ApiError && exception.reason !== undefined) return exception.reason;
+  return exception instanceof Error ? exception.message : String(exception);
+}
+
+function toAnswer(exception: unknown): Answer {
+  if (exception instanceof TokenError) return answerToken(exception);
+  if (exception instanceof HttpException) return answerHttp(exception);
+  if (isUnavailable(exception)) {
+    const message = 'The database cannot be reached; try again shortly';
+    return answerHttp(new ApiError(503, 'database_unavailable', message, { retryAfter: RETRY_AFTER }));
+  }
+  const status = clientErrorStatus(exception);
+  if (status !== undefined) return answerHttp(new HttpException((exception as Error).message, status));
+  return answerHttp(new ApiError(500, 'internal_error', 'Internal server error'));
+}
+
+function answerToken({ code, maxAge }: TokenError): Answer {
+  const seconds = maxAge === undefined ? undefined : Math.floor(maxAge / 1000);
+  return {
+    status: 401,
+    body: { statusCode: 401, error: STATUS_CODES[401], message: TOKEN_MESSAGES[code], errorCode: code },
+    headers: { 'WWW-Authenticate': tokenChallenge(code, seconds) },
+  };
+}
+
+function answerHttp(exception: HttpException): Answer {
+  const status = exception.getStatus();
+  const retryAfter = exception instanceof ApiError ? exception.retryAfter : undefined;
+  return {
+    status,
+    body: bodyOf(exception, status),
+    headers: {
+      // RFC 9110 §15.5.2: a 401 without a challenge is malformed.
+      ...(status === 401 ? { 'WWW-Authenticate': bearerChallenge() } : {}),
+      ...(retryAfter === undefined ? {} : { 'Retry-After': String(retryAfter) }),
+    },
+  };
+}
+
+function bodyOf(exception: HttpException, status: number): unknown {
+  const given = exception.getResponse();
+  // Not an error of Nest's shape, such as a health report: left as it is.
+  if (typeof given === 'object' && !('statusCode' in given)) return given;
+  const body = typeof given === 'object' ? given : {};
+  const errorCode = exception.errorCode ?? codeOf(status);
+  const named = {
+    statusCode: status,
+    error: STATUS_CODES[status],
+    message: exception.message,
+    ...body,
+    errorCode,
+  };
+  const hasErrors = errorCode !== 'validation_failed' || 'errors' in body;
+  return hasErrors ? named : { ...named, errors: [{ field: 'request', messages: [exception.message] }] };
+}
+
+/** The status with which an exception will be answered. */
+export function statusOf(exception: unknown): number {
+  return toAnswer(exception).status;
+}
+
+/** The status of what the HTTP adapter refused before a handler ran: a broken body, a wrong media type. */
+function clientErrorStatus(exception: unknown): number | undefined {
+  const status =
+    exception instanceof Error ? (exception as Error & { statusCode?: unknown }).statusCode : undefined;
+  return typeof status === 'number' && status >= 400 && status < 500 ? status : undefined;
+}

@@ -1,0 +1,58 @@
+import { type CallHandler, type ExecutionContext, Injectable, type NestInterceptor } from '@nestjs/common';
+import { catchError, concatMap, from, type Observable, of } from 'rxjs';
+import { SpentTokens } from '../../sessions/spent-tokens.js';
+import { Clock } from '../../tokens/clock.js';
+import { TokenError } from '../../tokens/token.errors.js';
+import { AuthOptions } from '../auth-options.js';
+import { type AuthRequest, requestOf } from '../auth-request.js';
+import { statusOf } from '../errors/error.filter.js';
+import { freshMaxAgeOf } from './fresh-access.strategy.js';
+
+/**
+ * Spends the fresh token of a `once` route: claimed before the handler and its validation, after every guard (a
+ * request that another guard refuses costs nothing). A 4xx answer gives the token back; success, a 5xx and a
+ * crash keep it, because nobody knows what a handler that broke has done.
+ */
+@Injectable()
+export class OnceInterceptor implements NestInterceptor {
+  constructor(
+    private readonly spent: SpentTokens,
+    private readonly clock: Clock,
+    private readonly options: AuthOptions,
+  ) {}
+
+  async intercept(context: ExecutionContext, next: CallHandler): Promise<Observable<unknown>> {
+    const request = requestOf(context);
+    const claims = request.authInfo;
+    // A class may declare `once` and one of its handlers something else.
+    if (request.authPolicy?.level !== 'fresh-access' || !request.authPolicy.once || !claims)
+      return next.handle();
+    await this.claim(claims.jti, claims.exp, request);
+
+    const response = context.switchToHttp().getResponse<{ statusCode: number }>();
+    return next.handle().pipe(
+      concatMap((body) =>
+        isClientError(response.statusCode) ? from(this.giveBack(claims.jti, body)) : of(body),
+      ),
+      catchError(async (error: unknown) => {
+        if (isClientError(statusOf(error))) await this.spent.giveBack(claims.jti);
+        throw error;
+      }),
+    );
+  }
+
+  private async claim(jti: string, expiresAt: number, request: AuthRequest): Promise<void> {
+    if (await this.spent.claim(jti, expiresAt * 1000, this.clock.now())) return;
+    const maxAge = freshMaxAgeOf(request, this.options);
+    throw new TokenError('fresh_token_required', `token ${jti} has been spent`, maxAge);
+  }
+
+  private async giveBack(jti: string, body: unknown): Promise<unknown> {
+    await this.spent.giveBack(jti);
+    return body;
+  }
+}
+
+function isClientError(status: number): boolean {
+  return status >= 400 && status < 500;
+}

@@ -1,0 +1,21 @@
+import { Controller, Get, Header } from '@nestjs/common';
+import { ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
+import { KeyRing } from '../tokens/key-ring.js';
+import { Public } from './policy/public.decorator.js';
+
+@ApiTags('keys')
+@Controller('.well-known')
+export class JwksController {
+  constructor(private readonly keys: KeyRing) {}
+
+  @Public()
+  @Get('jwks.json')
+  @Header('Cache-Control', 'max-age=300')
+  @ApiOperation({ summary: 'The public keys that verify access tokens (RFC 7517)' })
+  @ApiOkResponse({
+    schema: { type: 'object', properties: { keys: { type: 'array', items: { type: 'object' } } } },
+  })
+  jwks(): ReturnType<KeyRing['publicJwks']> {
+    return this.keys.publicJwks();
+  }
+}

@@ -1,0 +1,30 @@
+import { type ExecutionContext } from '@nestjs/common';
+import { AuthGuard } from '@nestjs/passport';
+import { type Strategy } from 'passport-jwt';
+import { TokenError } from '../../tokens/token.errors.js';
+import { toTokenError } from '../../tokens/token-verifier.js';
+import { requestOf } from '../auth-request.js';
+import { bearerToken } from '../bearer-token.js';
+
+/**
+ * A Passport guard with its strategy's instance. Never its name: Passport's registry of names is global to the
+ * process, so of two applications the later one's strategy (and keys, and database) would answer for both.
+ */
+export abstract class TokenGuard extends AuthGuard() {
+  constructor(strategy: Strategy) {
+    super({ defaultStrategy: strategy });
+  }
+
+  override async canActivate(context: ExecutionContext): Promise<boolean> {
+    if (bearerToken(requestOf(context)) === null)
+      throw new TokenError('token_missing', 'no bearer token was sent');
+    return (await super.canActivate(context)) as boolean;
+  }
+
+  /** Passport drops the reason on the way to a bare 401; here it becomes the error that the client can act on. */
+  override handleRequest<T>(error: unknown, user: T | false | null, info: unknown): T {
+    if (error) throw error;
+    if (!user) throw toTokenError(info);
+    return user;
+  }
+}

@@ -1,0 +1,200 @@
+import { plainToInstance, Transform } from 'class-transformer';
+import {
+  IsIn,
+  IsInt,
+  IsNotEmpty,
+  IsString,
+  Max,
+  Min,
+  registerDecorator,
+  validateSync,
+  type ValidationArguments,
+} from 'class-validator';
+import { formatDuration, parseDuration } from '../tokens/duration.js';
+
+/** A setting that is wrong: says which, and what was expected. Several are reported at once. */
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError';
+
+  constructor(readonly problems: { variable: string; problem: string }[]) {
+    super(problems.map(({ variable, problem }) => `${variable}: ${problem}`).join('\n'));
+  }
+}
+
+/** A duration such as `15m`, held in milliseconds. */
+function IsDuration({ min = '1s', max = '100w' }: { min?: string; max?: string } = {}): PropertyDecorator {
+  return (target, property) => {
+    Transform(({ value }: { value: unknown }) => (typeof value === 'string' ? durationOrText(value) : value))(
+      target,
+      property,
+    );
+    registerDecorator({
+      name: 'isDuration',
+      target: target.constructor,
+      propertyName: String(property),
+      validator: {
+        validate: (value) =>
+          typeof value === 'number' && value >= parseDuration(min) && value <= parseDuration(max),
+        defaultMessage: () =>
+          `must be a duration from ${min} to ${max}, like 30s, 5m, 1h, 1d, 2w or "2d 3h 15m"`,
+      },
+    });
+  };
+}
+
+function durationOrText(text: string): number | string {
+  try {
+    return parseDuration(text);
+  } catch {
+    return text;
+  }
+}
+
+/** A whole number in decimal digits; `1e3`, `0x10` and `80 ` are refused by the check that follows. */
+function ToInteger(): PropertyDecorator {
+  return Transform(({ value }: { value: unknown }) =>
+    typeof value === 'string' && /^\d{1,15}$/.test(value) ? Number(value) : value,
+  );
+}
+
+function ToList(): PropertyDecorator {
+  return Transform(({ value }: { value: unknown }) =>
+    typeof value === 'string'
+      ? value
+          .split(',')
+          .map((item) => item.trim())
+          .filter(Boolean)
+      : value,
+  );
+}
+
+/** An exact origin (RFC 6454), as browsers send it: no path, no trailing slash, no wildcard, not `null`. */
+function isOrigin(value: unknown): boolean {
+  if (typeof value !== 'string') return false;
+  try {
+    const url = new URL(value);
+    return /^https?:$/.test(url.protocol) && url.origin === value;
+  } catch {
+    return false;
+  }
+}
+
+function AreOrigins(): PropertyDecorator {
+  return (target, property) =>
+    registerDecorator({
+      name: 'areOrigins',
+      target: target.constructor,
+      propertyName: String(property),
+      validator: {
+        validate: (value) => Array.isArray(value) && value.every(isOrigin),
+        defaultMessage: ({ value }: ValidationArguments) =>
+          `must list exact origins like https://app.example.com, without path or trailing slash; ${JSON.stringify(
+            (value as unknown[]).find((item) => !isOrigin(item)),
+          )} is none`,
+      },
+    });
+}
+
+const TEXT = 'must not be empty';
+
+/**
+ * The environment, each variable under its own name. Nothing else reads `process.env`. Durations are milliseconds.
+ * The initial values are the defaults; an empty variable counts as absent.
+ */
+export class AppConfig {
+  @IsIn(['production', 'development', 'test'])
+  readonly NODE_ENV: string = 'development';
+
+  @IsString()
+  @IsNotEmpty({ message: TEXT })
+  readonly HOST: string = '127.0.0.1';
+
+  @ToInteger()
+  @IsInt({ message: 'must be a port, 0 to 65535' })
+  @Min(0, { message: 'must be a port, 0 to 65535' })
+  @Max(65_535, { message: 'must be a port, 0 to 65535' })
+  readonly PORT: number = 3000;
+
+  @IsString()
+  readonly DATABASE_URL: string = 'file:./data/freshgate.db';
+
+  @IsString()
+  readonly AUTH_ISSUER: string = 'freshgate';
+
+  @IsString()
+  readonly AUTH_AUDIENCE: string = 'freshgate';
+
+  @IsString()
+  readonly AUTH_KEYS_FILE: string = './data/keys.json';
+
+  @IsDuration()
+  readonly ACCESS_TOKEN_TTL: number = parseDuration('15m');
+
+  @IsDuration()
+  readonly REFRESH_TOKEN_TTL: number = parseDuration('14d');
+
+  @IsDuration()
+  readonly SESSION_TTL: number = parseDuration('30d');
+
+  @IsDuration()
+  readonly FRESH_MAX_AGE: number = parseDuration('15m');
+
+  @IsDuration({ min: '0s', max: '1m' })
+  readonly REFRESH_GRACE: number = parseDuration('10s');
+
+  @IsDuration({ min: '5s' })
+  readonly REVOCATION_MAX_STALENESS: number = parseDuration('60s');
+
+  @ToList()
+  @IsIn(['header'], { each: true, message: 'only "header" is supported' })
+  readonly TOKEN_LOCATIONS: string[] = ['header'];
+
+  @ToList()
+  @AreOrigins()
+  readonly CORS_ORIGINS: string[] = [];
+
+  @IsIn(['open', 'closed'], { message: 'must be "open" or "closed"' })
+  readonly REGISTRATION: 'open' | 'closed' = 'open';
+
+  @ToInteger()
+  @IsInt({ message: 'must be a whole number of minor units, 0 to 10^12' })
+  @Min(0, { message: 'must be a whole number of minor units, 0 to 10^12' })
+  @Max(1e12, { message: 'must be a whole number of minor units, 0 to 10^12' })
+  readonly TRANSFERS_OPENING_BALANCE: number = 100_000;
+}
+
+/**
+ * Reads and checks the environment.
+ * @throws ConfigError that names every variable that is wrong or contradicts another
+ */
+export function loadConfig(env: Record<string, string | undefined>): AppConfig {
+  const known = Object.keys(new AppConfig()) as (keyof AppConfig)[];
+  const given = Object.fromEntries(
+    known.map((name) => [name, env[name]]).filter(([, value]) => Boolean(value)),
+  );
+  const config = plainToInstance(AppConfig, given, { exposeDefaultValues: true });
+  const problems = validateSync(config).map(({ property, constraints = {} }) => ({
+    variable: property,
+    problem: `${Object.values(constraints)[0]}${shown(property, env[property])}`,
+  }));
+  if (problems.length === 0) problems.push(...contradictions(config, given));
+  if (problems.length > 0) throw new ConfigError(problems);
+  return Object.freeze(config);
+}
+
+/** A URL may hold a password, so its value is not repeated. */
+function shown(variable: string, value: string | undefined): string {
+  return variable === 'DATABASE_URL' || value === undefined ? '' : ` (it is "${value}")`;
+}
+
+/** Only what somebody wrote can contradict: a default that is longer than the session simply ends with it. */
+function contradictions(config: AppConfig, given: object): { variable: string; problem: string }[] {
+  return (['ACCESS_TOKEN_TTL', 'REFRESH_TOKEN_TTL'] as const)
+    .filter((variable) => variable in given && config[variable] > config.SESSION_TTL)
+    .map((variable) => ({
+      variable,
+      problem:
+        `${formatDuration(config[variable])} is longer than SESSION_TTL (${formatDuration(config.SESSION_TTL)}), ` +
+        'past which no token lives',
+    }));
+}

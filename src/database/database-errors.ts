@@ -1,0 +1,46 @@
+/** The URL names no database that can be opened. The message never shows the URL: it may hold a password. */
+export class DatabaseUrlError extends Error {
+  override readonly name = 'DatabaseUrlError';
+}
+
+// What the drivers of both engines report, told apart by their codes.
+
+function codeOf(error: unknown): string {
+  const code = error instanceof Error ? (error as Error & { code?: unknown }).code : undefined;
+  return typeof code === 'string' ? code : '';
+}
+
+/** PostgreSQL: deadlock_detected, serialization_failure. SQLite has one connection and none of either. */
+export function isDeadlock(error: unknown): boolean {
+  return ['40P01', '40001'].includes(codeOf(error));
+}
+
+export function isUniqueViolation(error: unknown): boolean {
+  return ['23505', 'SQLITE_CONSTRAINT_UNIQUE', 'SQLITE_CONSTRAINT_PRIMARYKEY'].includes(codeOf(error));
+}
+
+export function isForeignKeyViolation(error: unknown): boolean {
+  return ['23503', 'SQLITE_CONSTRAINT_FOREIGNKEY'].includes(codeOf(error));
+}
+
+const UNREACHABLE = /^(ECONNREFUSED|ECONNRESET|ENOTFOUND|EAI_AGAIN|ETIMEDOUT|EPIPE|ENOENT|EHOSTUNREACH)$/;
+// Connection exceptions, insufficient resources (disk full, too many connections), operator intervention
+// (shutdown, statement timeout), system errors.
+const SQLSTATE_UNAVAILABLE = /^(08...|53...|57...|58...)$/;
+const SQLITE_UNAVAILABLE = /^SQLITE_(BUSY|FULL|IOERR|CANTOPEN|READONLY|LOCKED|NOMEM|CORRUPT|NOTADB)/;
+// `pg` gives these no code.
+const PG_MESSAGES =
+  /Connection terminated|timeout exceeded when trying to connect|Client has encountered a connection error|Cannot use a pool after calling end|Query read timeout/i;
+
+/** The database cannot answer now, whatever the query: the client should come again. */
+export function isUnavailable(error: unknown): boolean {
+  if (!(error instanceof Error)) return false;
+  const code = codeOf(error);
+  return (
+    UNREACHABLE.test(code) ||
+    SQLSTATE_UNAVAILABLE.test(code) ||
+    SQLITE_UNAVAILABLE.test(code) ||
+    PG_MESSAGES.test(error.message) ||
+    (error instanceof AggregateError && error.errors.some(isUnavailable))
+  );
+}

@@ -1,0 +1,58 @@
+import {
+  type DynamicModule,
+  Global,
+  Inject,
+  Module,
+  type OnApplicationShutdown,
+  type OnModuleInit,
+} from '@nestjs/common';
+import { Database } from './database.js';
+import { type Migrations, MigrationSet } from './migrations.js';
+
+const REGISTRATION = Symbol('migrations registered');
+
+/**
+ * Provides `Database` everywhere. All modules have registered their migrations when the first `onModuleInit`
+ * runs, and this one's is the first; whoever needs tables at start waits for `onApplicationBootstrap`.
+ */
+@Global()
+@Module({})
+export class DatabaseModule implements OnModuleInit, OnApplicationShutdown {
+  static forRoot(database: Database): DynamicModule {
+    return {
+      module: DatabaseModule,
+      providers: [{ provide: Database, useValue: database }, MigrationSet],
+      exports: [Database, MigrationSet],
+    };
+  }
+
+  /** Adds the migrations of a module's own tables. */
+  static forFeature(migrations: Migrations): DynamicModule {
+    return {
+      module: DatabaseFeatureModule,
+      providers: [
+        {
+          provide: REGISTRATION,
+          inject: [MigrationSet],
+          useFactory: (set: MigrationSet) => set.add(migrations),
+        },
+      ],
+    };
+  }
+
+  constructor(
+    @Inject(Database) private readonly database: Database,
+    private readonly migrations: MigrationSet,
+  ) {}
+
+  async onModuleInit(): Promise<void> {
+    await this.migrations.run();
+  }
+
+  async onApplicationShutdown(): Promise<void> {
+    await this.database.destroy();
+  }
+}
+
+@Module({})
+class DatabaseFeatureModule {}

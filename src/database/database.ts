@@ -1,0 +1,60 @@
+import { type Dialect, Kysely, sql, type Transaction } from 'kysely';
+import { isDeadlock } from './database-errors.js';
+
+/**
+ * All tables, one member each. A room or feature adds its own beside the code that uses them:
+ * `declare module '../database/index.js' { interface Tables { invoices: InvoicesTable } }`.
+ * Columns mean the same on both engines: ids are text (UUIDv7), times are milliseconds since the epoch.
+ */
+// eslint-disable-next-line @typescript-eslint/no-empty-object-type -- filled by declaration merging
+export interface Tables {}
+
+export type Engine = 'sqlite' | 'postgres';
+/** The database itself or a transaction of it: what a repository method takes when its caller may have begun one. */
+export type Executor = Kysely<Tables>;
+export type Tx = Transaction<Tables>;
+
+const DEADLOCK_TRIES = 5;
+
+/** The Kysely handle for the engine that the URL names, and the DI token under which it is injected. */
+export class Database extends Kysely<Tables> {
+  constructor(
+    readonly engine: Engine,
+    dialect: Dialect,
+  ) {
+    super({ dialect });
+  }
+
+  /**
+   * Runs `work` in one transaction; begun again when PostgreSQL chose it as a deadlock's victim, so `work` must
+   * do nothing else than talk to `tx`. On SQLite there is one connection: a query on the handle itself, inside
+   * `work`, would wait for ever.
+   */
+  async inTransaction<T>(work: (tx: Tx) => Promise<T>): Promise<T> {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await this.transaction().execute(work);
+      } catch (error) {
+        if (attempt >= DEADLOCK_TRIES || !isDeadlock(error)) throw error;
+      }
+    }
+  }
+
+  /** @throws whatever the driver reports when the database does not answer */
+  async ping(): Promise<void> {
+    await sql`select 1`.execute(this);
+  }
+
+  /**
+   * Milliseconds by which the given clock is ahead of the database server's, at the best estimate one exchange
+   * allows. An embedded database has no clock of its own.
+   */
+  async clockSkew(now: () => number): Promise<number> {
+    if (this.engine === 'sqlite') return 0;
+    const sent = now();
+    const { rows } = await sql<{ now: number }>`
+      select (extract(epoch from clock_timestamp()) * 1000)::bigint as now`.execute(this);
+    const midway = (sent + now()) / 2;
+    return Math.round(midway - (rows[0]?.now ?? 0));
+  }
+}

@@ -1,0 +1,33 @@
+import { Logger } from '@nestjs/common';
+import { PostgresDialect } from 'kysely';
+import pg from 'pg';
+import { Database } from './database.js';
+
+const INT8 = pg.types.builtins.INT8;
+
+/** `bigint` columns hold milliseconds and counts, all within the integers that a number holds exactly. */
+function parseInt8(text: string): number {
+  const value = Number(text);
+  if (!Number.isSafeInteger(value))
+    throw new RangeError(`the database returned ${text}, beyond a safe integer`);
+  return value;
+}
+
+/** Opens a bounded pool. Nothing is connected yet; an unreachable server shows at the first query. */
+export function openPostgres(url: string): Database {
+  const pool = new pg.Pool({
+    connectionString: url,
+    max: 10,
+    connectionTimeoutMillis: 5_000,
+    idleTimeoutMillis: 30_000,
+    statement_timeout: 10_000,
+    idle_in_transaction_session_timeout: 10_000,
+    application_name: 'freshgate',
+    types: {
+      getTypeParser: (oid, format) => (oid === INT8 ? parseInt8 : pg.types.getTypeParser(oid, format)),
+    },
+  });
+  // Unheard, the loss of an idle connection would end the process.
+  pool.on('error', (error) => new Logger('Database').warn(`an idle connection was lost: ${error.message}`));
+  return new Database('postgres', new PostgresDialect({ pool }));
+}

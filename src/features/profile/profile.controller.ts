@@ -1,0 +1,27 @@
+import { Controller, Delete, Get, Header, HttpCode } from '@nestjs/common';
+import { ApiNoContentResponse, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
+import { Accounts, CurrentUser, FreshAccess, type Principal } from '../../auth/index.js';
+import { ProfileDto } from './profile.dto.js';
+
+@ApiTags('profile')
+@Controller('profile')
+export class ProfileController {
+  constructor(private readonly accounts: Accounts) {}
+
+  @Get()
+  @Header('Cache-Control', 'no-store')
+  @ApiOperation({ summary: 'Who am I' })
+  @ApiOkResponse({ type: ProfileDto })
+  async show(@CurrentUser() user: Principal): Promise<ProfileDto> {
+    return { ...(await this.accounts.get(user.userId)), fresh: user.fresh, auth_time: user.authTime };
+  }
+
+  @FreshAccess()
+  @Delete()
+  @HttpCode(204)
+  @ApiOperation({ summary: 'Delete the account with all it owns, and end its sessions' })
+  @ApiNoContentResponse()
+  async delete(@CurrentUser() user: Principal): Promise<void> {
+    await this.accounts.delete(user);
+  }
+}

@@ -1,0 +1,65 @@
+import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
+import { Transform, Type } from 'class-transformer';
+import { IsInt, IsNotEmpty, IsOptional, IsString, IsUUID, Max, MaxLength, Min } from 'class-validator';
+
+export class CreateTransferDto {
+  @ApiProperty({ example: 'laika', description: 'The username of the receiver.' })
+  @Transform(({ value }: { value: unknown }) => (typeof value === 'string' ? value.toLowerCase() : value))
+  @MaxLength(256)
+  @IsNotEmpty()
+  @IsString()
+  readonly to!: string;
+
+  @ApiProperty({ example: 1250, minimum: 1, maximum: 1e12, description: 'Whole minor units.' })
+  @Max(1e12)
+  @Min(1)
+  @IsInt()
+  readonly amount!: number;
+}
+
+export class ListTransfersQuery {
+  @ApiPropertyOptional({ minimum: 1, maximum: 100, default: 20 })
+  @Max(100)
+  @Min(1)
+  @IsInt()
+  @Type(() => Number)
+  @IsOptional()
+  readonly limit: number = 20;
+
+  @ApiPropertyOptional({ description: '`next_cursor` of the page before.' })
+  @IsUUID()
+  @IsOptional()
+  readonly cursor?: string;
+}
+
+export class TransferDto {
+  @ApiProperty({ format: 'uuid' })
+  readonly id!: string;
+
+  @ApiProperty({ enum: ['in', 'out'] })
+  readonly direction!: 'in' | 'out';
+
+  @ApiProperty({
+    type: String,
+    nullable: true,
+    description: 'A username; null when that account was deleted.',
+  })
+  readonly counterparty!: string | null;
+
+  @ApiProperty({ example: 1250 })
+  readonly amount!: number;
+
+  @ApiProperty({ format: 'date-time' })
+  readonly created_at!: string;
+}
+
+export class TransferListDto {
+  @ApiProperty({ example: 98_750 })
+  readonly balance!: number;
+
+  @ApiProperty({ type: [TransferDto] })
+  readonly items!: TransferDto[];
+
+  @ApiProperty({ type: String, nullable: true })
+  readonly next_cursor!: string | null;
+}

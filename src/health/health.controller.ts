@@ -1,0 +1,60 @@
+import { Controller, Get } from '@nestjs/common';
+import {
+  HealthCheck,
+  type HealthCheckResult,
+  HealthCheckService,
+  HealthIndicatorService,
+} from '@nestjs/terminus';
+import { ApiTags } from '@nestjs/swagger';
+import { Clock, Public } from '../auth/index.js';
+import { Database } from '../database/index.js';
+
+/** Milliseconds that this clock may differ from the database server's; refresh compares times across instances. */
+const LARGEST_SKEW = 2_000;
+const TIMEOUT = 3_000;
+
+@ApiTags('health')
+@Public()
+@Controller('health')
+export class HealthController {
+  constructor(
+    private readonly health: HealthCheckService,
+    private readonly indicators: HealthIndicatorService,
+    private readonly db: Database,
+    private readonly clock: Clock,
+  ) {}
+
+  /** The process answers; whatever else is wrong, a restart would not mend it. */
+  @Get('live')
+  @HealthCheck()
+  live(): Promise<HealthCheckResult> {
+    return this.health.check([]);
+  }
+
+  /** The process can do its work; 503 names the part that cannot. */
+  @Get('ready')
+  @HealthCheck()
+  ready(): Promise<HealthCheckResult> {
+    return this.health.check([
+      async () =>
+        this.indicators
+          .check('database')
+          .attempt(() => this.db.ping())
+          .withTimeout(TIMEOUT),
+      async () =>
+        this.indicators
+          .check('clock')
+          .attempt(() => this.compareClocks())
+          .withTimeout(TIMEOUT),
+    ]);
+  }
+
+  private async compareClocks(): Promise<void> {
+    const skew = await this.db.clockSkew(() => this.clock.now());
+    if (Math.abs(skew) > LARGEST_SKEW) {
+      throw new Error(
+        `this clock is ${skew} ms ahead of the database server's; at most ${LARGEST_SKEW} is allowed`,
+      );
+    }
+  }
+}

@@ -1,0 +1,46 @@
+import { type Session } from './sessions.table.js';
+
+/** What a verified, unexpired refresh token presents, and when. */
+export interface Presented {
+  generation: number;
+  /** SHA-256 of the request's `Idempotency-Key`, or null. */
+  keyHash: string | null;
+  /** Milliseconds; the application's clock. */
+  now: number;
+}
+
+/**
+ * What the session row says of a presented generation:
+ * - `rotate`: it is live; it may be advanced.
+ * - `key_reused`: it is live, but the key is the one that made it: the client mixed up its keys.
+ * - `replay`: one behind, with the key that made the live one: the answer was lost, give it again.
+ * - `concurrent`: one behind, no keys, within the grace: another tab won, give it the same successor.
+ * - `reuse`: any other generation behind: two parties hold the session.
+ * - `rolled_back`: ahead of the row: the database was restored from a backup.
+ * - `revoked`: the session has ended, or never was.
+ */
+export type Verdict = 'rotate' | 'key_reused' | 'replay' | 'concurrent' | 'reuse' | 'rolled_back' | 'revoked';
+
+/** The clocks of two instances may differ by this much (milliseconds) without a fresh rotation looking odd. */
+const CLOCK_TOLERANCE = 2_000;
+
+/** The one decision about a refresh token. Pure, so that a model can be held against it. */
+export function classify(
+  session:
+    | Pick<Session, 'generation' | 'rotated_at' | 'rotation_key_hash' | 'expires_at' | 'revoked_at'>
+    | undefined,
+  presented: Presented,
+  /** Milliseconds. */
+  grace: number,
+): Verdict {
+  if (!session || session.revoked_at !== null || session.expires_at <= presented.now) return 'revoked';
+  const behind = session.generation - presented.generation;
+  if (behind < 0) return 'rolled_back';
+  const sameKey = presented.keyHash !== null && presented.keyHash === session.rotation_key_hash;
+  if (behind === 0) return sameKey ? 'key_reused' : 'rotate';
+  if (behind > 1) return 'reuse';
+  if (sameKey) return 'replay';
+  const keyless = presented.keyHash === null && session.rotation_key_hash === null;
+  const age = presented.now - session.rotated_at;
+  return keyless && age >= -CLOCK_TOLERANCE && age <= grace ? 'concurrent' : 'reuse';
+}

@@ -1,0 +1,193 @@
+import { Injectable } from '@nestjs/common';
+import { randomUUID } from 'node:crypto';
+import { type ExpressionBuilder } from 'kysely';
+import { v7 as uuidv7 } from 'uuid';
+import { Database, type Executor, type Tables, type Tx } from '../database/index.js';
+import { classify, type Presented, type Verdict } from './rotation.js';
+import { SessionOptions } from './session-options.js';
+import { type EndCause, type Session } from './sessions.table.js';
+
+export interface Device {
+  ip: string | null;
+  userAgent: string | null;
+}
+
+export interface RotationRequest extends Presented {
+  sessionId: string;
+  /** Set where the password was just proved: `auth_time` becomes `now`. */
+  passwordProved?: boolean;
+}
+
+type Use = Pick<RotationRequest, 'now' | 'passwordProved'>;
+
+/** What became of a rotation; with the row as it now is where the client is to get tokens for it. */
+export type Rotation =
+  | { outcome: 'rotated' | 'replayed' | 'concurrent'; session: Session }
+  | { outcome: 'key_reused' | 'reuse' | 'rolled_back' | 'revoked' };
+
+const LONGEST_USER_AGENT = 256;
+
+/** The rows of `sessions`. Rotation, revocation and whatever proves a password meet on them, in one transaction. */
+@Injectable()
+export class Sessions {
+  constructor(
+    private readonly db: Database,
+    private readonly options: SessionOptions,
+  ) {}
+
+  async open(tx: Tx, userId: string, device: Device, now: number): Promise<Session> {
+    const { refreshTtl, sessionTtl, accessTtl } = this.options;
+    return tx
+      .insertInto('sessions')
+      .values({
+        id: uuidv7(),
+        user_id: userId,
+        generation: 0,
+        rotated_at: now,
+        rotation_key_hash: null,
+        idle_expires_at: now + Math.min(refreshTtl, sessionTtl),
+        expires_at: now + sessionTtl,
+        auth_time: now,
+        created_at: now,
+        last_used_at: now,
+        access_until: now + Math.min(accessTtl, sessionTtl),
+        ip: device.ip,
+        user_agent: device.userAgent?.slice(0, LONGEST_USER_AGENT) ?? null,
+        revoked_at: null,
+        revoke_cause: null,
+      })
+      .returningAll()
+      .executeTakeFirstOrThrow();
+  }
+
+  async find(id: string, db: Executor = this.db): Promise<Session | undefined> {
+    return db.selectFrom('sessions').selectAll().where('id', '=', id).executeTakeFirst();
+  }
+
+  /** The session, unless it has ended. Reads the row: authoritative, whatever is cached elsewhere. */
+  async findLive(id: string, now: number): Promise<Session | undefined> {
+    const session = await this.find(id);
+    return session && session.revoked_at === null && session.expires_at > now ? session : undefined;
+  }
+
+  /**
+   * Classifies a presented refresh token without rotating. Reuse ends the session there and then, so that no
+   * password is ever checked for a token that is not its session's.
+   */
+  async inspect(tx: Tx, request: RotationRequest): Promise<Verdict> {
+    const verdict = classify(await this.find(request.sessionId, tx), request, this.options.refreshGrace);
+    if (verdict === 'reuse' || verdict === 'rolled_back')
+      await this.end(tx, request.sessionId, verdict, request.now);
+    return verdict;
+  }
+
+  /** Advances the generation, or finds out why it cannot. Of N parallel requests exactly one advances it. */
+  async rotate(tx: Tx, request: RotationRequest): Promise<Rotation> {
+    const rotated = await this.advance(tx, request);
+    if (rotated) return { outcome: 'rotated', session: rotated };
+
+    const verdict = await this.inspect(tx, request);
+    if (verdict === 'replay' || verdict === 'concurrent') {
+      const session = await this.repeat(tx, request);
+      // Gone since it was read: ended, or advanced once more.
+      if (!session) return this.rotate(tx, request);
+      return { outcome: verdict === 'replay' ? 'replayed' : 'concurrent', session };
+    }
+    // The generation never comes back: what could not be advanced a moment ago cannot be live now.
+    if (verdict === 'rotate') throw new Error(`session ${request.sessionId}: generation moved backwards`);
+    return { outcome: verdict };
+  }
+
+  /** Ends one session. @returns false when it had ended before */
+  async end(tx: Tx, id: string, cause: EndCause, now: number): Promise<boolean> {
+    const { numUpdatedRows } = await tx
+      .updateTable('sessions')
+      .set({ revoked_at: now, revoke_cause: cause })
+      .where('id', '=', id)
+      .where('revoked_at', 'is', null)
+      .executeTakeFirst();
+    return numUpdatedRows === 1n;
+  }
+
+  /** Ends the sessions of a user, all or all but one. */
+  async endAll(tx: Tx, userId: string, cause: EndCause, now: number, except?: string): Promise<void> {
+    await tx
+      .updateTable('sessions')
+      .set({ revoked_at: now, revoke_cause: cause })
+      .where('user_id', '=', userId)
+      .where('revoked_at', 'is', null)
+      .$if(except !== undefined, (query) => query.where('id', '!=', except ?? ''))
+      .execute();
+  }
+
+  /**
+   * The next generation, whatever the live one is, with the password just proved. Made by a key that nobody
+   * holds: a refresh token from before the change is reuse, not a second tab.
+   */
+  async renew(tx: Tx, id: string, now: number): Promise<Session | undefined> {
+    return this.advanceWhere(tx, id, { keyHash: randomUUID(), now, passwordProved: true })
+      .returningAll()
+      .executeTakeFirst();
+  }
+
+  /** The conditional UPDATE: the presented generation is live, and becomes the next. */
+  private async advance(tx: Tx, request: RotationRequest): Promise<Session | undefined> {
+    return this.advanceWhere(tx, request.sessionId, request)
+      .where('generation', '=', request.generation)
+      .where((eb) =>
+        eb.or([
+          eb('rotation_key_hash', 'is', null),
+          eb('rotation_key_hash', 'is distinct from', request.keyHash),
+        ]),
+      )
+      .returningAll()
+      .executeTakeFirst();
+  }
+
+  private advanceWhere(tx: Tx, id: string, use: Use & Pick<RotationRequest, 'keyHash'>) {
+    return tx
+      .updateTable('sessions')
+      .set((eb) => ({
+        generation: eb('generation', '+', 1),
+        rotated_at: use.now,
+        rotation_key_hash: use.keyHash,
+        idle_expires_at: least(eb, 'expires_at', use.now + this.options.refreshTtl),
+        ...this.use(eb, use),
+      }))
+      .where('id', '=', id)
+      .where('revoked_at', 'is', null)
+      .where('expires_at', '>', use.now);
+  }
+
+  /** The live generation once more, if the presented one is still its predecessor and the session lives. */
+  private async repeat(tx: Tx, request: RotationRequest): Promise<Session | undefined> {
+    return tx
+      .updateTable('sessions')
+      .set((eb) => this.use(eb, request))
+      .where('id', '=', request.sessionId)
+      .where('generation', '=', request.generation + 1)
+      .where('revoked_at', 'is', null)
+      .returningAll()
+      .executeTakeFirst();
+  }
+
+  /** What every issue of tokens leaves on the row. */
+  private use(eb: ExpressionBuilder<Tables, 'sessions'>, { now, passwordProved }: Use) {
+    return {
+      last_used_at: now,
+      access_until: greatest(eb, 'access_until', now + this.options.accessTtl),
+      ...(passwordProved ? { auth_time: now } : {}),
+    };
+  }
+}
+
+type TimeColumn = 'access_until' | 'expires_at';
+
+/** `least()` is PostgreSQL's and the two-argument `min()` SQLite's; CASE is everybody's. */
+function least(eb: ExpressionBuilder<Tables, 'sessions'>, column: TimeColumn, value: number) {
+  return eb.case().when(column, '<', value).then(eb.ref(column)).else(value).end();
+}
+
+function greatest(eb: ExpressionBuilder<Tables, 'sessions'>, column: TimeColumn, value: number) {
+  return eb.case().when(column, '>', value).then(eb.ref(column)).else(value).end();
+}

@@ -1,0 +1,82 @@
+import { type Kysely, type Selectable } from 'kysely';
+import { type Migrations } from '../database/index.js';
+
+/** Why a session was ended. */
+export type EndCause = 'logout' | 'password_changed' | 'account_deleted' | 'reuse' | 'rolled_back';
+
+/** One login on one device. All times are milliseconds since the epoch. */
+export interface SessionsTable {
+  id: string;
+  /** No foreign key: the row of an ended session outlives the account, as long as its access tokens do. */
+  user_id: string;
+  /**
+   * How often the session has rotated. A refresh token names a generation; this counter alone says which one is
+   * live, so the row holds nothing that could be replayed as a token.
+   */
+  generation: number;
+  /** When the live generation was made; the grace for concurrent refreshes is measured from here and never slides. */
+  rotated_at: number;
+  /** SHA-256 of the `Idempotency-Key` that made the live generation; null when none was sent. */
+  rotation_key_hash: string | null;
+  /** When the live generation's refresh token expires. */
+  idle_expires_at: number;
+  /** The session's end, fixed at login; no rotation moves it. */
+  expires_at: number;
+  /** When the password was last proved: login, reauthenticate, password change. */
+  auth_time: number;
+  created_at: number;
+  last_used_at: number;
+  /** The latest expiry of any access token issued for the session: until then its end must be remembered. */
+  access_until: number;
+  ip: string | null;
+  user_agent: string | null;
+  revoked_at: number | null;
+  revoke_cause: EndCause | null;
+}
+
+export type Session = Selectable<SessionsTable>;
+
+/** Fresh tokens that have been spent on a `once` route. */
+export interface SpentTokensTable {
+  jti: string;
+  expires_at: number;
+}
+
+declare module '../database/database.js' {
+  interface Tables {
+    sessions: SessionsTable;
+    spent_tokens: SpentTokensTable;
+  }
+}
+
+export const sessionsMigrations: Migrations = {
+  '2026-11-22.2-sessions': {
+    async up(db: Kysely<unknown>) {
+      await db.schema
+        .createTable('sessions')
+        .addColumn('id', 'text', (c) => c.primaryKey())
+        .addColumn('user_id', 'text', (c) => c.notNull())
+        .addColumn('generation', 'integer', (c) => c.notNull())
+        .addColumn('rotated_at', 'bigint', (c) => c.notNull())
+        .addColumn('rotation_key_hash', 'text')
+        .addColumn('idle_expires_at', 'bigint', (c) => c.notNull())
+        .addColumn('expires_at', 'bigint', (c) => c.notNull())
+        .addColumn('auth_time', 'bigint', (c) => c.notNull())
+        .addColumn('created_at', 'bigint', (c) => c.notNull())
+        .addColumn('last_used_at', 'bigint', (c) => c.notNull())
+        .addColumn('access_until', 'bigint', (c) => c.notNull())
+        .addColumn('ip', 'text')
+        .addColumn('user_agent', 'text')
+        .addColumn('revoked_at', 'bigint')
+        .addColumn('revoke_cause', 'text')
+        .execute();
+      await db.schema.createIndex('sessions_by_user').on('sessions').column('user_id').execute();
+      await db.schema
+        .createTable('spent_tokens')
+        .addColumn('jti', 'text', (c) => c.primaryKey())
+        .addColumn('expires_at', 'bigint', (c) => c.notNull())
+        .execute();
+      await db.schema.createIndex('spent_tokens_by_expiry').on('spent_tokens').column('expires_at').execute();
+    },
+  },
+};

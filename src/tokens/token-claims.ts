@@ -1,0 +1,89 @@
+import { TokenError } from './token.errors.js';
+
+export type TokenKind = 'access' | 'refresh';
+
+interface CommonClaims {
+  iss: string;
+  aud: string | string[];
+  /** The user. */
+  sub: string;
+  /** The session: one login on one device. */
+  sid: string;
+  jti: string;
+  /** NumericDate, as `exp` and `auth_time`. */
+  iat: number;
+  exp: number;
+}
+
+/** RFC 9068, without its `client_id`: there are no OAuth clients. */
+export interface AccessClaims extends CommonClaims {
+  type: 'access';
+  fresh: boolean;
+  /** When the password was last proved; a refresh carries it over unchanged (RFC 9470 §6.1). */
+  auth_time: number;
+  /** RFC 8176. */
+  amr: string[];
+}
+
+export interface RefreshClaims extends CommonClaims {
+  type: 'refresh';
+  /** How often the session has rotated; the session row says whether this is the live generation. */
+  gen: number;
+}
+
+export interface ClaimsOf {
+  access: AccessClaims;
+  refresh: RefreshClaims;
+}
+
+type Check = (value: unknown) => boolean;
+
+const isText: Check = (value) => typeof value === 'string' && value.length > 0;
+const isTextList: Check = (value) => Array.isArray(value) && value.every(isText);
+const isWholeNumber: Check = (value) => Number.isSafeInteger(value) && (value as number) >= 0;
+const isBoolean: Check = (value) => typeof value === 'boolean';
+const isExactly =
+  (expected: string): Check =>
+  (value) =>
+    value === expected;
+
+const COMMON: Record<keyof CommonClaims, Check> = {
+  iss: isText,
+  aud: (value) => isText(value) || isTextList(value),
+  sub: isText,
+  sid: isText,
+  jti: isText,
+  iat: isWholeNumber,
+  exp: isWholeNumber,
+};
+
+/**
+ * What a token of each kind must say. A missing claim is an error, never a default: a verifier that takes a
+ * token without `type` for an access token, or one without `exp` for an endless one, accepts what was never issued.
+ */
+const REQUIRED: { [K in TokenKind]: Record<keyof ClaimsOf[K], Check> } = {
+  access: {
+    ...COMMON,
+    type: isExactly('access'),
+    fresh: isBoolean,
+    auth_time: isWholeNumber,
+    amr: isTextList,
+  },
+  refresh: { ...COMMON, type: isExactly('refresh'), gen: isWholeNumber },
+};
+
+/** @throws TokenError `token_invalid` that names the first claim that is absent or of the wrong type */
+export function parseClaims<K extends TokenKind>(kind: K, payload: unknown): ClaimsOf[K] {
+  if (typeof payload !== 'object' || payload === null) {
+    throw new TokenError('token_invalid', 'the payload is not a JSON object');
+  }
+  for (const [name, isValid] of Object.entries<Check>(REQUIRED[kind])) {
+    if (!Object.hasOwn(payload, name) || !isValid((payload as Record<string, unknown>)[name])) {
+      throw new TokenError(
+        'token_invalid',
+        `claim "${name}" is missing or malformed for a token of kind ${kind}`,
+      );
+    }
+  }
+  return payload as ClaimsOf[K];
+}

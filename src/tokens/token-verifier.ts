@@ -1,0 +1,124 @@
+import { Injectable } from '@nestjs/common';
+import { JwtService, NotBeforeError, TokenExpiredError } from '@nestjs/jwt';
+import { type Algorithm, type Jwt, type VerifyOptions } from 'jsonwebtoken';
+import { Clock, toNumericDate } from './clock.js';
+import { KeyRing, type RingKey } from './key-ring.js';
+import { type ClaimsOf, parseClaims, type TokenKind } from './token-claims.js';
+import { TokenError } from './token.errors.js';
+import { TokenOptions } from './token-options.js';
+
+/** The JOSE `typ` of each kind, so that no JWT made for something else passes (RFC 8725 §3.11, RFC 9068 §2.1). */
+export const TYP_OF: Record<TokenKind, string> = { access: 'at+jwt', refresh: 'rt+jwt' };
+
+/** Ours have about 700; the bound keeps strangers from making us parse megabytes. */
+const LONGEST_TOKEN = 8192;
+const SEGMENT = '[A-Za-z0-9_-]+';
+const COMPACT_JWS = new RegExp(`^(${SEGMENT})\\.(${SEGMENT})\\.(${SEGMENT})$`);
+
+export interface ReadOptions {
+  /** For logout alone: one must be able to end a session whose token has expired. */
+  evenExpired?: boolean;
+}
+
+/**
+ * What makes a token ours, in one place for passport-jwt and for callers without a request. The order:
+ * form, key and header, signature, issuer and audience (the library's part), claims, expiry, and last the kind.
+ */
+@Injectable()
+export class TokenVerifier {
+  /** For jsonwebtoken, as passport-jwt and @nestjs/jwt call it. */
+  readonly libraryOptions: VerifyOptions & {
+    complete: true;
+    issuer: string;
+    audience: string;
+    algorithms: Algorithm[];
+  };
+
+  constructor(
+    private readonly keys: KeyRing,
+    private readonly clock: Clock,
+    private readonly jwt: JwtService,
+    options: TokenOptions,
+  ) {
+    this.libraryOptions = {
+      algorithms: keys.algorithms,
+      issuer: options.issuer,
+      audience: options.audience,
+      // Expiry is checked in `read`, by our clock; the library would let a token without `exp` live for ever.
+      ignoreExpiration: true,
+      ignoreNotBefore: true,
+      complete: true,
+    };
+  }
+
+  /** Verifies a token without a request. @throws TokenError */
+  verify<K extends TokenKind>(kind: K, token: string, options?: ReadOptions): ClaimsOf[K] {
+    const publicKey = this.keyFor(token).verifyWith as unknown as Buffer;
+    let verified: Jwt;
+    try {
+      verified = this.jwt.verify<Jwt>(token, { ...this.libraryOptions, publicKey });
+    } catch (error) {
+      throw toTokenError(error);
+    }
+    return this.read(kind, verified, options);
+  }
+
+  /**
+   * The key whose `kid` the token names. The algorithm comes from that key, never from the token: anything else
+   * invites `alg: none` and a public key used as an HMAC secret (RFC 8725 §3.1).
+   * @throws TokenError `token_invalid`
+   */
+  keyFor(token: string): RingKey {
+    const header = readHeader(token);
+    const key = typeof header.kid === 'string' ? this.keys.find(header.kid) : undefined;
+    if (!key) throw new TokenError('token_invalid', 'no key has the "kid" of the token');
+    if (header.alg !== key.alg) throw new TokenError('token_invalid', `"alg" is not that of key ${key.kid}`);
+    if (header.typ !== TYP_OF[key.kind])
+      throw new TokenError('token_invalid', `"typ" is not ${TYP_OF[key.kind]}`);
+    // RFC 7515 §4.1.11: an extension that must be understood, and none is.
+    if ('crit' in header) throw new TokenError('token_invalid', '"crit" names an extension');
+    return key;
+  }
+
+  /**
+   * The claims of a token whose signature has been verified.
+   * @throws TokenError `token_invalid`, `token_expired`, or `token_wrong_type` for a sound token of the other kind
+   */
+  read<K extends TokenKind>(kind: K, verified: Jwt, options: ReadOptions = {}): ClaimsOf[K] {
+    const key = this.keys.find(String(verified.header.kid));
+    if (!key) throw new TokenError('token_invalid', 'the key of the token has been retired');
+    const claims = parseClaims(key.kind, verified.payload);
+    if (!options.evenExpired && claims.exp <= toNumericDate(this.clock.now())) {
+      throw new TokenError('token_expired', `expired at ${claims.exp}`);
+    }
+    if (claims.type !== kind)
+      throw new TokenError('token_wrong_type', `expected ${kind}, got ${claims.type}`);
+    return claims as ClaimsOf[K];
+  }
+}
+
+/** What the JWT library reports, in our terms. */
+export function toTokenError(error: unknown): TokenError {
+  if (error instanceof TokenError) return error;
+  if (error instanceof TokenExpiredError) return new TokenError('token_expired', error.message);
+  if (error instanceof NotBeforeError) return new TokenError('token_invalid', error.message);
+  return new TokenError('token_invalid', error instanceof Error ? error.message : String(error));
+}
+
+/** Three canonical base64url segments: a decoder that forgives junk or padding gives one token many spellings. */
+function readHeader(token: string): Record<string, unknown> {
+  const segments = token.length <= LONGEST_TOKEN ? COMPACT_JWS.exec(token)?.slice(1) : undefined;
+  if (!segments?.every((segment) => Buffer.from(segment, 'base64url').toString('base64url') === segment)) {
+    throw new TokenError('token_invalid', 'not a compact JWS of three base64url segments');
+  }
+  let header: unknown;
+  try {
+    header = JSON.parse(Buffer.from(segments[0] ?? '', 'base64url').toString());
+  } catch {
+    throw new TokenError('token_invalid', 'the JOSE header is not JSON');
+  }
+  if (typeof header !== 'object' || header === null || Array.isArray(header)) {
+    throw new TokenError('token_invalid', 'the JOSE header is not an object');
+  }
+  return header as Record<string, unknown>;
+}
