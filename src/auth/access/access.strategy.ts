@@ -1,17 +1,16 @@
 import { Injectable } from '@nestjs/common';
 import { PassportStrategy } from '@nestjs/passport';
 import { type Jwt } from 'jsonwebtoken';
-import { Strategy } from 'passport-jwt';
 import { type AccessClaims } from '../../tokens/token-claims.js';
 import { TokenVerifier } from '../../tokens/token-verifier.js';
 import { type AuthRequest } from '../auth-request.js';
 import { LiveSessions } from '../live-sessions.js';
-import { strategyOptions } from '../policy/strategy-options.js';
+import { strategyOptions, TokenStrategy } from '../policy/token.strategy.js';
 import { type Principal, toPrincipal } from '../principal.js';
 
 /** An access token, fresh or not, of a session that lives. */
 @Injectable()
-export class AccessStrategy extends PassportStrategy(Strategy, 'freshgate-access') {
+export class AccessStrategy extends PassportStrategy(TokenStrategy, 'freshgate-access') {
   constructor(
     private readonly verifier: TokenVerifier,
     private readonly sessions: LiveSessions,

@@ -1,7 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { PassportStrategy } from '@nestjs/passport';
 import { type Jwt } from 'jsonwebtoken';
-import { Strategy } from 'passport-jwt';
 import { Clock } from '../../tokens/clock.js';
 import { isFresh } from '../../tokens/freshness.js';
 import { type AccessClaims } from '../../tokens/token-claims.js';
@@ -10,12 +9,12 @@ import { TokenVerifier } from '../../tokens/token-verifier.js';
 import { AuthOptions } from '../auth-options.js';
 import { type AuthRequest } from '../auth-request.js';
 import { LiveSessions } from '../live-sessions.js';
-import { strategyOptions } from '../policy/strategy-options.js';
+import { strategyOptions, TokenStrategy } from '../policy/token.strategy.js';
 import { type Principal, toPrincipal } from '../principal.js';
 
 /** An access token whose password proof is recent enough for the route, of a session whose row says it lives. */
 @Injectable()
-export class FreshAccessStrategy extends PassportStrategy(Strategy, 'freshgate-fresh-access') {
+export class FreshAccessStrategy extends PassportStrategy(TokenStrategy, 'freshgate-fresh-access') {
   constructor(
     private readonly verifier: TokenVerifier,
     private readonly sessions: LiveSessions,

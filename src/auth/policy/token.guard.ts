@@ -1,17 +1,17 @@
 import { type ExecutionContext } from '@nestjs/common';
 import { AuthGuard } from '@nestjs/passport';
-import { type Strategy } from 'passport-jwt';
 import { TokenError } from '../../tokens/token.errors.js';
 import { toTokenError } from '../../tokens/token-verifier.js';
 import { requestOf } from '../auth-request.js';
 import { bearerToken } from '../bearer-token.js';
+import { type TokenStrategy } from './token.strategy.js';
 
 /**
  * A Passport guard with its strategy's instance. Never its name: Passport's registry of names is global to the
  * process, so of two applications the later one's strategy (and keys, and database) would answer for both.
  */
 export abstract class TokenGuard extends AuthGuard() {
-  constructor(strategy: Strategy) {
+  constructor(strategy: TokenStrategy) {
     super({ defaultStrategy: strategy });
   }
 

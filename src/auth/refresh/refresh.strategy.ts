@@ -1,18 +1,17 @@
 import { Injectable } from '@nestjs/common';
 import { PassportStrategy } from '@nestjs/passport';
 import { type Jwt } from 'jsonwebtoken';
-import { Strategy } from 'passport-jwt';
 import { type RefreshClaims } from '../../tokens/token-claims.js';
 import { TokenError } from '../../tokens/token.errors.js';
 import { TokenVerifier } from '../../tokens/token-verifier.js';
 import { type AuthRequest } from '../auth-request.js';
 import { LiveSessions } from '../live-sessions.js';
-import { strategyOptions } from '../policy/strategy-options.js';
+import { strategyOptions, TokenStrategy } from '../policy/token.strategy.js';
 import { type Principal, toPrincipal } from '../principal.js';
 
 /** A refresh token. Where the route does not rotate it, it must be of the live generation of a living session. */
 @Injectable()
-export class RefreshStrategy extends PassportStrategy(Strategy, 'freshgate-refresh') {
+export class RefreshStrategy extends PassportStrategy(TokenStrategy, 'freshgate-refresh') {
   constructor(
     private readonly verifier: TokenVerifier,
     private readonly sessions: LiveSessions,

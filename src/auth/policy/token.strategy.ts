@@ -1,0 +1,39 @@
+import { Strategy, type StrategyOptionsWithRequest } from 'passport-jwt';
+import { type TokenVerifier } from '../../tokens/token-verifier.js';
+import { bearerToken } from '../bearer-token.js';
+
+/** What the three passport-jwt strategies share: where the token is, and the one set of verification rules. */
+export function strategyOptions(verifier: TokenVerifier): StrategyOptionsWithRequest {
+  const { algorithms, issuer, audience, ignoreExpiration, ...jsonWebTokenOptions } = verifier.libraryOptions;
+  return {
+    jwtFromRequest: bearerToken,
+    secretOrKeyProvider: (_request: unknown, token: string, done) => {
+      try {
+        // A KeyObject: the library takes it, its type definitions do not know it yet.
+        done(null, verifier.keyFor(token).verifyWith as unknown as Buffer);
+      } catch (error) {
+        done(error);
+      }
+    },
+    algorithms,
+    issuer,
+    audience,
+    ignoreExpiration,
+    jsonWebTokenOptions,
+    passReqToCallback: true,
+  };
+}
+
+/**
+ * passport-jwt's strategy, safe to share between requests. Given a strategy's name, Passport makes an object for
+ * each attempt; given an instance, it writes each attempt's `success`, `fail` and `error` onto that one instance.
+ * While one request waits for the database, the next one's callbacks would replace its own: the first would never
+ * be answered, and the second would become whoever the first one was. So each attempt gets its object here.
+ */
+export class TokenStrategy extends Strategy {
+  override authenticate(request: unknown, options?: unknown): void {
+    const { success, fail, error } = this as unknown as Record<'success' | 'fail' | 'error', unknown>;
+    const attempt: unknown = Object.assign(Object.create(this) as object, { success, fail, error });
+    Reflect.apply(super.authenticate, attempt, [request, options]);
+  }
+}

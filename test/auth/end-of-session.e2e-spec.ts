@@ -1,0 +1,124 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { type TokenPairDto } from '../../src/auth/dto/token-pair.dto.js';
+import { createTestApp, type TestApp, type TestLogin } from '../support/create-test-app.js';
+import { describeEachEngine } from '../support/engines.js';
+import { expectError } from '../support/expect-error.js';
+
+describeEachEngine('the end of a session', (engine) => {
+  let api: TestApp;
+  beforeAll(async () => {
+    api = await createTestApp({ engine });
+  });
+  afterAll(() => api.close());
+
+  const expectDead = async (login: TestLogin) => {
+    expectError(await login.tryRefresh(login.refresh), 401, 'token_revoked');
+    expectError(await api.request('GET', '/profile', login.access), 401, 'token_revoked');
+    expectError(await api.request('DELETE', '/profile', login.access), 401, 'token_revoked');
+  };
+  const changePassword = (token: string, current_password: string, new_password: string) =>
+    api.request('PUT', '/auth/password', token).send({ current_password, new_password });
+
+  describe('logout', () => {
+    it.each(['access', 'refresh'] as const)('by the %s token ends the whole session', async (kind) => {
+      const login = await api.login();
+      const other = await login.user.login();
+      await api.request('POST', '/auth/logout', login[kind]).expect(204);
+      await expectDead(login);
+      await other.rotate();
+    });
+
+    it('works with tokens that have expired, are behind, or belong to a session that has ended', async () => {
+      const login = await api.login();
+      const first = login.refresh;
+      await login.rotate();
+      await login.rotate();
+      api.clock.advance('1h');
+      await api.request('POST', '/auth/logout', first).expect(204);
+      await api.request('POST', '/auth/logout', login.access).expect(204);
+      expectError(await login.tryRefresh(login.refresh), 401, 'token_revoked');
+      api.clock.advance('60d');
+      await api.request('POST', '/auth/logout', login.refresh).expect(204);
+    });
+
+    it('wants a token that is ours', async () => {
+      expectError(await api.request('POST', '/auth/logout'), 401, 'token_missing');
+      expectError(await api.request('POST', '/auth/logout', 'a.b.c'), 401, 'token_invalid');
+    });
+  });
+
+  describe('a change of the password', () => {
+    it('keeps this session with a fresh pair, ends the others, and takes the new password alone', async () => {
+      const login = await api.login();
+      const other = await login.user.login();
+      const before = login.refresh;
+      const response = await changePassword(login.access, login.user.password, 'lunar-dachshund').expect(200);
+      const pair = response.body as TokenPairDto;
+      expect(response.headers['cache-control']).toBe('no-store');
+      await expectDead(other);
+      const { username } = login.user;
+      const logins = (password: string) => api.request('POST', '/auth/login').send({ username, password });
+      expectError(await logins(login.user.password), 401, 'invalid_credentials');
+      await logins('lunar-dachshund').expect(200);
+      // Before the old refresh token is shown, since that ends the session: see the next test.
+      expect(before).not.toBe(pair.refresh_token);
+      await login.tryRefresh(pair.refresh_token).expect(200);
+      await api.request('POST', '/transfers', pair.access_token).send({}).expect(400);
+    });
+
+    it('makes the refresh token from before reuse, at once and without a key', async () => {
+      const login = await api.login();
+      const { body } = await changePassword(login.access, login.user.password, 'lunar-dachshund').expect(200);
+      expectError(await login.tryRefresh(login.refresh), 401, 'refresh_token_reused');
+      expectError(await login.tryRefresh((body as TokenPairDto).refresh_token), 401, 'token_revoked');
+    });
+
+    it('refuses a wrong current password and a new one that is too short, and changes nothing', async () => {
+      const login = await api.login();
+      expectError(await changePassword(login.access, 'wrong', 'lunar-dachshund'), 401, 'invalid_credentials');
+      const short = await changePassword(login.access, login.user.password, 'short');
+      expectError(short, 400, 'validation_failed');
+      expect(short.body.errors).toEqual([{ field: 'new_password', messages: [expect.stringContaining('8')] }]);
+      await login.user.login();
+      await login.rotate();
+    });
+
+    it('is for fresh tokens', async () => {
+      const login = await api.login();
+      await login.rotate();
+      expectError(await changePassword(login.access, login.user.password, 'new-password'), 401, 'fresh_token_required');
+    });
+
+    it('leaves no session of the old password behind, however logins race with it', async () => {
+      for (let round = 0; round < 10; round++) {
+        const login = await api.login();
+        const { username, password } = login.user;
+        const logins = Array.from({ length: 8 }, async () =>
+          api.request('POST', '/auth/login').send({ username, password }),
+        );
+        await changePassword(login.access, password, 'lunar-dachshund').expect(200);
+        for (const { status, body } of await Promise.all(logins)) {
+          if (status === 401) continue;
+          const { access_token, refresh_token } = body as TokenPairDto;
+          expectError(await login.tryRefresh(refresh_token), 401, 'token_revoked');
+          expectError(await api.request('GET', '/profile', access_token), 401, 'token_revoked');
+        }
+      }
+    });
+  });
+
+  describe('deletion of the account', () => {
+    it('ends all its sessions, frees the name, and is for fresh tokens', async () => {
+      const login = await api.login();
+      const other = await login.user.login();
+      await other.rotate();
+      expectError(await api.request('DELETE', '/profile', other.access), 401, 'fresh_token_required');
+      await api.request('DELETE', '/profile', login.access).expect(204);
+      await expectDead(login);
+      expectError(await other.tryRefresh(other.refresh), 401, 'token_revoked');
+      const { username, password } = login.user;
+      expectError(await api.request('POST', '/auth/login').send({ username, password }), 401, 'invalid_credentials');
+      await api.register(username);
+    });
+  });
+});

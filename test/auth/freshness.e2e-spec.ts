@@ -1,0 +1,185 @@
+import { Body, Controller, Get, HttpCode, Post, Res } from '@nestjs/common';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { IsInt } from 'class-validator';
+import { Access, ApiError, CurrentUser, FreshAccess, type Principal } from '../../src/auth/index.js';
+import { createTestApp, type TestApp, type TestLogin } from '../support/create-test-app.js';
+import { describeEachEngine } from '../support/engines.js';
+import { expectError, expectStepUp } from '../support/expect-error.js';
+
+class ActDto {
+  @IsInt()
+  readonly n!: number;
+}
+
+let calls = 0;
+
+@Controller('team')
+class TeamController {
+  @FreshAccess()
+  @Get('default')
+  byDefault(@CurrentUser() user: Principal): Principal {
+    return user;
+  }
+
+  @FreshAccess({ maxAge: '5m' })
+  @Get('five-minutes')
+  fiveMinutes(): object {
+    return {};
+  }
+
+  @FreshAccess({ once: true, maxAge: '5m' })
+  @Post('once')
+  once(@Body() { n }: ActDto): object {
+    calls++;
+    if (n === 409) throw new ApiError(409, 'sold_out', 'Sold out');
+    if (n === 500) throw new Error('the handler broke');
+    return { n };
+  }
+
+  @FreshAccess({ once: true })
+  @Post('another-once')
+  @HttpCode(200)
+  anotherOnce(): object {
+    return {};
+  }
+
+  @FreshAccess({ once: true })
+  @Post('own-status')
+  ownStatus(@Res({ passthrough: true }) response: { status(code: number): unknown }): object {
+    response.status(422);
+    return {};
+  }
+}
+
+@FreshAccess({ once: true })
+@Controller('fresh-class')
+class FreshClassController {
+  @Post('inherits')
+  inherits(): object {
+    return {};
+  }
+
+  @Access()
+  @Get('overrides')
+  overrides(): object {
+    return {};
+  }
+}
+
+describeEachEngine('fresh access', (engine) => {
+  let api: TestApp;
+  let login: TestLogin;
+  beforeAll(async () => {
+    api = await createTestApp({ engine, controllers: [TeamController, FreshClassController] });
+  });
+  beforeEach(async () => {
+    login = await api.login();
+  });
+  afterAll(() => api.close());
+
+  const get = (path: string) => api.request('GET', path, login.access);
+  const act = (n: number, path = '/team/once') => api.request('POST', path, login.access).send({ n });
+
+  it('lets a fresh token in, and tells the handler who it is', async () => {
+    const { body } = await get('/team/default').expect(200);
+    expect(body).toEqual({
+      userId: login.user.id,
+      sessionId: expect.any(String),
+      tokenId: expect.any(String),
+      fresh: true,
+      authTime: api.clock.now() / 1000,
+    });
+  });
+
+  it('asks for a step-up after a refresh, and is content after reauthentication', async () => {
+    await login.rotate();
+    expectStepUp(await get('/team/default'), 900);
+    expectStepUp(await get('/team/five-minutes'), 300);
+    await login.reauthenticate();
+    await get('/team/five-minutes').expect(200);
+  });
+
+  it('holds until the age that the route allows, to the second', async () => {
+    api.clock.advance('5m');
+    await get('/team/five-minutes').expect(200);
+    api.clock.advance('1s');
+    expectStepUp(await get('/team/five-minutes'), 300);
+    await get('/team/default').expect(200);
+  });
+
+  it('cannot be renewed by activity', async () => {
+    for (let i = 0; i < 29; i++) {
+      api.clock.advance('10s');
+      await get('/team/five-minutes').expect(200);
+    }
+    api.clock.advance('11s');
+    expectStepUp(await get('/team/five-minutes'), 300);
+  });
+
+  it('does not make another device fresh', async () => {
+    const other = await login.user.login();
+    await other.rotate();
+    await login.reauthenticate();
+    expectStepUp(await api.request('GET', '/team/default', other.access), 900);
+  });
+
+  it('sees the end of the session at once, fresh as the token may be', async () => {
+    await get('/team/default').expect(200);
+    await api.request('POST', '/auth/logout', login.refresh).expect(204);
+    expectError(await get('/team/default'), 401, 'token_revoked');
+  });
+
+  it('says "expired" of an expired token, not "not fresh"', async () => {
+    api.clock.advance('15m');
+    expectError(await get('/team/default'), 401, 'token_expired');
+  });
+
+  describe('once', () => {
+    it('takes a token for one success', async () => {
+      await act(1).expect(201);
+      expectStepUp(await act(1), 300);
+    });
+
+    it('holds across routes, and for one token only', async () => {
+      await act(1).expect(201);
+      expectStepUp(await act(0, '/team/another-once'), 900);
+      await get('/team/default').expect(200);
+      await login.reauthenticate();
+      await act(0, '/team/another-once').expect(200);
+    });
+
+    it('lets exactly one of 20 parallel requests through', async () => {
+      calls = 0;
+      const answers = await Promise.all(Array.from({ length: 20 }, () => act(1)));
+      expect(answers.map(({ status }) => status).toSorted()).toEqual([201, ...Array<number>(19).fill(401)]);
+      expect(calls).toBe(1);
+    });
+
+    it('gives the token back when the handler answers 4xx, also for a body that validation refuses', async () => {
+      expectError(await act(409), 409, 'sold_out');
+      expectError(await api.request('POST', '/team/once', login.access).send({ n: 'x' }), 400, 'validation_failed');
+      await act(0, '/team/own-status').expect(422);
+      await act(1).expect(201);
+    });
+
+    it('keeps the token when the handler broke: nobody knows what it has done', async () => {
+      expectError(await act(500), 500, 'internal_error');
+      expectStepUp(await act(1), 300);
+    });
+
+    it('is not spent by a request that is refused before', async () => {
+      const stale = (await login.rotate()).access_token;
+      expectStepUp(await api.request('POST', '/team/once', stale).send({ n: 1 }), 300);
+      await login.reauthenticate();
+      await act(1).expect(201);
+    });
+
+    it('is inherited from the class, unless the handler declares something else', async () => {
+      await get('/fresh-class/overrides').expect(200);
+      await get('/fresh-class/overrides').expect(200);
+      await act(0, '/fresh-class/inherits').expect(201);
+      expectStepUp(await act(0, '/fresh-class/inherits'), 900);
+      await get('/fresh-class/overrides').expect(200);
+    });
+  });
+});

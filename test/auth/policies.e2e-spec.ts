@@ -1,0 +1,181 @@
+import { Controller, Get, Post } from '@nestjs/common';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import {
+  Access,
+  AccessOrRefresh,
+  CurrentUser,
+  FreshAccess,
+  OptionalAccess,
+  type Principal,
+  Public,
+  Refresh,
+} from '../../src/auth/index.js';
+import { createTestApp, type TestApp } from '../support/create-test-app.js';
+import { describeEachEngine } from '../support/engines.js';
+import { expectError, parseChallenge } from '../support/expect-error.js';
+
+@Controller('team')
+class TeamController {
+  @Get('bare')
+  bare(@CurrentUser() user: Principal): Principal {
+    return user;
+  }
+
+  @OptionalAccess()
+  @Get('optional')
+  optional(@CurrentUser() user: Principal | null): object {
+    return { user };
+  }
+
+  @Refresh()
+  @Post('refresh')
+  refresh(@CurrentUser() user: Principal): Principal {
+    return user;
+  }
+
+  @FreshAccess()
+  @Get('fresh')
+  fresh(@CurrentUser() user: Principal): Principal {
+    return user;
+  }
+
+  @AccessOrRefresh()
+  @Get('either')
+  either(@CurrentUser() user: Principal): Principal {
+    return user;
+  }
+}
+
+@Public()
+@Controller('open')
+class OpenController {
+  @Get('door')
+  door(@CurrentUser() user: Principal | null): object {
+    return { user };
+  }
+
+  @Access()
+  @Get('closed-door')
+  closedDoor(): object {
+    return {};
+  }
+}
+
+@FreshAccess()
+@Controller('strict')
+class StrictController {
+  @Public()
+  @Get('exception')
+  exception(): object {
+    return {};
+  }
+}
+
+describe('what a route declares', () => {
+  let api: TestApp;
+  beforeAll(async () => {
+    api = await createTestApp({ controllers: [TeamController, OpenController, StrictController] });
+  });
+  afterAll(() => api.close());
+
+  it('nothing: an access token is needed', async () => {
+    const login = await api.login();
+    const response = await api.request('GET', '/team/bare');
+    expectError(response, 401, 'token_missing');
+    expect(parseChallenge(response)).toEqual({});
+    await api.request('GET', '/team/bare', login.access).expect(200);
+  });
+
+  it('@OptionalAccess: anonymous without a token, and a bad one is still refused', async () => {
+    const login = await api.login();
+    expect((await api.request('GET', '/team/optional').expect(200)).body).toEqual({ user: null });
+    const known = await api.request('GET', '/team/optional', login.access).expect(200);
+    expect(known.body).toMatchObject({ user: { userId: login.user.id, fresh: true } });
+    expectError(await api.request('GET', '/team/optional', 'a.b.c'), 401, 'token_invalid');
+    expectError(await api.request('GET', '/team/optional', login.refresh), 401, 'token_wrong_type');
+    const basic = await api.request('GET', '/team/optional').set('Authorization', 'Basic Y29zbW86eA==');
+    expect(basic.body).toEqual({ user: null });
+  });
+
+  it('@Refresh: the live refresh token, which is not rotated; not one that was rotated away', async () => {
+    const login = await api.login();
+    const { body } = await api.request('POST', '/team/refresh', login.refresh).expect(201);
+    expect(body).toMatchObject({ userId: login.user.id, fresh: false, authTime: null });
+    await api.request('POST', '/team/refresh', login.refresh).expect(201);
+    expectError(await api.request('POST', '/team/refresh', login.access), 401, 'token_wrong_type');
+    const first = login.refresh;
+    await login.rotate();
+    expectError(await api.request('POST', '/team/refresh', first), 401, 'token_revoked');
+    await api.request('POST', '/team/refresh', login.refresh).expect(201);
+  });
+
+  it('@AccessOrRefresh: either, but of a living session and not expired', async () => {
+    const login = await api.login();
+    await api.request('GET', '/team/either', login.access).expect(200);
+    await api.request('GET', '/team/either', login.refresh).expect(200);
+    expectError(await api.request('GET', '/team/either'), 401, 'token_missing');
+    await api.request('POST', '/auth/logout', login.access).expect(204);
+    expectError(await api.request('GET', '/team/either', login.access), 401, 'token_revoked');
+    expectError(await api.request('GET', '/team/either', login.refresh), 401, 'token_revoked');
+    api.clock.advance('15m');
+    expectError(await api.request('GET', '/team/either', login.access), 401, 'token_expired');
+  });
+
+  it('on the handler: overrides the class, in both directions', async () => {
+    expect((await api.request('GET', '/open/door', 'a.b.c').expect(200)).body).toEqual({ user: null });
+    expectError(await api.request('GET', '/open/closed-door'), 401, 'token_missing');
+    await api.request('GET', '/strict/exception').expect(200);
+  });
+
+  it('takes the scheme in any case, and no other scheme', async () => {
+    const login = await api.login();
+    for (const scheme of ['bearer', 'BEARER', 'BeArEr']) {
+      await api.request('GET', '/team/bare').set('Authorization', `${scheme} ${login.access}`).expect(200);
+    }
+    const other = await api.request('GET', '/team/bare').set('Authorization', `Token ${login.access}`);
+    expectError(other, 401, 'token_missing');
+    const two = await api.request('GET', '/team/bare').set('Authorization', `Bearer ${login.access}, Bearer x`);
+    expectError(two, 401, 'token_invalid');
+    expectError(await api.request('GET', `/team/bare?access_token=${login.access}`), 401, 'token_missing');
+  });
+});
+
+describeEachEngine('parallel requests', (engine) => {
+  let api: TestApp;
+  beforeAll(async () => {
+    api = await createTestApp({ engine, controllers: [TeamController] });
+  });
+  afterAll(() => api.close());
+
+  it('are each answered as their own user, whatever the others wait for', async () => {
+    const logins = await Promise.all(Array.from({ length: 10 }, () => api.login()));
+    const requests = Array.from({ length: 100 }, (_, i) => logins[i % logins.length]!);
+    const who = async (path: string, token: string) => {
+      const { body } = await api.request(path === '/team/refresh' ? 'POST' : 'GET', path, token);
+      return (body as Principal).userId;
+    };
+    const expected = requests.map(({ user }) => user.id);
+    expect(await Promise.all(requests.map(({ access }) => who('/team/bare', access)))).toEqual(expected);
+    expect(await Promise.all(requests.map(({ access }) => who('/team/fresh', access)))).toEqual(expected);
+    expect(await Promise.all(requests.map(({ refresh }) => who('/team/refresh', refresh)))).toEqual(expected);
+  });
+});
+
+describe('two applications in one process', () => {
+  it('never take each other’s tokens, whichever was built last', async () => {
+    const first = await createTestApp();
+    const second = await createTestApp();
+    try {
+      const [a, b] = [await first.login(), await second.login()];
+      await first.request('GET', '/profile', a.access).expect(200);
+      await second.request('GET', '/profile', b.access).expect(200);
+      expectError(await first.request('GET', '/profile', b.access), 401, 'token_invalid');
+      expectError(await second.request('GET', '/profile', a.access), 401, 'token_invalid');
+      expectError(await first.request('POST', '/auth/refresh', b.refresh), 401, 'token_invalid');
+      expectError(await first.request('DELETE', '/profile', b.access), 401, 'token_invalid');
+    } finally {
+      await first.close();
+      await second.close();
+    }
+  });
+});
