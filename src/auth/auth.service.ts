@@ -9,7 +9,7 @@ import { type RefreshClaims } from '../tokens/token-claims.js';
 import { TokenError } from '../tokens/token.errors.js';
 import { TokenIssuer } from '../tokens/token-issuer.js';
 import { PasswordHasher } from '../users/password-hasher.js';
-import { USERNAME, Users } from '../users/users.repository.js';
+import { Users } from '../users/users.repository.js';
 import { type User } from '../users/users.table.js';
 import { AuthOptions } from './auth-options.js';
 import { type TokenPairDto } from './dto/token-pair.dto.js';
@@ -43,11 +43,7 @@ export class AuthService {
 
   /** A new session, and a fresh token pair for it. Every failure looks and takes the same. */
   async login(username: string, password: string, device: Device): Promise<TokenPairDto> {
-    // A name that cannot exist is not looked up, but hashed for like any other.
-    const user = await this.prove(
-      USERNAME.test(username) ? await this.users.findByUsername(username) : undefined,
-      password,
-    );
+    const user = await this.prove(await this.users.findByUsername(username), password);
     const session = await this.db.inTransaction(async (tx) => {
       await this.requireUnchanged(tx, user);
       return this.sessions.open(tx, user.id, device, this.clock.now());

@@ -24,7 +24,9 @@ export class Users {
     return db.selectFrom('users').selectAll().where('id', '=', id).executeTakeFirst();
   }
 
+  /** A name that cannot exist is not asked for: PostgreSQL, for one, refuses a text with a NUL. */
   async findByUsername(username: string): Promise<User | undefined> {
+    if (!USERNAME.test(username)) return undefined;
     return this.db.selectFrom('users').selectAll().where('username', '=', username).executeTakeFirst();
   }
 

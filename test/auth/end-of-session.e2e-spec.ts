@@ -78,7 +78,9 @@ describeEachEngine('the end of a session', (engine) => {
       expectError(await changePassword(login.access, 'wrong', 'lunar-dachshund'), 401, 'invalid_credentials');
       const short = await changePassword(login.access, login.user.password, 'short');
       expectError(short, 400, 'validation_failed');
-      expect(short.body.errors).toEqual([{ field: 'new_password', messages: [expect.stringContaining('8')] }]);
+      expect(short.body.errors).toEqual([
+        { field: 'new_password', messages: [expect.stringContaining('8')] },
+      ]);
       await login.user.login();
       await login.rotate();
     });
@@ -86,7 +88,11 @@ describeEachEngine('the end of a session', (engine) => {
     it('is for fresh tokens', async () => {
       const login = await api.login();
       await login.rotate();
-      expectError(await changePassword(login.access, login.user.password, 'new-password'), 401, 'fresh_token_required');
+      expectError(
+        await changePassword(login.access, login.user.password, 'new-password'),
+        401,
+        'fresh_token_required',
+      );
     });
 
     it('leaves no session of the old password behind, however logins race with it', async () => {
@@ -117,7 +123,11 @@ describeEachEngine('the end of a session', (engine) => {
       await expectDead(login);
       expectError(await other.tryRefresh(other.refresh), 401, 'token_revoked');
       const { username, password } = login.user;
-      expectError(await api.request('POST', '/auth/login').send({ username, password }), 401, 'invalid_credentials');
+      expectError(
+        await api.request('POST', '/auth/login').send({ username, password }),
+        401,
+        'invalid_credentials',
+      );
       await api.register(username);
     });
   });

@@ -157,7 +157,11 @@ describeEachEngine('fresh access', (engine) => {
 
     it('gives the token back when the handler answers 4xx, also for a body that validation refuses', async () => {
       expectError(await act(409), 409, 'sold_out');
-      expectError(await api.request('POST', '/team/once', login.access).send({ n: 'x' }), 400, 'validation_failed');
+      expectError(
+        await api.request('POST', '/team/once', login.access).send({ n: 'x' }),
+        400,
+        'validation_failed',
+      );
       await act(0, '/team/own-status').expect(422);
       await act(1).expect(201);
     });

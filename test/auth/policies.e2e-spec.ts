@@ -134,7 +134,9 @@ describe('what a route declares', () => {
     }
     const other = await api.request('GET', '/team/bare').set('Authorization', `Token ${login.access}`);
     expectError(other, 401, 'token_missing');
-    const two = await api.request('GET', '/team/bare').set('Authorization', `Bearer ${login.access}, Bearer x`);
+    const two = await api
+      .request('GET', '/team/bare')
+      .set('Authorization', `Bearer ${login.access}, Bearer x`);
     expectError(two, 401, 'token_invalid');
     expectError(await api.request('GET', `/team/bare?access_token=${login.access}`), 401, 'token_missing');
   });

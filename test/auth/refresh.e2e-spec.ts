@@ -32,7 +32,11 @@ describeEachEngine('refresh', (engine) => {
     expect(response.headers['cache-control']).toBe('no-store');
     const pair = response.body as TokenPairDto;
     expect(pair).toMatchObject({ token_type: 'Bearer', expires_in: 900, refresh_expires_in: 1_209_600 });
-    expect(claimsOf(pair.access_token)).toMatchObject({ fresh: false, sid: before.sid, auth_time: before.auth_time });
+    expect(claimsOf(pair.access_token)).toMatchObject({
+      fresh: false,
+      sid: before.sid,
+      auth_time: before.auth_time,
+    });
     expect(claimsOf(pair.refresh_token)).toMatchObject({ gen: 1, sid: before.sid });
     await api.request('GET', '/profile', pair.access_token).expect(200);
   });
@@ -80,7 +84,9 @@ describeEachEngine('refresh', (engine) => {
     api.clock.advance('13d 23h 59m 59s');
     await login.rotate();
     api.clock.advance('14d');
-    expect(expectError(await login.tryRefresh(login.refresh), 401, 'token_expired')).toBe('Token has expired');
+    expect(expectError(await login.tryRefresh(login.refresh), 401, 'token_expired')).toBe(
+      'Token has expired',
+    );
   });
 
   describe('a token that is one behind', () => {
@@ -148,7 +154,12 @@ describeEachEngine('refresh', (engine) => {
     const sid = String(claimsOf(login.refresh).sid);
     await api.get(Database).updateTable('sessions').set({ generation: 1 }).where('id', '=', sid).execute();
     expectError(await login.tryRefresh(login.refresh), 401, 'token_revoked');
-    const row = await api.get(Database).selectFrom('sessions').selectAll().where('id', '=', sid).executeTakeFirst();
+    const row = await api
+      .get(Database)
+      .selectFrom('sessions')
+      .selectAll()
+      .where('id', '=', sid)
+      .executeTakeFirst();
     expect(row).toMatchObject({ revoke_cause: 'rolled_back', generation: 1 });
   });
 

@@ -1,0 +1,107 @@
+import { describe, expect, it } from '@jest/globals';
+import { readdirSync, readFileSync } from 'node:fs';
+import { dirname, join, relative } from 'node:path';
+
+const SRC = join(import.meta.dirname, '../../src');
+
+/**
+ * Which rooms each room may import, and through which face. Dependencies point downward only; the leaves know
+ * nothing of each other. `main.ts` and the `app.*` files put everything together and may import anything.
+ */
+const RULES: Record<string, string[]> = {
+  tokens: [],
+  database: [],
+  users: ['database/index'],
+  sessions: ['database/index'],
+  auth: ['users/*', 'sessions/*', 'tokens/*', 'database/index'],
+  config: ['tokens/duration'],
+  features: ['auth/index', 'database/index', 'config/app-config'],
+  health: ['auth/index', 'database/index'],
+};
+
+/** What the rooms that know nothing of HTTP may not import either. */
+const HTTP = /^(node:https?|fastify|express|@nestjs\/(core|passport|swagger|terminus|platform-\w+))(\/|$)/;
+const LEAVES = ['tokens', 'database', 'users', 'sessions'];
+
+/** Lines; a file that is longer holds more than one concept. */
+const LONGEST_FILE = 250;
+
+interface SourceFile {
+  /** Relative to src, without extension. */
+  name: string;
+  room: string;
+  lines: number;
+  imports: string[];
+}
+
+function readSources(): SourceFile[] {
+  return readdirSync(SRC, { recursive: true, encoding: 'utf8' })
+    .filter((path) => path.endsWith('.ts') && !path.endsWith('.spec.ts'))
+    .map((path) => {
+      const text = readFileSync(join(SRC, path), 'utf8');
+      const specifiers = [...text.matchAll(/^(?:import|export)\s[^;]*?from '([^']+)'|^import '([^']+)'/gm)];
+      return {
+        name: path.replace(/\.ts$/, ''),
+        room: path.includes('/') ? path.slice(0, path.indexOf('/')) : '',
+        lines: text.split('\n').length,
+        imports: specifiers.map(([, from, bare]) => resolve(path, from ?? bare ?? '')),
+      };
+    });
+}
+
+/** `src`-relative for our own files, else the package's name. */
+function resolve(from: string, specifier: string): string {
+  if (!specifier.startsWith('.')) return specifier;
+  return relative(SRC, join(SRC, dirname(from), specifier)).replace(/\.js$/, '');
+}
+
+describe('the source', () => {
+  const files = readSources();
+  const rooms = [...new Set(files.map(({ room }) => room))].filter(Boolean);
+
+  it('has the rooms that the rules know, and no other', () => {
+    expect(rooms.toSorted()).toEqual(Object.keys(RULES).toSorted());
+  });
+
+  it('imports downward only, each room through its face', () => {
+    const wrong = files.flatMap(({ name, room, imports }) =>
+      imports
+        .filter((target) => rooms.includes(target.split('/')[0] ?? '') && room !== '')
+        .filter((target) => !sameUnit(name, target) && !allowed(room, target))
+        .map((target) => `${name} → ${target}`),
+    );
+    expect(wrong).toEqual([]);
+  });
+
+  it('keeps HTTP out of the leaf rooms', () => {
+    const wrong = files
+      .filter(({ room }) => LEAVES.includes(room))
+      .flatMap(({ name, imports }) =>
+        imports.filter((target) => HTTP.test(target)).map((target) => `${name} → ${target}`),
+      );
+    expect(wrong).toEqual([]);
+  });
+
+  it('has no file longer than one concept needs', () => {
+    const long = files
+      .filter(({ lines }) => lines > LONGEST_FILE)
+      .map(({ name, lines }) => `${name}: ${lines}`);
+    expect(long).toEqual([]);
+  });
+});
+
+/** A room is one unit; in `features/`, each folder is, and features know nothing of each other. */
+function sameUnit(name: string, target: string): boolean {
+  const unit = (path: string) =>
+    path
+      .split('/')
+      .slice(0, path.startsWith('features/') ? 2 : 1)
+      .join('/');
+  return unit(name) === unit(target) || name === 'features/features.module';
+}
+
+function allowed(room: string, target: string): boolean {
+  return (RULES[room] ?? []).some((rule) =>
+    rule.endsWith('/*') ? target.startsWith(rule.slice(0, -1)) : rule === target,
+  );
+}

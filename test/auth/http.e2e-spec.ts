@@ -1,0 +1,289 @@
+import { Body, Controller, Get, Post } from '@nestjs/common';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { IsInt, IsString, ValidateNested } from 'class-validator';
+import { Type } from 'class-transformer';
+import { verify, type JwtPayload } from 'jsonwebtoken';
+import { createPublicKey, type JsonWebKey } from 'node:crypto';
+import { connect } from 'node:net';
+import { listRoutes, Public } from '../../src/auth/index.js';
+import { createTestApp, type TestApp } from '../support/create-test-app.js';
+import { describeEachEngine } from '../support/engines.js';
+import { expectError } from '../support/expect-error.js';
+
+class ItemDto {
+  @IsInt()
+  readonly count!: number;
+}
+
+class OrderDto {
+  @IsString()
+  readonly name!: string;
+
+  @ValidateNested({ each: true })
+  @Type(() => ItemDto)
+  readonly items!: ItemDto[];
+}
+
+@Public()
+@Controller('team')
+class TeamController {
+  @Post('orders')
+  order(@Body() body: OrderDto): OrderDto {
+    return body;
+  }
+
+  @Get('broken')
+  broken(): never {
+    throw new Error('the secret reason');
+  }
+
+  @Get('unreachable')
+  unreachable(): never {
+    throw Object.assign(new Error('connect ECONNREFUSED'), { code: 'ECONNREFUSED' });
+  }
+}
+
+describe('an error answer', () => {
+  let api: TestApp;
+  beforeAll(async () => {
+    api = await createTestApp({ controllers: [TeamController] });
+  });
+  afterAll(() => api.close());
+
+  const post = (path: string, body: string, type = 'application/json') =>
+    api.request('POST', path).set('Content-Type', type).send(body);
+
+  it('names every field that is wrong, and why', async () => {
+    const response = await post('/auth/register', '{"username":"x","password":["a"],"role":"admin"}');
+    expectError(response, 400, 'validation_failed');
+    expect(response.body.errors).toEqual([
+      { field: 'role', messages: ['property role should not exist'] },
+      { field: 'username', messages: [expect.stringContaining('3 to 32')] },
+      { field: 'password', messages: [expect.stringContaining('string')] },
+    ]);
+  });
+
+  it('gives the path to a nested field', async () => {
+    const response = await post('/team/orders', '{"name":"x","items":[{"count":1},{"count":"2","x":1}]}');
+    const fields = (response.body.errors as { field: string }[]).map(({ field }) => field);
+    expect(fields).toEqual(expect.arrayContaining(['items.1.count', 'items.1.x']));
+  });
+
+  it.each([
+    ['broken JSON', '{"username":'],
+    ['an array', '[]'],
+    ['a list of bodies', '[{"username":"cosmo","password":"space-corgi"}]'],
+    ['null', 'null'],
+    ['a string', '"x"'],
+    ['a number', '1'],
+    ['no members', '{}'],
+    ['nothing', ''],
+    ['a prototype', '{"username":"cosmo","password":"space-corgi","__proto__":{"x":1}}'],
+    ['a constructor', '{"username":"cosmo","password":"space-corgi","constructor":{"prototype":{"x":1}}}'],
+    ['an object for a string', '{"username":{"$ne":null},"password":{"length":9}}'],
+  ])('is 400 with reasons for a body that is %s', async (_, body) => {
+    const response = await post('/auth/login', body);
+    expectError(response, 400, 'validation_failed');
+    expect(response.body.errors).toEqual(
+      expect.arrayContaining([{ field: expect.any(String), messages: [expect.any(String)] }]),
+    );
+  });
+
+  it.each([
+    'text/plain',
+    'application/x-www-form-urlencoded',
+    'multipart/form-data; boundary=x',
+    'application/xml',
+  ])('is 415 for a body of %s: a form that another site submits is none of ours', async (type) => {
+    expectError(
+      await post('/auth/login', 'username=cosmo&password=space-corgi', type),
+      415,
+      'unsupported_media_type',
+    );
+  });
+
+  it('is 413 for a body beyond the limit', async () => {
+    const body = JSON.stringify({ username: 'cosmo', password: 'x'.repeat(70_000) });
+    expectError(await post('/auth/login', body), 413, 'payload_too_large');
+  });
+
+  it.each([
+    '/nope',
+    '/auth',
+    '/auth/login',
+    '/%zz',
+    '/%ff',
+    '/transfers/%zz',
+    `/${'x'.repeat(5000)}`,
+    '/..%2f..%2fetc',
+  ])('is 404 for GET %s, in the same shape', async (path) => {
+    expectError(await api.request('GET', path), 404, 'not_found');
+  });
+
+  it('is 500 without the reason when a handler breaks', async () => {
+    const response = await api.request('GET', '/team/broken');
+    expectError(response, 500, 'internal_error');
+    expect(response.text).not.toContain('secret');
+  });
+
+  it('is 503 with Retry-After when the database is away', async () => {
+    const response = await api.request('GET', '/team/unreachable');
+    expectError(response, 503, 'database_unavailable');
+    expect(Number(response.headers['retry-after'])).toBeGreaterThan(0);
+  });
+
+  it('carries the caller’s request id, or one of ours where that could forge a log line', async () => {
+    const given = await api.request('GET', '/nope').set('X-Request-Id', 'trace-1.a');
+    expect(given.headers['x-request-id']).toBe('trace-1.a');
+    const forged = await api.request('GET', '/nope').set('X-Request-Id', 'x 200 GET /admin');
+    expect(forged.headers['x-request-id']).toMatch(/^[0-9a-f-]{36}$/);
+  });
+
+  it('is given for requests that no HTTP library would send', async () => {
+    const { port } = api.app.getHttpServer().address() as { port: number };
+    const raw = (text: string) =>
+      new Promise<string>((resolve, reject) => {
+        const socket = connect(port, '127.0.0.1', () => socket.end(text));
+        let answer = '';
+        socket.on('data', (chunk) => (answer += chunk.toString()));
+        socket.on('end', () => resolve(answer));
+        socket.on('error', reject);
+      });
+    const login = await api.login();
+    const head = 'GET /profile HTTP/1.1\r\nHost: x\r\nConnection: close\r\n';
+    const twice = await raw(
+      `${head}Authorization: Bearer ${login.access}\r\nAuthorization: Bearer x\r\n\r\n`,
+    );
+    expect(twice).toMatch(/^HTTP\/1.1 401 [^]*token_invalid/);
+    expect(await raw(`${head}Authorization: , ,\r\n\r\n`)).toMatch(/^HTTP\/1.1 401 [^]*token_missing/);
+    expect(await raw(`${head}Authorization:\r\n\r\n`)).toMatch(/^HTTP\/1.1 401 [^]*token_missing/);
+    expect(await raw('POST /auth/logout HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n')).toMatch(
+      /^HTTP\/1.1 400 /,
+    );
+  });
+});
+
+describe('every answer', () => {
+  let api: TestApp;
+  beforeAll(async () => {
+    api = await createTestApp({ env: { CORS_ORIGINS: 'https://app.example.com, http://localhost:5173' } });
+  });
+  afterAll(() => api.close());
+
+  it.each(['/health/live', '/nope', '/profile', '/%zz'])('has the security headers: %s', async (path) => {
+    const { headers } = await api.request('GET', path);
+    expect(headers).toMatchObject({
+      'x-content-type-options': 'nosniff',
+      'strict-transport-security': expect.stringContaining('max-age='),
+      'content-security-policy': expect.stringContaining("default-src 'self'"),
+    });
+    expect(headers).not.toHaveProperty('x-powered-by');
+  });
+
+  it('is readable by the configured origins, with the headers a client needs', async () => {
+    const origin = 'http://localhost:5173';
+    const { headers } = await api.request('GET', '/profile').set('Origin', origin);
+    expect(headers['access-control-allow-origin']).toBe(origin);
+    for (const name of ['WWW-Authenticate', 'Retry-After', 'RateLimit', 'X-Request-Id']) {
+      expect(headers['access-control-expose-headers']).toContain(name);
+    }
+    const preflight = await api
+      .request('OPTIONS', '/auth/password')
+      .set({
+        Origin: origin,
+        'Access-Control-Request-Method': 'PUT',
+        'Access-Control-Request-Headers': 'authorization',
+      });
+    expect(preflight.status).toBe(204);
+    expect(preflight.headers['access-control-allow-methods']).toContain('PUT');
+  });
+
+  it.each(['https://evil.example.com', 'null', 'https://app.example.com.evil.com', 'http://app.example.com'])(
+    'is not readable by %s',
+    async (origin) => {
+      const { headers } = await api.request('GET', '/profile').set('Origin', origin);
+      expect(headers).not.toHaveProperty('access-control-allow-origin');
+    },
+  );
+});
+
+describe('the public documents', () => {
+  let api: TestApp;
+  beforeAll(async () => {
+    api = await createTestApp();
+  });
+  afterAll(() => api.close());
+
+  it('include the keys: public halves only, and they verify what was issued', async () => {
+    const response = await api.request('GET', '/.well-known/jwks.json').expect(200);
+    expect(response.headers['cache-control']).toBe('max-age=300');
+    const { keys } = response.body as { keys: (JsonWebKey & { kid: string })[] };
+    expect(keys).toEqual([
+      {
+        kty: 'EC',
+        crv: 'P-256',
+        x: expect.any(String),
+        y: expect.any(String),
+        kid: expect.any(String),
+        alg: 'ES256',
+        use: 'sig',
+      },
+    ]);
+    const login = await api.login();
+    const key = createPublicKey({ key: keys[0]!, format: 'jwk' });
+    const claims = verify(login.access, key, {
+      algorithms: ['ES256'],
+      issuer: 'freshgate',
+      audience: 'freshgate',
+    });
+    expect((claims as JwtPayload).sub).toBe(login.user.id);
+  });
+
+  it('include Swagger UI and an OpenAPI 3.1 document with every route and its protection', async () => {
+    const page = await api.request('GET', '/docs').expect(200);
+    expect(page.text).toContain('swagger-ui');
+    const { body } = await api.request('GET', '/openapi.json').expect(200);
+    expect(body.openapi).toMatch(/^3\.1\./);
+    const routes = listRoutes(api.app);
+    const documented = Object.entries(body.paths as Record<string, object>).flatMap(([path, operations]) =>
+      Object.keys(operations).map((method) => `${method.toUpperCase()} ${path}`),
+    );
+    expect(documented.toSorted()).toEqual(routes.map(({ method, path }) => `${method} ${path}`).toSorted());
+    const security = (path: string, method: string) => body.paths[path][method].security as unknown;
+    expect(security('/auth/login', 'post')).toEqual([]);
+    expect(security('/profile', 'get')).toEqual([{ access_token: [] }]);
+    expect(security('/auth/refresh', 'post')).toEqual([{ refresh_token: [] }]);
+    expect(body.paths['/transfers'].post.responses['401'].description).toContain('fresh_token_required');
+  });
+});
+
+describeEachEngine('health', (engine) => {
+  let api: TestApp;
+  beforeAll(async () => {
+    api = await createTestApp({ engine });
+  });
+  afterAll(() => api.close());
+
+  it('is live and ready', async () => {
+    await api.request('GET', '/health/live').expect(200);
+    const { body } = await api.request('GET', '/health/ready').expect(200);
+    expect(body).toMatchObject({
+      status: 'ok',
+      details: { database: { status: 'up' }, clock: { status: 'up' } },
+    });
+  });
+
+  it('is not ready when its clock is not the database server’s, and names the clock', async () => {
+    api.clock.advance('10s');
+    const response = await api.request('GET', '/health/ready');
+    if (engine === 'sqlite') {
+      // An embedded database has no clock to differ from.
+      expect(response.status).toBe(200);
+      return;
+    }
+    expect(response.status).toBe(503);
+    expect(response.body.error).toEqual({ clock: expect.objectContaining({ status: 'down' }) });
+    expect(JSON.stringify(response.body.error)).toMatch(/clock is \d+ ms ahead/);
+    await api.request('GET', '/health/live').expect(200);
+  });
+});

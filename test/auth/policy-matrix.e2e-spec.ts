@@ -1,0 +1,87 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { listRoutes, type Route } from '../../src/auth/index.js';
+import { createTestApp, type TestApp } from '../support/create-test-app.js';
+import { expectError, parseChallenge } from '../support/expect-error.js';
+import { type ShownToken, showToken, TOKEN_KINDS } from '../support/token-kinds.js';
+
+type Outcome =
+  | 'enters'
+  | 'token_missing'
+  | 'token_invalid'
+  | 'token_expired'
+  | 'token_wrong_type'
+  | 'token_revoked'
+  | 'fresh_token_required';
+
+/** What contract §4 and §5 demand of a token at a route, written anew, not read from the guards. */
+function expectedOutcome({ policy }: Route, shown: ShownToken): Outcome {
+  const { level } = policy;
+  if (level === 'public') return 'enters';
+  const wantsRefresh = level === 'refresh';
+  const either = level === 'access-or-refresh';
+  const evenIfEnded = either && policy.evenIfEnded;
+  switch (shown) {
+    case 'none':
+      return level === 'optional-access' ? 'enters' : 'token_missing';
+    case 'garbage':
+    case 'wrong issuer':
+    case 'wrong audience':
+    case 'wrong key':
+    case 'wrong typ':
+      return 'token_invalid';
+    case 'expired access':
+    case 'expired refresh':
+      return evenIfEnded ? 'enters' : 'token_expired';
+    case 'refresh':
+      return wantsRefresh || either ? 'enters' : 'token_wrong_type';
+    case 'fresh access':
+      return wantsRefresh ? 'token_wrong_type' : 'enters';
+    case 'stale access':
+      if (wantsRefresh) return 'token_wrong_type';
+      return level === 'fresh-access' ? 'fresh_token_required' : 'enters';
+    case 'revoked access':
+      if (wantsRefresh) return 'token_wrong_type';
+      return evenIfEnded ? 'enters' : 'token_revoked';
+    case 'revoked refresh':
+      if (!wantsRefresh && !either) return 'token_wrong_type';
+      return evenIfEnded ? 'enters' : 'token_revoked';
+  }
+}
+
+const REFUSALS = /^(token_|fresh_token_|refresh_token_|insufficient_role)/;
+
+describe('every route × every kind of token', () => {
+  let api: TestApp;
+  let routes: Route[];
+  beforeAll(async () => {
+    api = await createTestApp();
+    routes = listRoutes(api.app);
+  });
+  afterAll(() => api.close());
+
+  it.each(TOKEN_KINDS)('%s', async (shown) => {
+    expect(routes.length).toBeGreaterThan(10);
+    for (const route of routes) {
+      const wanted = route.policy.level === 'refresh' ? 'refresh' : 'access';
+      const token = await showToken(api, shown, wanted);
+      const path = route.path.replace(/:\w+/g, '00000000-0000-7000-8000-000000000000');
+      const body = route.path === '/auth/reauthenticate' ? { password: 'space-corgi' } : {};
+      const response = await api.request(route.method, path, token).send(body);
+      const outcome = expectedOutcome(route, shown);
+      const seen = `${route.method} ${route.path}: ${response.status} ${JSON.stringify(response.body)}`;
+      if (outcome === 'enters') {
+        expect(seen).not.toMatch(/: 5\d\d /);
+        expect([seen, response.body?.errorCode ?? '']).toEqual([seen, expect.not.stringMatching(REFUSALS)]);
+      } else {
+        expect([seen, response.body.errorCode]).toEqual([seen, outcome]);
+        expectError(response, 401, outcome);
+        const { error } = parseChallenge(response);
+        const challenges = {
+          token_missing: undefined,
+          fresh_token_required: 'insufficient_user_authentication',
+        };
+        expect(error).toBe(outcome in challenges ? challenges[outcome as 'token_missing'] : 'invalid_token');
+      }
+    }
+  });
+});

@@ -1,0 +1,154 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { Database } from '../../src/database/index.js';
+import { type TransferListDto } from '../../src/features/transfers/transfers.dto.js';
+import { createTestApp, type TestApp, type TestLogin } from '../support/create-test-app.js';
+import { describeEachEngine } from '../support/engines.js';
+import { expectError, expectStepUp } from '../support/expect-error.js';
+
+describeEachEngine('transfers', (engine) => {
+  let api: TestApp;
+  beforeAll(async () => {
+    api = await createTestApp({ engine, env: { TRANSFERS_OPENING_BALANCE: '1000' } });
+  });
+  afterAll(() => api.close());
+
+  const send = (login: TestLogin, to: string, amount: unknown, key?: string) => {
+    const test = api.request('POST', '/transfers', login.access).send({ to, amount });
+    return key === undefined ? test : test.set('Idempotency-Key', key);
+  };
+  const list = async (login: TestLogin, query = '') => {
+    const { body } = await api.request('GET', `/transfers${query}`, login.access).expect(200);
+    return body as TransferListDto;
+  };
+
+  it('move money, and show it to both sides, newest first', async () => {
+    const [cosmo, laika] = [await api.login(), await api.login()];
+    expect(await list(cosmo)).toEqual({ balance: 1000, items: [], next_cursor: null });
+    const { body } = await send(cosmo, laika.user.username.toUpperCase(), 250).expect(201);
+    expect(body).toEqual({
+      id: expect.any(String),
+      direction: 'out',
+      counterparty: laika.user.username,
+      amount: 250,
+      created_at: new Date(api.clock.now()).toISOString(),
+    });
+    await send(laika, cosmo.user.username, 50).expect(201);
+    expect(await list(cosmo)).toMatchObject({
+      balance: 800,
+      items: [
+        { direction: 'in', amount: 50, counterparty: laika.user.username },
+        { direction: 'out', amount: 250 },
+      ],
+    });
+    expect(await list(laika)).toMatchObject({
+      balance: 1200,
+      items: [{ direction: 'out' }, { direction: 'in' }],
+    });
+  });
+
+  it('demand a fresh token, once; a refused transfer does not spend it', async () => {
+    const [cosmo, laika] = [await api.login(), await api.login()];
+    expectError(await send(cosmo, 'nobody-there', 1), 404, 'not_found');
+    expectError(await send(cosmo, laika.user.username, 1001), 409, 'insufficient_funds');
+    const self = await send(cosmo, cosmo.user.username, 1);
+    expectError(self, 400, 'validation_failed');
+    expect(self.body.errors).toEqual([{ field: 'to', messages: ['must be somebody else'] }]);
+    await send(cosmo, laika.user.username, 1).expect(201);
+    expectStepUp(await send(cosmo, laika.user.username, 1), 900);
+    expect((await list(cosmo)).balance).toBe(999);
+  });
+
+  it.each([0, -1, 1.5, 1e12 + 1, '5', null, [5], {}])('refuse an amount of %p', async (amount) => {
+    const cosmo = await api.login();
+    const response = await send(cosmo, 'somebody', amount);
+    expectError(response, 400, 'validation_failed');
+    expect(response.body.errors).toEqual([{ field: 'amount', messages: [expect.any(String)] }]);
+  });
+
+  it('answer a receiver’s name that cannot exist like one that does not', async () => {
+    const cosmo = await api.login();
+    for (const to of ['x', 'a b', '\u0000', "' or 1=1"])
+      expectError(await send(cosmo, to, 1), 404, 'not_found');
+  });
+
+  it('are made once for one key, also when the same request comes many times at once', async () => {
+    const [cosmo, laika] = [await api.login(), await api.login()];
+    const tokens = [cosmo.access];
+    for (let i = 0; i < 7; i++) tokens.push((await cosmo.reauthenticate()).access_token);
+    const answers = await Promise.all(
+      tokens.map((token) =>
+        api
+          .request('POST', '/transfers', token)
+          .set('Idempotency-Key', 'rent')
+          .send({ to: laika.user.username, amount: 100 }),
+      ),
+    );
+    expect(answers.map(({ status }) => status)).toEqual(Array(8).fill(201));
+    expect(new Set(answers.map(({ body }) => (body as { id: string }).id)).size).toBe(1);
+    expect(await list(cosmo)).toMatchObject({ balance: 900, items: [{ amount: 100 }] });
+    await send(laika, cosmo.user.username, 1, 'rent').expect(201);
+  });
+
+  it('never overdraw under parallel transfers, and neither make nor lose money', async () => {
+    const [cosmo, laika] = [await api.login(), await api.login()];
+    const tokens = await Promise.all(
+      Array.from({ length: 12 }, async () => (await cosmo.user.login()).access),
+    );
+    const back = await Promise.all(Array.from({ length: 6 }, async () => (await laika.user.login()).access));
+    const post = (token: string, to: TestLogin, amount: number) =>
+      api.request('POST', '/transfers', token).send({ to: to.user.username, amount });
+    const answers = await Promise.all([
+      ...tokens.map((token) => post(token, laika, 150)),
+      ...back.map((token) => post(token, cosmo, 10)),
+    ]);
+    expect(answers.every(({ status }) => status === 201 || status === 409)).toBe(true);
+    const sent = answers.slice(0, 12).filter(({ status }) => status === 201).length;
+    const [a, b] = [await list(cosmo), await list(laika)];
+    expect([a.balance, b.balance]).toEqual([1000 - sent * 150 + 60, 1000 + sent * 150 - 60]);
+    expect(a.balance).toBeGreaterThanOrEqual(0);
+  });
+
+  describe('in pages', () => {
+    it('give each transfer once', async () => {
+      const [cosmo, laika] = [await api.login(), await api.login()];
+      for (let amount = 1; amount <= 5; amount++) {
+        await send(cosmo, laika.user.username, amount).expect(201);
+        await cosmo.reauthenticate();
+      }
+      const seen: number[] = [];
+      for (let cursor: string | null = ''; cursor !== null;) {
+        const page = await list(cosmo, `?limit=2${cursor && `&cursor=${cursor}`}`);
+        seen.push(...page.items.map(({ amount }) => amount));
+        cursor = page.next_cursor;
+      }
+      expect(seen).toEqual([5, 4, 3, 2, 1]);
+    });
+
+    it.each(['limit=0', 'limit=101', 'limit=x', 'limit=1&limit=2', 'cursor=x', 'cursor=%00', 'page=2'])(
+      'refuse ?%s, and say which parameter is wrong',
+      async (query) => {
+        const cosmo = await api.login();
+        const response = await api.request('GET', `/transfers?${query}`, cosmo.access);
+        expectError(response, 400, 'validation_failed');
+        expect(response.body.errors).toMatchObject([{ field: query.split('=')[0] }]);
+      },
+    );
+  });
+
+  it('keep the record of a counterparty that was deleted, without its name', async () => {
+    const [cosmo, laika] = [await api.login(), await api.login()];
+    await send(cosmo, laika.user.username, 5).expect(201);
+    await api.request('DELETE', '/profile', laika.access).expect(204);
+    expect(await list(cosmo)).toMatchObject({
+      balance: 995,
+      items: [{ counterparty: null, direction: 'out' }],
+    });
+    const { count } = await api
+      .get(Database)
+      .selectFrom('balances')
+      .select((eb) => eb.fn.countAll<number>().as('count'))
+      .where('user_id', '=', laika.user.id)
+      .executeTakeFirstOrThrow();
+    expect(Number(count)).toBe(0);
+  });
+});

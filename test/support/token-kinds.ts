@@ -1,0 +1,92 @@
+import { JwtService } from '@nestjs/jwt';
+import { generateKeyPairSync, type KeyObject } from 'node:crypto';
+import { decode, type Jwt } from 'jsonwebtoken';
+import { generateKeySet } from '../../src/tokens/key-file.js';
+import { KeyRing } from '../../src/tokens/key-ring.js';
+import { type TokenKind } from '../../src/tokens/token-claims.js';
+import { type TestApp, type TestLogin } from './create-test-app.js';
+
+/** What a client may show at a route. */
+export const TOKEN_KINDS = [
+  'none',
+  'garbage',
+  'expired access',
+  'expired refresh',
+  'fresh access',
+  'stale access',
+  'refresh',
+  'wrong issuer',
+  'wrong audience',
+  'wrong key',
+  'wrong typ',
+  'revoked access',
+  'revoked refresh',
+] as const;
+
+export type ShownToken = (typeof TOKEN_KINDS)[number];
+
+/** Makes each kind for a session of its own; the forged ones from a token of the kind that the route wants. */
+export async function showToken(
+  api: TestApp,
+  shown: ShownToken,
+  wanted: TokenKind,
+): Promise<string | undefined> {
+  if (shown === 'none') return undefined;
+  if (shown === 'garbage') return 'not.a.token';
+  const login = await api.login();
+  const genuine = wanted === 'access' ? login.access : login.refresh;
+  switch (shown) {
+    case 'fresh access':
+      return login.access;
+    case 'stale access':
+      return (await login.rotate()).access_token;
+    case 'refresh':
+      return login.refresh;
+    case 'expired access':
+      return forge(api, login.access, { exp: api.clock.now() / 1000 });
+    case 'expired refresh':
+      return forge(api, login.refresh, { exp: api.clock.now() / 1000 });
+    case 'wrong issuer':
+      return forge(api, genuine, { iss: 'freshgate/' });
+    case 'wrong audience':
+      return forge(api, genuine, { aud: 'another-api' });
+    case 'wrong key':
+      return forge(api, genuine, {}, {}, strangersKey(wanted));
+    case 'wrong typ':
+      return forge(api, genuine, {}, { typ: 'JWT' });
+    case 'revoked access':
+      return ended(api, login).then(() => login.access);
+    case 'revoked refresh':
+      return ended(api, login).then(() => login.refresh);
+  }
+}
+
+/** A token like the given one, with other claims or header members, signed by our key or by another. */
+export function forge(
+  api: TestApp,
+  token: string,
+  claims: object,
+  header: object = {},
+  key?: KeyObject,
+): string {
+  const { header: original, payload } = decode(token, { complete: true }) as Jwt;
+  const ring = api.get(KeyRing).find(String(original.kid));
+  if (!ring) throw new Error('the token is not ours');
+  return new JwtService().sign(
+    { ...(payload as object), ...claims },
+    {
+      privateKey: key ?? ring.signWith,
+      algorithm: ring.alg,
+      header: { ...original, alg: ring.alg, ...header },
+    },
+  );
+}
+
+function strangersKey(kind: TokenKind): KeyObject {
+  if (kind === 'access') return generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey;
+  return new KeyRing(generateKeySet()).signingKey('refresh').signWith;
+}
+
+async function ended(api: TestApp, login: TestLogin): Promise<void> {
+  await api.request('POST', '/auth/logout', login.access).expect(204);
+}
