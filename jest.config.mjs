@@ -22,6 +22,6 @@ export default {
   globalSetup: '<rootDir>/test/support/global-setup.mjs',
   globalTeardown: '<rootDir>/test/support/global-teardown.mjs',
   setupFilesAfterEnv: ['reflect-metadata'],
-  reporters: ['default', '<rootDir>/test/support/postgres-reporter.mjs'],
+  reporters: ['default', '<rootDir>/test/support/summary-reporter.mjs'],
   testTimeout: 30_000,
 };

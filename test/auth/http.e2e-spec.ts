@@ -187,13 +187,11 @@ describe('every answer', () => {
     for (const name of ['WWW-Authenticate', 'Retry-After', 'RateLimit', 'X-Request-Id']) {
       expect(headers['access-control-expose-headers']).toContain(name);
     }
-    const preflight = await api
-      .request('OPTIONS', '/auth/password')
-      .set({
-        Origin: origin,
-        'Access-Control-Request-Method': 'PUT',
-        'Access-Control-Request-Headers': 'authorization',
-      });
+    const preflight = await api.request('OPTIONS', '/auth/password').set({
+      Origin: origin,
+      'Access-Control-Request-Method': 'PUT',
+      'Access-Control-Request-Headers': 'authorization',
+    });
     expect(preflight.status).toBe(204);
     expect(preflight.headers['access-control-allow-methods']).toContain('PUT');
   });
