@@ -11,14 +11,14 @@ import { KeyRingError } from './tokens/key-ring.js';
 /** Puts the rooms together: here, and only here, the environment becomes their options. */
 @Module({})
 export class AppModule {
-  /** @throws ConfigError when the database or the keys that the configuration names cannot be opened */
+  /** @throws DatabaseUrlError, KeyRingError when what the configuration names cannot be opened */
   static forRoot(config: AppConfig): DynamicModule {
     const auth = authOptions(config);
     return {
       module: AppModule,
       imports: [
         ConfigModule.forRoot(config),
-        DatabaseModule.forRoot(naming('DATABASE_URL', () => openDatabase(config.DATABASE_URL))),
+        DatabaseModule.forRoot(openDatabase(config.DATABASE_URL)),
         AuthModule.forRoot(auth),
         FeaturesModule,
         HealthModule,
@@ -30,7 +30,7 @@ export class AppModule {
 function authOptions(config: AppConfig): AuthOptions {
   const create = config.NODE_ENV !== 'production';
   return {
-    keys: naming('AUTH_KEYS_FILE', () => openKeyFile(config.AUTH_KEYS_FILE, { create })),
+    keys: openKeyFile(config.AUTH_KEYS_FILE, { create }),
     tokens: {
       issuer: config.AUTH_ISSUER,
       audience: config.AUTH_AUDIENCE,
@@ -47,11 +47,10 @@ function authOptions(config: AppConfig): AuthOptions {
 }
 
 /** The rooms know no variables; what they report is told to the operator under the name that was set. */
-function naming<T>(variable: string, open: () => T): T {
-  try {
-    return open();
-  } catch (error) {
-    if (!(error instanceof DatabaseUrlError || error instanceof KeyRingError)) throw error;
-    throw new ConfigError([{ variable, problem: error.message }]);
-  }
+export function toConfigError(error: unknown): unknown {
+  if (error instanceof DatabaseUrlError)
+    return new ConfigError([{ variable: 'DATABASE_URL', problem: error.message }]);
+  if (error instanceof KeyRingError)
+    return new ConfigError([{ variable: 'AUTH_KEYS_FILE', problem: error.message }]);
+  return error;
 }

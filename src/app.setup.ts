@@ -12,6 +12,8 @@ const BODY_LIMIT = 65_536;
 const REQUEST_TIMEOUT = 15_000;
 /** Characters; Node bounds the whole request line already. */
 const LONGEST_PARAMETER = 16_384;
+/** Milliseconds. */
+const SHUTDOWN_SWEEP = 50;
 /** What a caller may choose as request id; anything else could forge log lines, and is replaced. */
 const REQUEST_ID = /^[\w.-]{1,64}$/;
 
@@ -36,6 +38,12 @@ export function createAdapter(): FastifyAdapter {
   const fastify = adapter.getInstance();
   fastify.addHook('onRequest', (request, reply, done) => {
     reply.header('X-Request-Id', request.id);
+    done();
+  });
+  fastify.addHook('preClose', (done) => {
+    // A connection whose request was in flight when closing began would be kept alive, and the process with it.
+    const sweep = setInterval(() => fastify.server.closeIdleConnections(), SHUTDOWN_SWEEP);
+    fastify.server.once('close', () => clearInterval(sweep));
     done();
   });
   fastify.removeAllContentTypeParsers();

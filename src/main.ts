@@ -1,9 +1,9 @@
 import { ConsoleLogger, Logger } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { type NestFastifyApplication } from '@nestjs/platform-fastify';
-import { AppModule } from './app.module.js';
+import { AppModule, toConfigError } from './app.module.js';
 import { APP_OPTIONS, configureApp, createAdapter } from './app.setup.js';
-import { ConfigError } from './config/app-config.js';
+import { type AppConfig, ConfigError } from './config/app-config.js';
 import { configFromEnvironment } from './config/environment.js';
 
 async function start(): Promise<void> {
@@ -15,15 +15,28 @@ async function start(): Promise<void> {
       logLevels: ['log', 'warn', 'error', 'fatal'],
     }),
   });
-  await configureApp(app, config).listen(config.PORT, config.HOST);
+  await listen(configureApp(app, config), config);
   new Logger('freshgate').log(
     `listening on ${await app.getUrl()}, API documentation at ${await app.getUrl()}/docs`,
   );
 }
 
+async function listen(app: NestFastifyApplication, { HOST, PORT }: AppConfig): Promise<void> {
+  try {
+    await app.listen(PORT, HOST);
+  } catch (error) {
+    const { code = '', syscall = '', message } = error as NodeJS.ErrnoException;
+    const variable = /^(EADDRINUSE|EACCES)$/.test(code) ? 'PORT' : 'HOST';
+    throw /^(listen|bind|getaddrinfo)$/.test(syscall)
+      ? new ConfigError([{ variable, problem: message }])
+      : error;
+  }
+}
+
 try {
   await start();
-} catch (error) {
+} catch (thrown) {
+  const error = toConfigError(thrown);
   process.stderr.write(
     error instanceof ConfigError
       ? `The configuration is wrong, freshgate does not start:\n${error.message.replace(/^/gm, '  ')}\n`

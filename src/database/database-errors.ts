@@ -3,9 +3,12 @@ export class DatabaseUrlError extends Error {
   override readonly name = 'DatabaseUrlError';
 }
 
+export const EXPECTED_URL = 'expected file:PATH, :memory: or postgres://USER:PASSWORD@HOST:PORT/DATABASE';
+
 // What the drivers of both engines report, told apart by their codes.
 
-function codeOf(error: unknown): string {
+/** The driver's code, or an empty text. */
+export function codeOf(error: unknown): string {
   const code = error instanceof Error ? (error as Error & { code?: unknown }).code : undefined;
   return typeof code === 'string' ? code : '';
 }

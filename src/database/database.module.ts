@@ -6,6 +6,7 @@ import {
   type OnApplicationShutdown,
   type OnModuleInit,
 } from '@nestjs/common';
+import { codeOf, DatabaseUrlError } from './database-errors.js';
 import { Database } from './database.js';
 import { type Migrations, MigrationSet } from './migrations.js';
 
@@ -45,7 +46,13 @@ export class DatabaseModule implements OnModuleInit, OnApplicationShutdown {
     private readonly migrations: MigrationSet,
   ) {}
 
+  /** @throws DatabaseUrlError when nothing that can be used answers at the URL */
   async onModuleInit(): Promise<void> {
+    try {
+      await this.database.ping();
+    } catch (error) {
+      throw new DatabaseUrlError(`the database cannot be used: ${(error as Error).message || codeOf(error)}`);
+    }
     await this.migrations.run();
   }
 

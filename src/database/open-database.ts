@@ -1,4 +1,4 @@
-import { DatabaseUrlError } from './database-errors.js';
+import { DatabaseUrlError, EXPECTED_URL } from './database-errors.js';
 import { type Database } from './database.js';
 import { openPostgres } from './postgres.js';
 import { openSqlite } from './sqlite.js';
@@ -7,5 +7,5 @@ import { openSqlite } from './sqlite.js';
 export function openDatabase(url: string): Database {
   if (url === ':memory:' || url.startsWith('file:')) return openSqlite(url);
   if (/^postgres(ql)?:\/\//.test(url)) return openPostgres(url);
-  throw new DatabaseUrlError('expected file:PATH, :memory: or postgres://USER:PASSWORD@HOST:PORT/DATABASE');
+  throw new DatabaseUrlError(EXPECTED_URL);
 }

@@ -1,6 +1,7 @@
 import { Logger } from '@nestjs/common';
 import { PostgresDialect } from 'kysely';
 import pg from 'pg';
+import { DatabaseUrlError, EXPECTED_URL } from './database-errors.js';
 import { Database } from './database.js';
 
 const INT8 = pg.types.builtins.INT8;
@@ -13,8 +14,12 @@ function parseInt8(text: string): number {
   return value;
 }
 
-/** Opens a bounded pool. Nothing is connected yet; an unreachable server shows at the first query. */
+/**
+ * Opens a bounded pool. Nothing is connected yet; an unreachable server shows at the first query.
+ * @throws DatabaseUrlError when the URL cannot be read
+ */
 export function openPostgres(url: string): Database {
+  if (!URL.canParse(url)) throw new DatabaseUrlError(EXPECTED_URL);
   const pool = new pg.Pool({
     connectionString: url,
     max: 10,

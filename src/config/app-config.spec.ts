@@ -1,0 +1,242 @@
+import { describe, expect, it } from '@jest/globals';
+import { AppConfig, ConfigError, loadConfig } from './app-config.js';
+
+const SECOND = 1000;
+const MINUTE = 60 * SECOND;
+const DAY = 86_400 * SECOND;
+const WEEK = 7 * DAY;
+
+const DEFAULTS: Record<keyof AppConfig, unknown> = {
+  NODE_ENV: 'development',
+  HOST: '127.0.0.1',
+  PORT: 3000,
+  DATABASE_URL: 'file:./data/freshgate.db',
+  AUTH_ISSUER: 'freshgate',
+  AUTH_AUDIENCE: 'freshgate',
+  AUTH_KEYS_FILE: './data/keys.json',
+  ACCESS_TOKEN_TTL: 15 * MINUTE,
+  REFRESH_TOKEN_TTL: 14 * DAY,
+  SESSION_TTL: 30 * DAY,
+  FRESH_MAX_AGE: 15 * MINUTE,
+  REFRESH_GRACE: 10 * SECOND,
+  REVOCATION_MAX_STALENESS: MINUTE,
+  TOKEN_LOCATIONS: ['header'],
+  CORS_ORIGINS: [],
+  REGISTRATION: 'open',
+  TRANSFERS_OPENING_BALANCE: 100_000,
+};
+const VARIABLES = Object.keys(DEFAULTS) as (keyof AppConfig)[];
+
+function problems(env: Record<string, string | undefined>): ConfigError['problems'] {
+  try {
+    loadConfig(env);
+  } catch (error) {
+    if (error instanceof ConfigError) return error.problems;
+    throw error;
+  }
+  return [];
+}
+
+const texts = (good: string[]): [string, unknown][] => good.map((text) => [text, text]);
+/** The longest session there is, so that nothing else contradicts a long life. */
+const LONG = { SESSION_TTL: '100w' };
+
+const GOOD: Record<keyof AppConfig, [text: string, value: unknown][]> = {
+  NODE_ENV: texts(['production', 'development', 'test']),
+  HOST: texts(['0.0.0.0', '::1', 'auth.example']),
+  PORT: [
+    ['0', 0],
+    ['80', 80],
+    ['65535', 65_535],
+  ],
+  DATABASE_URL: texts([
+    ':memory:',
+    'file:/var/lib/x.db',
+    'postgres://user:password@host:5432/name?sslmode=require',
+  ]),
+  AUTH_ISSUER: texts(['https://auth.example', 'freshgate-2']),
+  AUTH_AUDIENCE: texts(['https://api.example/', 'api']),
+  AUTH_KEYS_FILE: texts(['/run/secrets/keys.json', 'keys.json']),
+  ACCESS_TOKEN_TTL: [
+    ['1s', SECOND],
+    ['5m', 5 * MINUTE],
+    ['100w', 100 * WEEK],
+  ],
+  REFRESH_TOKEN_TTL: [
+    ['1s', SECOND],
+    ['2d 3h 15m', 2 * DAY + 195 * MINUTE],
+    ['100w', 100 * WEEK],
+  ],
+  SESSION_TTL: [
+    ['1s', SECOND],
+    ['100w', 100 * WEEK],
+  ],
+  FRESH_MAX_AGE: [
+    ['1s', SECOND],
+    ['100w', 100 * WEEK],
+  ],
+  REFRESH_GRACE: [
+    ['0s', 0],
+    ['30s', 30 * SECOND],
+    ['1m', MINUTE],
+  ],
+  REVOCATION_MAX_STALENESS: [
+    ['5s', 5 * SECOND],
+    ['100w', 100 * WEEK],
+  ],
+  TOKEN_LOCATIONS: [
+    ['header', ['header']],
+    [' header ', ['header']],
+  ],
+  CORS_ORIGINS: [
+    ['https://app.example.com', ['https://app.example.com']],
+    ['http://localhost:5173 , https://b.example', ['http://localhost:5173', 'https://b.example']],
+    ['http://[::1]:8080', ['http://[::1]:8080']],
+  ],
+  REGISTRATION: texts(['open', 'closed']),
+  TRANSFERS_OPENING_BALANCE: [
+    ['0', 0],
+    ['1000000000000', 1e12],
+  ],
+};
+
+const NO_DURATION = ['0', '15', '15 m', '-5m', '1.5h', '5M', 'soon', '15m;', '101w', '99999w'];
+const NO_NUMBER = ['-1', '1e3', '0x10', ' 80', '80 ', '80.0', '8_0', '+80', 'eighty', 'NaN', 'Infinity'];
+const BAD: Partial<Record<keyof AppConfig, string[]>> = {
+  NODE_ENV: ['prod', 'Production', 'staging', ' test'],
+  PORT: [...NO_NUMBER, '65536', '99999999999999999999'],
+  ACCESS_TOKEN_TTL: [...NO_DURATION, '0s'],
+  REFRESH_TOKEN_TTL: [...NO_DURATION, '0s'],
+  SESSION_TTL: [...NO_DURATION, '0s'],
+  FRESH_MAX_AGE: [...NO_DURATION, '0s'],
+  REFRESH_GRACE: [...NO_DURATION, '61s', '2m'],
+  REVOCATION_MAX_STALENESS: [...NO_DURATION, '0s', '4s'],
+  TOKEN_LOCATIONS: ['Header', 'headers', 'header;header', 'session', 'header,nowhere'],
+  CORS_ORIGINS: [
+    '*',
+    'null',
+    'app.example.com',
+    'https://app.example.com/',
+    'https://app.example.com/path',
+    'https://APP.example.com',
+    'https://app.example.com:443',
+    'https://user@app.example.com',
+    'https://app.example.com https://b.example',
+    'ftp://app.example.com',
+    'https://',
+    'https://good.example,https://bad.example/',
+  ],
+  REGISTRATION: ['Open', 'yes', 'true', 'invite'],
+  TRANSFERS_OPENING_BALANCE: [...NO_NUMBER, '1000000000001', '9007199254740993'],
+};
+
+const rowsOf = <T>(table: Partial<Record<keyof AppConfig, T[]>>) =>
+  VARIABLES.flatMap((variable) => (table[variable] ?? []).map((item) => [variable, item] as const));
+
+describe('loadConfig', () => {
+  it('gives the documented defaults', () => {
+    expect({ ...loadConfig({}) }).toEqual(DEFAULTS);
+  });
+
+  it('takes an empty variable for an absent one', () => {
+    const empty = Object.fromEntries(VARIABLES.map((variable) => [variable, '']));
+    expect({ ...loadConfig(empty) }).toEqual(DEFAULTS);
+  });
+
+  it('takes an undefined variable for an absent one', () => {
+    expect({ ...loadConfig({ PORT: undefined, SESSION_TTL: undefined }) }).toEqual(DEFAULTS);
+  });
+
+  it('leaves out variables that it does not know, be they names that every object has', () => {
+    const env = { PATH: '/bin', port: '1', PORT_: '2', constructor: 'x', toString: 'x' };
+    expect({ ...loadConfig(env) }).toEqual(DEFAULTS);
+  });
+
+  it('gives an object that cannot be changed', () => {
+    const config = loadConfig({});
+    expect(Object.isFrozen(config)).toBe(true);
+    expect(() => Object.assign(config, { PORT: 1 })).toThrow(TypeError);
+  });
+
+  it('gives every caller lists of its own', () => {
+    expect(loadConfig({}).CORS_ORIGINS).not.toBe(loadConfig({}).CORS_ORIGINS);
+  });
+
+  it('leaves the environment as it was', () => {
+    const env = { PORT: '80', CORS_ORIGINS: 'https://a.example' };
+    loadConfig(env);
+    expect(env).toEqual({ PORT: '80', CORS_ORIGINS: 'https://a.example' });
+  });
+
+  it.each(rowsOf(GOOD).map(([variable, [text, value]]) => [variable, text, value] as const))(
+    'reads %s="%s"',
+    (variable, text, value) => {
+      expect(loadConfig({ ...LONG, [variable]: text })[variable]).toEqual(value);
+    },
+  );
+
+  it.each(rowsOf(BAD))('refuses %s="%s", names it and shows the value', (variable, text) => {
+    expect(problems({ ...LONG, [variable]: text })).toEqual([
+      { variable, problem: expect.stringContaining(`(it is "${text}")`) },
+    ]);
+  });
+
+  it.each([
+    ['PORT', 'http', 'PORT: must be a port, 0 to 65535 (it is "http")'],
+    ['REGISTRATION', 'on', 'REGISTRATION: must be "open" or "closed" (it is "on")'],
+    [
+      'REFRESH_GRACE',
+      '5 m',
+      'REFRESH_GRACE: must be a duration from 0s to 1m, like 30s, 5m, 1h, 1d, 2w or "2d 3h 15m" (it is "5 m")',
+    ],
+    [
+      'CORS_ORIGINS',
+      'https://a.example,*',
+      'CORS_ORIGINS: must list exact origins like https://app.example.com, without path or trailing slash; "*" is none (it is "https://a.example,*")',
+    ],
+  ])('tells the operator what %s must be', (variable, text, message) => {
+    expect(() => loadConfig({ [variable]: text })).toThrow(ConfigError);
+    expect(() => loadConfig({ [variable]: text })).toThrow(message);
+  });
+
+  it('reports all problems at once, a line for each', () => {
+    const env = { PORT: 'x', ACCESS_TOKEN_TTL: 'x', CORS_ORIGINS: '*', REGISTRATION: 'x', HOST: 'fine' };
+    expect(
+      problems(env)
+        .map(({ variable }) => variable)
+        .toSorted(),
+    ).toEqual(['ACCESS_TOKEN_TTL', 'CORS_ORIGINS', 'PORT', 'REGISTRATION']);
+    expect(new ConfigError(problems(env)).message.split('\n')).toHaveLength(4);
+  });
+
+  it('never shows the value of DATABASE_URL, whatever else is wrong', () => {
+    const everythingWrong = Object.fromEntries(rowsOf(BAD));
+    const found = problems({ ...everythingWrong, DATABASE_URL: 'postgres://user:hunter2@db.example/name' });
+    expect(found).toHaveLength(Object.keys(BAD).length);
+    expect(new ConfigError(found).message).not.toMatch(/hunter2|db\.example/);
+  });
+});
+
+describe('loadConfig, where variables contradict each other', () => {
+  it.each([
+    ['ACCESS_TOKEN_TTL', '2h', '1h', '2h is longer than SESSION_TTL (1h), past which no token lives'],
+    ['REFRESH_TOKEN_TTL', '2h', '1h', '2h is longer than SESSION_TTL (1h), past which no token lives'],
+    ['REFRESH_TOKEN_TTL', '31d', '', '4w 3d is longer than SESSION_TTL (4w 2d), past which no token lives'],
+    ['ACCESS_TOKEN_TTL', '61s', '1m', '1m 1s is longer than SESSION_TTL (1m), past which no token lives'],
+  ])('refuses %s=%s with SESSION_TTL="%s"', (variable, life, SESSION_TTL, problem) => {
+    expect(problems({ [variable]: life, SESSION_TTL })).toEqual([{ variable, problem }]);
+  });
+
+  it('reports both lives that are longer than the session', () => {
+    const env = { ACCESS_TOKEN_TTL: '2d', REFRESH_TOKEN_TTL: '3d', SESSION_TTL: '1d' };
+    expect(problems(env).map(({ variable }) => variable)).toEqual(['ACCESS_TOKEN_TTL', 'REFRESH_TOKEN_TTL']);
+  });
+
+  it('takes lives that are as long as the session', () => {
+    expect(problems({ ACCESS_TOKEN_TTL: '1h', REFRESH_TOKEN_TTL: '1h', SESSION_TTL: '1h' })).toEqual([]);
+  });
+
+  it('takes a short session by itself: the lives that nobody wrote end with it', () => {
+    expect(problems({ SESSION_TTL: '1m' })).toEqual([]);
+  });
+});

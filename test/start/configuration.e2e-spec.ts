@@ -1,0 +1,343 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { decode } from 'jsonwebtoken';
+import { once } from 'node:events';
+import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { type AddressInfo, createServer } from 'node:net';
+import { join } from 'node:path';
+import { type TokenPairDto } from '../../src/auth/dto/token-pair.dto.js';
+import { generateKeySet } from '../../src/tokens/key-file.js';
+import { POSTGRES_URL } from '../support/engines.js';
+import { type Exit, launch, type LaunchOptions, makeFolder, start } from '../support/server-process.js';
+
+/** Processes that start at once: more would only wait for each other. */
+const PARALLEL = 3;
+/** Seconds. Five of them are what a connection to a database may take. */
+const SOON = 12;
+const SECRET = 'hunter2-and-more';
+const MEMORY = { DATABASE_URL: ':memory:' };
+
+interface Refusal {
+  exit: Exit;
+  output: string;
+  errors: string;
+  seconds: number;
+  folder: string;
+}
+
+/** Starts that must not succeed: declared beside their tests, run a few at a time while other tests run. */
+class RefusedStarts {
+  private readonly declared = new Map<string, () => LaunchOptions>();
+  private readonly outcomes = new Map<string, Promise<Refusal>>();
+
+  declare(name: string, options: () => LaunchOptions): void {
+    this.declared.set(name, options);
+  }
+
+  begin(): void {
+    const lanes = Array.from({ length: PARALLEL }, (): Promise<unknown> => Promise.resolve());
+    for (const [name, options] of this.declared) {
+      const lane = this.outcomes.size % PARALLEL;
+      const outcome = lanes[lane]!.then(() => this.run(options()));
+      lanes[lane] = outcome;
+      this.outcomes.set(name, outcome);
+    }
+  }
+
+  async of(name: string): Promise<Refusal> {
+    return this.outcomes.get(name)!;
+  }
+
+  private async run(options: LaunchOptions): Promise<Refusal> {
+    const began = performance.now();
+    const server = launch(options);
+    // One that listens has not been refused; it would run for ever.
+    void server.listening.then(
+      () => server.kill9(),
+      () => {},
+    );
+    const exit = await server.exit;
+    const seconds = (performance.now() - began) / 1000;
+    const { output, errors, folder } = server;
+    return { exit, output, errors, seconds, folder };
+  }
+}
+
+const starts = new RefusedStarts();
+const taken = createServer();
+
+beforeAll(async () => {
+  await once(taken.listen(0, '127.0.0.1'), 'listening');
+  starts.begin();
+});
+afterAll(() => {
+  taken.close();
+});
+
+/** The operator reads what is wrong, under the name that was set: no stack trace, no secret, no half start. */
+function expectRefusal({ exit, output, errors, seconds }: Refusal, variable: string, advice: RegExp): void {
+  expect({ errors, ...exit }).toEqual({
+    errors: expect.stringMatching(new RegExp(`^ {2}${variable}: .*(${advice.source})`, 'm')),
+    code: 1,
+    signal: null,
+  });
+  expect(output).not.toMatch(/^\s+at .*:\d+/m);
+  expect(output).not.toContain(SECRET);
+  expect(seconds).toBeLessThan(SOON);
+}
+
+/** A good key file, changed by `change`, in a folder of its own. */
+function folderWithKeys(change: (text: string) => string = (text) => text): string {
+  const folder = makeFolder();
+  writeFileSync(join(folder, 'keys.json'), change(JSON.stringify(generateKeySet(), null, 2)), {
+    mode: 0o600,
+  });
+  return folder;
+}
+
+describe('a start that needs no setting', () => {
+  it('makes the key file, for its owner only, and the database, and keeps both at the next start', async () => {
+    const first = await start();
+    expect(readdirSync(first.folder)).toEqual(['data']);
+    expect(readdirSync(join(first.folder, 'data'))).toEqual(
+      expect.arrayContaining(['freshgate.db', 'keys.json']),
+    );
+    const keysFile = join(first.folder, 'data/keys.json');
+    expect(statSync(keysFile).mode & 0o777).toBe(0o600);
+    const keys = readFileSync(keysFile, 'utf8');
+    const account = { username: 'laika', password: 'space-corgi' };
+    expect((await first.request('POST', '/auth/register', { body: account })).status).toBe(201);
+    await first.stop();
+
+    const second = await start({ folder: first.folder });
+    expect(readFileSync(keysFile, 'utf8')).toBe(keys);
+    expect((await second.request('POST', '/auth/login', { body: account })).status).toBe(200);
+    await second.stop();
+  });
+});
+
+describe('production', () => {
+  it('starts with the key file that it was given, and does not change it', async () => {
+    const folder = folderWithKeys();
+    const before = readFileSync(join(folder, 'keys.json'), 'utf8');
+    const env = { ...MEMORY, NODE_ENV: 'production', AUTH_KEYS_FILE: './keys.json' };
+    const server = await start({ folder, env });
+    const { body } = await server.request<{ keys: { kid: string }[] }>('GET', '/.well-known/jwks.json');
+    const { keys } = JSON.parse(before) as { keys: { kid: string; alg: string }[] };
+    expect(body.keys.map(({ kid }) => kid)).toEqual([keys.find(({ alg }) => alg === 'ES256')?.kid]);
+    expect(readFileSync(join(folder, 'keys.json'), 'utf8')).toBe(before);
+    await server.stop();
+  });
+});
+
+const DURATION = /must be a duration from .+, like 30s, 5m, 1h, 1d, 2w/;
+const ORIGIN = /must list exact origins like https:\/\/app\.example\.com/;
+const AMOUNT = /must be a whole number of minor units, 0 to 10\^12/;
+const PORT = /must be a port, 0 to 65535/;
+
+/** Values that are wrong in themselves: all of a row are in one environment, and are to be told at once. */
+const WRONG_VALUES: [variable: string, advice: RegExp, values: [string, string]][] = [
+  ['NODE_ENV', /production, development, test/, ['prod', 'Production']],
+  ['PORT', PORT, ['http', '65536']],
+  ['ACCESS_TOKEN_TTL', DURATION, ['15', '15 minutes']],
+  ['REFRESH_TOKEN_TTL', DURATION, ['forever', '101w']],
+  ['SESSION_TTL', DURATION, ['0s', '-1d']],
+  ['FRESH_MAX_AGE', DURATION, ['1.5h', '5m 1h']],
+  ['REFRESH_GRACE', DURATION, ['2m', '10']],
+  ['REVOCATION_MAX_STALENESS', DURATION, ['1s', 'never']],
+  ['TOKEN_LOCATIONS', /header/, ['carrier-pigeon', 'header,carrier-pigeon']],
+  ['CORS_ORIGINS', ORIGIN, ['*', 'https://app.example.com/']],
+  ['REGISTRATION', /must be "open" or "closed"/, ['maybe', 'OPEN']],
+  ['TRANSFERS_OPENING_BALANCE', AMOUNT, ['12.50', '1000000000001']],
+];
+
+describe('a setting that is wrong', () => {
+  for (const i of [0, 1] as const) {
+    const env = Object.fromEntries(WRONG_VALUES.map(([variable, , values]) => [variable, values[i]]));
+    starts.declare(`values ${i}`, () => ({ env }));
+  }
+  starts.declare('contradictions', () => ({ env: { ACCESS_TOKEN_TTL: '31d', REFRESH_TOKEN_TTL: '5w' } }));
+
+  const cases = WRONG_VALUES.flatMap(([variable, advice, values]) =>
+    values.map((value, i) => ({ variable, advice, value, batch: `values ${i}` })),
+  );
+  it.each(cases)('$variable=$value stops the start', async ({ variable, advice, value, batch }) => {
+    const refusal = await starts.of(batch);
+    expectRefusal(refusal, variable, advice);
+    expect(refusal.output).toContain(value);
+  });
+
+  it('is told together with all others that are wrong', async () => {
+    const { errors } = await starts.of('values 0');
+    expect(
+      errors
+        .match(/^ {2}[A-Z_]+(?=: )/gm)
+        ?.map((name) => name.trim())
+        .toSorted(),
+    ).toEqual(WRONG_VALUES.map(([variable]) => variable).toSorted());
+  });
+
+  it('leaves no key file and no database behind', async () => {
+    expect(readdirSync((await starts.of('values 0')).folder)).toEqual([]);
+  });
+
+  it.each([
+    { variable: 'ACCESS_TOKEN_TTL', advice: /4w 3d is longer than SESSION_TTL/ },
+    { variable: 'REFRESH_TOKEN_TTL', advice: /5w is longer than SESSION_TTL/ },
+  ])('may contradict another: $variable, past which no session lives', async ({ variable, advice }) => {
+    expectRefusal(await starts.of('contradictions'), variable, advice);
+  });
+});
+
+describe('an address that cannot be listened on', () => {
+  starts.declare('taken', () => {
+    const { port } = taken.address() as AddressInfo;
+    return { env: { ...MEMORY, PORT: String(port) } };
+  });
+  starts.declare('foreign', () => ({ env: { ...MEMORY, HOST: '192.0.2.1' } }));
+  starts.declare('unknown', () => ({ env: { ...MEMORY, HOST: 'no-such-host.invalid' } }));
+
+  it('stops the start: a port that another process has', async () => {
+    expectRefusal(await starts.of('taken'), 'PORT', /in use/);
+  });
+
+  it('stops the start: an address that is not of this machine', async () => {
+    expectRefusal(await starts.of('foreign'), 'HOST', /192\.0\.2\.1/);
+  });
+
+  it('stops the start: a host name that nobody knows', async () => {
+    expectRefusal(await starts.of('unknown'), 'HOST', /no-such-host\.invalid/);
+  });
+});
+
+describe('a DATABASE_URL that cannot be honoured', () => {
+  const postgres = process.env[POSTGRES_URL];
+  const itOnPostgres = postgres === undefined ? it.skip : it;
+  const declare = (name: string, url: string) => starts.declare(name, () => ({ env: { DATABASE_URL: url } }));
+
+  declare('unknown engine', `mysql://app:${SECRET}@127.0.0.1/app`);
+  declare('no server', `postgres://app:${SECRET}@127.0.0.1:1/app`);
+  declare('no host', `postgres://app:${SECRET}@no-such-host.invalid/app`);
+  declare('no URL', `postgres://app:${SECRET}@127.0.0.1:port/app`);
+  declare('no path', 'file:');
+  declare('bad escape', 'file:./%zz.db');
+  starts.declare('no database', () => {
+    const folder = makeFolder();
+    writeFileSync(join(folder, 'notes.db'), 'Dear diary, this is no database. '.repeat(100));
+    return { env: { DATABASE_URL: 'file:./notes.db' }, folder };
+  });
+  if (postgres !== undefined) {
+    const url = new URL(postgres);
+    url.pathname = '/no_such_database';
+    declare('missing', url.href);
+    url.password = SECRET;
+    declare('wrong password', url.href);
+  }
+
+  it.each([
+    {
+      url: 'unknown engine',
+      meaning: 'an engine that is not supported',
+      advice: /file:PATH, :memory: or postgres:/,
+    },
+    { url: 'no server', meaning: 'a PostgreSQL server that is not there', advice: /127\.0\.0\.1:1\b/ },
+    { url: 'no host', meaning: 'a PostgreSQL host that nobody knows', advice: /no-such-host\.invalid/ },
+    {
+      url: 'no URL',
+      meaning: 'a PostgreSQL URL that is none',
+      advice: /postgres:\/\/USER:PASSWORD@HOST:PORT\/DATABASE/,
+    },
+    { url: 'no path', meaning: 'a file without a name, which would keep nothing', advice: /file:PATH/ },
+    { url: 'bad escape', meaning: 'a path with a broken escape', advice: /file:PATH|%zz/ },
+    { url: 'no database', meaning: 'a file that is no database', advice: /notes\.db cannot be opened/ },
+  ])('stops the start: $meaning', async ({ url, advice }) => {
+    expectRefusal(await starts.of(url), 'DATABASE_URL', advice);
+  });
+
+  it('leaves a file that is no database as it was', async () => {
+    const { folder } = await starts.of('no database');
+    expect(readFileSync(join(folder, 'notes.db'), 'utf8')).toMatch(/^Dear diary.+database\. $/);
+  });
+
+  itOnPostgres('stops the start: a database that PostgreSQL does not have', async () => {
+    expectRefusal(await starts.of('missing'), 'DATABASE_URL', /no_such_database/);
+  });
+
+  itOnPostgres('stops the start: a password that PostgreSQL refuses, which is not shown', async () => {
+    // A server that trusts everybody cannot refuse; ours does not.
+    expectRefusal(await starts.of('wrong password'), 'DATABASE_URL', /password|authentication/);
+  });
+});
+
+/** A good key file, its keys changed, in a folder of its own. */
+function folderWithSet(change: (keys: Record<string, unknown>[]) => unknown[]): string {
+  return folderWithKeys((text) => {
+    const { keys } = JSON.parse(text) as { keys: Record<string, unknown>[] };
+    return JSON.stringify({ keys: change(keys) });
+  });
+}
+
+describe('a key file that cannot be used', () => {
+  const KEYS = { ...MEMORY, AUTH_KEYS_FILE: './keys.json' };
+  const FILES = [
+    { keys: 'truncated', folder: () => folderWithKeys((text) => text.slice(0, -20)), advice: /not JSON/ },
+    { keys: 'of another kind', folder: () => folderWithKeys(() => '{ "name": "x" }'), advice: /JWK Set/ },
+    {
+      keys: 'with a null for a key',
+      folder: () => folderWithSet((keys) => [...keys, null]),
+      advice: /key 2/,
+    },
+    {
+      keys: 'with a secret that is too short, which is not shown',
+      folder: () => folderWithSet(([access, refresh]) => [access, { ...refresh, k: SECRET }]),
+      advice: /at least 32 bytes/,
+    },
+  ];
+
+  for (const { keys, folder } of FILES) starts.declare(keys, () => ({ folder: folder(), env: KEYS }));
+  starts.declare('missing keys', () => ({ env: { ...KEYS, NODE_ENV: 'production' } }));
+  starts.declare('blocked', () => {
+    const folder = makeFolder();
+    writeFileSync(join(folder, 'data'), '');
+    return { folder, env: { ...KEYS, AUTH_KEYS_FILE: './data/keys.json' } };
+  });
+
+  it.each(FILES)('stops the start: $keys', async ({ keys, advice }) => {
+    const refusal = await starts.of(keys);
+    expectRefusal(refusal, 'AUTH_KEYS_FILE', advice);
+    expect(refusal.errors).toContain('keys.json');
+    expect(readdirSync(refusal.folder)).toEqual(['keys.json']);
+  });
+
+  it('stops the start in production when it is missing, and none is made', async () => {
+    const refusal = await starts.of('missing keys');
+    expectRefusal(refusal, 'AUTH_KEYS_FILE', /keys\.json does not exist/);
+    expect(readdirSync(refusal.folder)).toEqual([]);
+  });
+
+  it('stops the start elsewhere when it cannot be made', async () => {
+    expectRefusal(await starts.of('blocked'), 'AUTH_KEYS_FILE', /data\/keys\.json cannot be (made|read)/);
+  });
+});
+
+describe('.env in the working directory', () => {
+  starts.declare('.env', () => {
+    const folder = makeFolder();
+    writeFileSync(join(folder, '.env'), 'SESSION_TTL=sometime\n');
+    return { folder };
+  });
+
+  it('is read, and the real environment wins over it', async () => {
+    const folder = makeFolder();
+    writeFileSync(join(folder, '.env'), 'AUTH_ISSUER=from-file\nAUTH_AUDIENCE="from-file"\n');
+    const server = await start({ folder, env: { ...MEMORY, AUTH_AUDIENCE: 'from-environment' } });
+    const body = { username: 'laika', password: 'space-corgi' };
+    await server.request('POST', '/auth/register', { body });
+    const login = await server.request<TokenPairDto>('POST', '/auth/login', { body });
+    expect(decode(login.body.access_token)).toMatchObject({ iss: 'from-file', aud: 'from-environment' });
+    await server.stop();
+  });
+
+  it('stops the start like the environment when it is wrong', async () => {
+    expectRefusal(await starts.of('.env'), 'SESSION_TTL', DURATION);
+  });
+});

@@ -1,0 +1,127 @@
+import { expect, it, jest } from '@jest/globals';
+import { once } from 'node:events';
+import { copyFileSync, mkdirSync } from 'node:fs';
+import { connect, type Socket } from 'node:net';
+import { join } from 'node:path';
+import { createTestDatabase, describeEachEngine, type TestDatabase } from '../support/engines.js';
+import { makeFolder, type ServerProcess, start } from '../support/server-process.js';
+
+/** What a service manager grants before it kills. */
+const GRACE = 10_000;
+const ACCOUNT = { username: 'laika', password: 'space-corgi' };
+
+jest.setTimeout(GRACE + 5_000);
+
+/** A connection on which the test decides when each byte is sent. */
+class RawConnection {
+  received = '';
+
+  private constructor(private readonly socket: Socket) {
+    socket.setEncoding('utf8').on('data', (text: string) => (this.received += text));
+  }
+
+  static async to(server: ServerProcess): Promise<RawConnection> {
+    const { hostname, port } = new URL(server.url);
+    const socket = connect(Number(port), hostname);
+    await once(socket, 'connect');
+    return new RawConnection(socket);
+  }
+
+  send(text: string): void {
+    this.socket.write(text);
+  }
+
+  async receive(text: string): Promise<void> {
+    while (!this.received.includes(text)) await once(this.socket, 'data');
+  }
+
+  async closed(): Promise<void> {
+    if (!this.socket.closed) await once(this.socket, 'close');
+  }
+}
+
+/** It ends by the signal itself, sent again when all is in order: so a shell or a service manager sees why. */
+async function expectOrderlyEnd(server: ServerProcess, signal: NodeJS.Signals = 'SIGTERM'): Promise<void> {
+  const began = performance.now();
+  expect(await server.stop(signal)).toEqual({ code: null, signal });
+  expect(performance.now() - began).toBeLessThan(GRACE);
+  expect(server.errors).toBe('');
+}
+
+describeEachEngine('shutdown', (engine) => {
+  async function withDatabase(work: (env: Record<string, string>) => Promise<void>): Promise<void> {
+    const database: TestDatabase | undefined =
+      engine === 'sqlite' ? undefined : await createTestDatabase(engine);
+    try {
+      await work(database ? { DATABASE_URL: database.url } : {});
+    } finally {
+      await database?.drop();
+    }
+  }
+
+  it('waits for a request that has begun to arrive, answers it, and keeps what it did', async () => {
+    await withDatabase(async (env) => {
+      const folder = makeFolder();
+      const server = await start({ folder, env });
+      const idle = await RawConnection.to(server);
+      idle.send('GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n');
+      await idle.receive('"ok"');
+
+      const json = JSON.stringify(ACCOUNT);
+      const busy = await RawConnection.to(server);
+      busy.send('POST /auth/register HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n');
+      busy.send(`Content-Length: ${json.length}\r\nExpect: 100-continue\r\n\r\n`);
+      // The server has read the head, and waits for the body.
+      await busy.receive('100 Continue');
+
+      const end = expectOrderlyEnd(server);
+      // Shutting down begins with the connections that nothing happens on.
+      await idle.closed();
+      busy.send(json);
+      await busy.closed();
+      expect(busy.received).toMatch(/^HTTP\/1\.1 201 Created\r\n/m);
+      expect(busy.received).toContain('"username":"laika"');
+      await end;
+
+      const next = await start({ folder, env });
+      expect(await next.request('POST', '/auth/login', { body: ACCOUNT })).toMatchObject({ status: 200 });
+      await next.stop();
+    });
+  });
+
+  it('answers requests that are being worked on', async () => {
+    await withDatabase(async (env) => {
+      const server = await start({ env });
+      await server.request('POST', '/auth/register', { body: ACCOUNT });
+      // More than are hashed at once: when the first is answered, the last are not.
+      const logins = Array.from({ length: 12 }, () =>
+        server.request('POST', '/auth/login', { body: ACCOUNT }),
+      );
+      await Promise.race(logins);
+      const end = expectOrderlyEnd(server);
+      for (const { status } of await Promise.all(logins)) expect(status).toBe(200);
+      await end;
+    });
+  });
+});
+
+it.each(['SIGTERM', 'SIGINT'] as const)(
+  'shutdown is not held up by idle connections (%s)',
+  async (signal) => {
+    const server = await start({ env: { DATABASE_URL: ':memory:' } });
+    expect(await server.request('GET', '/health/ready')).toMatchObject({ status: 200 });
+    await expectOrderlyEnd(server, signal);
+  },
+);
+
+it('shutdown leaves the whole of an SQLite database in its one file, ready to be copied', async () => {
+  const server = await start();
+  await server.request('POST', '/auth/register', { body: ACCOUNT });
+  await expectOrderlyEnd(server);
+  const folder = makeFolder();
+  mkdirSync(join(folder, 'data'));
+  copyFileSync(join(server.folder, 'data/freshgate.db'), join(folder, 'data/freshgate.db'));
+  const copy = await start({ folder });
+  expect(await copy.request('POST', '/auth/login', { body: ACCOUNT })).toMatchObject({ status: 200 });
+  await copy.stop();
+});
