@@ -1,4 +1,4 @@
-import { mkdirSync } from 'node:fs';
+import { closeSync, mkdirSync, openSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { SqliteDialect } from 'kysely';
@@ -34,7 +34,11 @@ export function openSqlite(url: string): Database {
 }
 
 function openFile(path: string): Libsql.Database {
-  if (path !== ':memory:') mkdirSync(dirname(path), { recursive: true });
+  if (path !== ':memory:') {
+    mkdirSync(dirname(path), { recursive: true });
+    // It holds password hashes: nobody else's to read. SQLite gives its other files the mode of this one.
+    closeSync(openSync(path, 'a', 0o600));
+  }
   const handle = new Libsql(path);
   try {
     // Not `pragma()`: its statements stay open until they are collected, and keep a closed handle's locks.

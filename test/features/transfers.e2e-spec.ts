@@ -149,6 +149,6 @@ describeEachEngine('transfers', (engine) => {
       .select((eb) => eb.fn.countAll<number>().as('count'))
       .where('user_id', '=', laika.user.id)
       .executeTakeFirstOrThrow();
-    expect(Number(count)).toBe(0);
+    expect(count).toBe(0);
   });
 });

@@ -31,9 +31,9 @@ export function strategyOptions(verifier: TokenVerifier): StrategyOptionsWithReq
  * be answered, and the second would become whoever the first one was. So each attempt gets its object here.
  */
 export class TokenStrategy extends Strategy {
-  override authenticate(request: unknown, options?: unknown): void {
+  override authenticate(...args: Parameters<Strategy['authenticate']>): void {
     const { success, fail, error } = this as unknown as Record<'success' | 'fail' | 'error', unknown>;
-    const attempt: unknown = Object.assign(Object.create(this) as object, { success, fail, error });
-    Reflect.apply(super.authenticate, attempt, [request, options]);
+    const attempt = Object.assign(Object.create(this) as this, { success, fail, error });
+    super.authenticate.apply(attempt, args);
   }
 }
