@@ -81,7 +81,7 @@ export function configureApp(app: NestFastifyApplication, config: AppConfig): Ne
   app.useSecurityHeaders();
   if (config.CORS_ORIGINS.length > 0) {
     app.enableCors({
-      origin: config.CORS_ORIGINS,
+      origin: [...config.CORS_ORIGINS],
       methods: ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'],
       exposedHeaders: ['WWW-Authenticate', 'Retry-After', 'RateLimit', 'RateLimit-Policy', 'X-Request-Id'],
       maxAge: 600,

@@ -111,8 +111,11 @@ const BAD: Partial<Record<keyof AppConfig, string[]>> = {
   FRESH_MAX_AGE: [...NO_DURATION, '0s'],
   REFRESH_GRACE: [...NO_DURATION, '61s', '2m'],
   REVOCATION_MAX_STALENESS: [...NO_DURATION, '0s', '4s'],
-  TOKEN_LOCATIONS: ['Header', 'headers', 'header;header', 'session', 'header,nowhere'],
+  TOKEN_LOCATIONS: [',', 'header,header', 'Header', 'headers', 'header;header', 'session', 'header,nowhere'],
+  HOST: [' '],
+  AUTH_ISSUER: [' '],
   CORS_ORIGINS: [
+    'https://*.example.com',
     '*',
     'null',
     'app.example.com',

@@ -1,9 +1,10 @@
 import { plainToInstance, Transform } from 'class-transformer';
 import {
+  ArrayNotEmpty,
+  ArrayUnique,
   IsIn,
   IsInt,
-  IsNotEmpty,
-  IsString,
+  Matches,
   Max,
   Min,
   registerDecorator,
@@ -68,12 +69,17 @@ function ToList(): PropertyDecorator {
   );
 }
 
+/** Something that is not only white space. */
+function IsText(): PropertyDecorator {
+  return Matches(/\S/, { message: 'must not be blank' });
+}
+
 /** An exact origin (RFC 6454), as browsers send it: no path, no trailing slash, no wildcard, not `null`. */
 function isOrigin(value: unknown): boolean {
   if (typeof value !== 'string') return false;
   try {
     const url = new URL(value);
-    return /^https?:$/.test(url.protocol) && url.origin === value;
+    return /^https?:$/.test(url.protocol) && url.origin === value && !url.hostname.includes('*');
   } catch {
     return false;
   }
@@ -95,18 +101,15 @@ function AreOrigins(): PropertyDecorator {
     });
 }
 
-const TEXT = 'must not be empty';
-
 /**
  * The environment, each variable under its own name. Nothing else reads `process.env`. Durations are milliseconds.
  * The initial values are the defaults; an empty variable counts as absent.
  */
 export class AppConfig {
-  @IsIn(['production', 'development', 'test'])
+  @IsIn(['production', 'development', 'test'], { message: 'must be production, development or test' })
   readonly NODE_ENV: string = 'development';
 
-  @IsString()
-  @IsNotEmpty({ message: TEXT })
+  @IsText()
   readonly HOST: string = '127.0.0.1';
 
   @ToInteger()
@@ -115,16 +118,16 @@ export class AppConfig {
   @Max(65_535, { message: 'must be a port, 0 to 65535' })
   readonly PORT: number = 3000;
 
-  @IsString()
+  @IsText()
   readonly DATABASE_URL: string = 'file:./data/freshgate.db';
 
-  @IsString()
+  @IsText()
   readonly AUTH_ISSUER: string = 'freshgate';
 
-  @IsString()
+  @IsText()
   readonly AUTH_AUDIENCE: string = 'freshgate';
 
-  @IsString()
+  @IsText()
   readonly AUTH_KEYS_FILE: string = './data/keys.json';
 
   @IsDuration()
@@ -147,11 +150,13 @@ export class AppConfig {
 
   @ToList()
   @IsIn(['header'], { each: true, message: 'only "header" is supported' })
-  readonly TOKEN_LOCATIONS: string[] = ['header'];
+  @ArrayUnique({ message: 'must name each location once' })
+  @ArrayNotEmpty({ message: 'must name at least one location' })
+  readonly TOKEN_LOCATIONS: readonly string[] = ['header'];
 
   @ToList()
   @AreOrigins()
-  readonly CORS_ORIGINS: string[] = [];
+  readonly CORS_ORIGINS: readonly string[] = [];
 
   @IsIn(['open', 'closed'], { message: 'must be "open" or "closed"' })
   readonly REGISTRATION: 'open' | 'closed' = 'open';
@@ -179,10 +184,11 @@ export function loadConfig(env: Record<string, string | undefined>): AppConfig {
   }));
   if (problems.length === 0) problems.push(...contradictions(config, given));
   if (problems.length > 0) throw new ConfigError(problems);
+  for (const value of Object.values(config)) Object.freeze(value);
   return Object.freeze(config);
 }
 
-/** A URL may hold a password, so its value is not repeated. */
+/** A database's URL may hold a password, so that value is not repeated. */
 function shown(variable: string, value: string | undefined): string {
   return variable === 'DATABASE_URL' || value === undefined ? '' : ` (it is "${value}")`;
 }

@@ -1,6 +1,15 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { sql } from 'kysely';
-import { copyFileSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -47,6 +56,7 @@ describe('openDatabase', () => {
     'Postgres://user:hunter2@localhost/x',
     'postgres:user:hunter2@localhost/x',
     ' postgres://user:hunter2@localhost/x',
+    'postgres://user:hunter2@localhost:port/x',
     'user:hunter2@localhost',
   ])('refuses "%s", says what was expected and does not repeat it', (url) => {
     expect(refusal(url)).toBe('expected file:PATH, :memory: or postgres://USER:PASSWORD@HOST:PORT/DATABASE');
@@ -101,6 +111,16 @@ describe('openDatabase, on a file', () => {
     const owner = open(`file:${path}`);
     expect(refusal(`file:${path}`)).toMatch(/x\.db is in use by another process; .* use PostgreSQL$/);
     await expect(owner.ping()).resolves.toBeUndefined();
+  });
+
+  it('makes a file that only its owner may read, with all that belongs to it', async () => {
+    const database = open(`file:${join(folder, 'x.db')}`);
+    await sql`create table notes (text text)`.execute(database);
+    const modes = readdirSync(folder).map((name) => [name, statSync(join(folder, name)).mode & 0o777]);
+    expect(modes).toEqual([
+      ['x.db', 0o600],
+      ['x.db-wal', 0o600],
+    ]);
   });
 
   it('holds everything in the file itself once it is closed, so that a copy of it is whole', async () => {

@@ -40,6 +40,8 @@ const ACCESS_ALG = `key "${ACCESS.kid}": "alg" must be "ES256" for access tokens
 const REFRESH_ALG = `key "${REFRESH.kid}": "alg" must be "HS256" for refresh tokens`;
 const ACCESS_USE = `key "${ACCESS.kid}": "token_use" must be "access" or "refresh"`;
 
+const STRANGERS_D = generateKeySet().keys[0]?.d;
+
 const WRONG_SETS: [string, unknown, string][] = [
   ['nothing', undefined, NO_SET],
   ['null', null, NO_SET],
@@ -49,10 +51,15 @@ const WRONG_SETS: [string, unknown, string][] = [
   ['keys by name', { keys: { access: ACCESS } }, NO_SET],
   ['a key that is text', { keys: ['secret', REFRESH] }, 'key 0 is not a JSON object'],
   ['a key that is null', { keys: [ACCESS, null] }, 'key 1 is not a JSON object'],
-  ['a key without "kid"', refresh({ kid: undefined }), 'key 1 has no "kid"'],
-  ['an empty "kid"', access({ kid: '' }), 'key 0 has no "kid"'],
-  ['a "kid" that is a number', access({ kid: 1 }), 'key 0 has no "kid"'],
-  ['one "kid" twice', refresh({ kid: ACCESS.kid }), 'two keys share one "kid"'],
+  ['a key without "kid"', refresh({ kid: undefined }), 'key 1 has no "kid" of visible ASCII characters'],
+  ['an empty "kid"', access({ kid: '' }), 'key 0 has no "kid" of visible ASCII characters'],
+  ['a "kid" that is a number', access({ kid: 1 }), 'key 0 has no "kid" of visible ASCII characters'],
+  [
+    'a "kid" that is not ASCII',
+    access({ kid: 'schlüssel' }),
+    'key 0 has no "kid" of visible ASCII characters',
+  ],
+  ['one "kid" twice', refresh({ kid: ACCESS.kid }), `two keys share the "kid" "${ACCESS.kid}"`],
   ['no access key', { keys: [REFRESH] }, 'no key with "token_use": "access"'],
   ['no refresh key', { keys: [ACCESS] }, 'no key with "token_use": "refresh"'],
   ['no "token_use"', access({ token_use: undefined }), ACCESS_USE],
@@ -69,6 +76,8 @@ const WRONG_SETS: [string, unknown, string][] = [
   ['an RSA access key', access(RSA), NOT_EC],
   ['an access key without "x"', access({ x: undefined }), BAD_EC],
   ['an access key whose point is not on the curve', access({ x: ACCESS.y }), BAD_EC],
+  ['an access key whose private half is empty', access({ d: '' }), BAD_EC],
+  ['an access key whose private half is another key’s', access({ d: STRANGERS_D }), BAD_EC],
   ['a refresh key of another "kty"', refresh({ kty: 'EC' }), NOT_OCT],
   ['a refresh key without its secret', refresh({ k: undefined }), NOT_OCT],
   ['a refresh key whose secret is a number', refresh({ k: 1 }), NOT_OCT],

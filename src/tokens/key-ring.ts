@@ -4,6 +4,8 @@ import {
   createSecretKey,
   type JsonWebKey,
   type KeyObject,
+  sign,
+  verify,
 } from 'node:crypto';
 import { type TokenKind } from './token-claims.js';
 
@@ -38,6 +40,9 @@ export class KeyRingError extends Error {
 const MINIMAL_SECRET_BYTES = 32;
 const ALGORITHM_OF: Record<TokenKind, SigningAlgorithm> = { access: 'ES256', refresh: 'HS256' };
 
+/** A JOSE header with anything else is read differently by different libraries. */
+const VISIBLE_ASCII = /^[\x21-\x7e]+$/;
+
 /** All keys that verify, and for each kind of token the one that signs now: the first of its kind. */
 export class KeyRing {
   private readonly keys: ReadonlyMap<string, RingKey>;
@@ -47,7 +52,8 @@ export class KeyRing {
   constructor(set: PrivateJwkSet) {
     const keys = readSet(set).map(toRingKey);
     this.keys = new Map(keys.map((key) => [key.kid, key]));
-    if (this.keys.size < keys.length) throw new KeyRingError('two keys share one "kid"');
+    const twin = keys.find((key) => this.keys.get(key.kid) !== key);
+    if (twin) throw new KeyRingError(`two keys share the "kid" "${twin.kid}"`);
     this.signing = { access: firstOf('access', keys), refresh: firstOf('refresh', keys) };
   }
 
@@ -94,7 +100,9 @@ function firstOf(kind: TokenKind, keys: RingKey[]): RingKey {
 function toRingKey(jwk: PrivateJwk | null, index: number): RingKey {
   if (typeof jwk !== 'object' || jwk === null) throw new KeyRingError(`key ${index} is not a JSON object`);
   const { kid, alg, token_use: kind } = jwk;
-  if (typeof kid !== 'string' || kid === '') throw new KeyRingError(`key ${index} has no "kid"`);
+  if (typeof kid !== 'string' || !VISIBLE_ASCII.test(kid)) {
+    throw new KeyRingError(`key ${index} has no "kid" of visible ASCII characters`);
+  }
   if (kind !== 'access' && kind !== 'refresh') {
     throw new KeyRingError(`key "${kid}": "token_use" must be "access" or "refresh"`);
   }
@@ -110,10 +118,14 @@ function ecKeys(jwk: PrivateJwk): Pick<RingKey, 'signWith' | 'verifyWith'> {
   }
   try {
     const signWith = createPrivateKey({ key: jwk, format: 'jwk' });
-    return { signWith, verifyWith: createPublicKey(signWith) };
+    const verifyWith = createPublicKey(signWith);
+    // Both halves are taken as they are written: only a signature shows whether they belong together.
+    const probe = Buffer.from('freshgate');
+    if (verify('sha256', probe, verifyWith, sign('sha256', probe, signWith))) return { signWith, verifyWith };
   } catch {
-    throw new KeyRingError(`key "${jwk.kid}" is not a valid EC key`);
+    // Said below.
   }
+  throw new KeyRingError(`key "${jwk.kid}" is not a valid EC key`);
 }
 
 function secretKey(jwk: PrivateJwk): Pick<RingKey, 'signWith' | 'verifyWith'> {

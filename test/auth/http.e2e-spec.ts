@@ -63,6 +63,14 @@ describe('an error answer', () => {
     ]);
   });
 
+  it('refuses a password that is no Unicode: several such would be one', async () => {
+    const response = await post('/auth/register', '{"username":"cosmo","password":"space-corgi\\ud800"}');
+    expectError(response, 400, 'validation_failed');
+    expect(response.body.errors).toEqual([
+      { field: 'password', messages: [expect.stringContaining('Unicode')] },
+    ]);
+  });
+
   it('gives the path to a nested field', async () => {
     const response = await post('/team/orders', '{"name":"x","items":[{"count":1},{"count":"2","x":1}]}');
     const fields = (response.body.errors as { field: string }[]).map(({ field }) => field);

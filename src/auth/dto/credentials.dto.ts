@@ -7,6 +7,11 @@ export const SHORTEST_PASSWORD = 8;
 /** Bounds the work of hashing; nothing shorter is ever cut (ASVS 6.2.8). */
 export const LONGEST_PASSWORD = 256;
 
+/** Text that is no Unicode (a lone surrogate) has no bytes to hash: several such passwords would be one. */
+function IsWellFormed(): PropertyDecorator {
+  return Matches(/^\P{Surrogate}*$/u, { message: '$property must be well-formed Unicode' });
+}
+
 function toLowerCase({ value }: { value: unknown }): unknown {
   return typeof value === 'string' ? value.toLowerCase() : value;
 }
@@ -27,6 +32,7 @@ export class RegisterDto {
   @ApiProperty({ example: 'space-corgi', minLength: SHORTEST_PASSWORD, maxLength: LONGEST_PASSWORD })
   @MaxLength(LONGEST_PASSWORD)
   @MinLength(SHORTEST_PASSWORD)
+  @IsWellFormed()
   @IsString()
   readonly password!: string;
 }
@@ -65,6 +71,7 @@ export class ChangePasswordDto {
   @ApiProperty({ example: 'lunar-dachshund', minLength: SHORTEST_PASSWORD, maxLength: LONGEST_PASSWORD })
   @MaxLength(LONGEST_PASSWORD)
   @MinLength(SHORTEST_PASSWORD)
+  @IsWellFormed()
   @IsString()
   readonly new_password!: string;
 }

@@ -140,6 +140,38 @@ describe('the answer to an exception of Nest', () => {
     });
   });
 
+  it('gathers the reasons of a list into one message, and keeps them apart in the errors', () => {
+    expect(answer(new BadRequestException(['a is wrong', 'b is wrong'])).body).toEqual({
+      statusCode: 400,
+      error: 'Bad Request',
+      message: 'a is wrong; b is wrong',
+      errorCode: 'validation_failed',
+      errors: [{ field: 'request', messages: ['a is wrong', 'b is wrong'] }],
+    });
+  });
+
+  it.each([429, 503])('says when to come again with every %i', (status) => {
+    expect(answer(new HttpException('later', status)).headers).toEqual({
+      'Retry-After': expect.stringMatching(/^\d+$/),
+    });
+  });
+
+  it('has the status that it is sent with, whatever the exception’s body says', () => {
+    expect(answer(new HttpException({ statusCode: 418, message: 'x' }, 400)).body).toMatchObject({
+      statusCode: 400,
+    });
+  });
+
+  it('has all its members also where the exception names but a message, or nothing', () => {
+    expect(answer(new BadRequestException({ message: 'x' })).body).toMatchObject({
+      statusCode: 400,
+      message: 'x',
+      errorCode: 'validation_failed',
+    });
+    const nothing = new HttpException(null as unknown as string, 400);
+    expect(answer(nothing).body).toMatchObject({ statusCode: 400, errorCode: 'validation_failed' });
+  });
+
   it('keeps the code that the exception names', () => {
     const exception = new ForbiddenException('not yours', { errorCode: 'not_yours' });
     expect(answer(exception).body).toMatchObject({ statusCode: 403, errorCode: 'not_yours' });

@@ -9,7 +9,6 @@ import { bearerChallenge, TOKEN_MESSAGES, tokenChallenge } from './challenge.js'
 /** The stable code of an error that names none itself; other statuses are named by their own text. */
 const CODE_OF_STATUS: Record<number, string> = {
   400: 'validation_failed',
-  401: 'token_invalid',
   413: 'payload_too_large',
   415: 'unsupported_media_type',
   429: 'rate_limited',
@@ -21,7 +20,7 @@ function codeOf(status: number): string {
   return CODE_OF_STATUS[status] ?? (STATUS_CODES[status] ?? 'error').toLowerCase().replace(/[^a-z]+/g, '_');
 }
 
-/** Seconds after which a client may come again when the database was away. */
+/** Seconds after which a client may come again, where nobody knows better. */
 const RETRY_AFTER = 2;
 
 interface Answer {
@@ -80,7 +79,7 @@ function toAnswer(exception: unknown): Answer {
   if (exception instanceof HttpException) return answerHttp(exception);
   if (isUnavailable(exception)) {
     const message = 'The database cannot be reached; try again shortly';
-    return answerHttp(new ApiError(503, 'database_unavailable', message, { retryAfter: RETRY_AFTER }));
+    return answerHttp(new ApiError(503, 'database_unavailable', message));
   }
   const status = clientErrorStatus(exception);
   if (status !== undefined) return answerHttp(new HttpException((exception as Error).message, status));
@@ -98,33 +97,34 @@ function answerToken({ code, maxAge }: TokenError): Answer {
 
 function answerHttp(exception: HttpException): Answer {
   const status = exception.getStatus();
-  const retryAfter = exception instanceof ApiError ? exception.retryAfter : undefined;
+  const retryAfter = (exception instanceof ApiError ? exception.retryAfter : undefined) ?? RETRY_AFTER;
   return {
     status,
     body: bodyOf(exception, status),
     headers: {
       // RFC 9110 §15.5.2: a 401 without a challenge is malformed.
       ...(status === 401 ? { 'WWW-Authenticate': bearerChallenge() } : {}),
-      ...(retryAfter === undefined ? {} : { 'Retry-After': String(retryAfter) }),
+      ...(status === 429 || status === 503 ? { 'Retry-After': String(retryAfter) } : {}),
     },
   };
 }
 
+/** The members of every error, whatever the exception was made with; what else it carries is kept. */
 function bodyOf(exception: HttpException, status: number): unknown {
-  const given = exception.getResponse();
-  // Not an error of Nest's shape, such as a health report: left as it is.
-  if (typeof given === 'object' && !('statusCode' in given)) return given;
-  const body = typeof given === 'object' ? given : {};
+  const given: unknown = exception.getResponse();
+  const body: { message?: unknown } = typeof given === 'object' && given !== null ? given : {};
+  // Not an error, but a health report: left as it is.
+  if (body === given && !('statusCode' in body) && !('message' in body)) return body;
+  const messages = Array.isArray(body.message) ? body.message.map(String) : [exception.message];
   const errorCode = exception.errorCode ?? codeOf(status);
-  const named = {
+  return {
+    ...(errorCode === 'validation_failed' ? { errors: [{ field: 'request', messages }] } : {}),
+    ...body,
     statusCode: status,
     error: STATUS_CODES[status],
-    message: exception.message,
-    ...body,
+    message: messages.join('; '),
     errorCode,
   };
-  const hasErrors = errorCode !== 'validation_failed' || 'errors' in body;
-  return hasErrors ? named : { ...named, errors: [{ field: 'request', messages: [exception.message] }] };
 }
 
 /** The status with which an exception will be answered. */
