@@ -2,7 +2,8 @@ import { ConsoleLogger, Logger } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { type NestFastifyApplication } from '@nestjs/platform-fastify';
 import { AppModule, toConfigError } from './app.module.js';
-import { APP_OPTIONS, configureApp, createAdapter } from './app.setup.js';
+import { createAdapter } from './adapter.js';
+import { APP_OPTIONS, configureApp } from './app.setup.js';
 import { type AppConfig, ConfigError } from './config/app-config.js';
 import { configFromEnvironment } from './config/environment.js';
 

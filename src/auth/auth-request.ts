@@ -12,6 +12,10 @@ export interface AuthRequest {
   ip?: string;
   /** What the route demands; set by the global guard before any strategy runs. */
   authPolicy?: AuthPolicy;
+  /** Milliseconds: how old the password proof may be at this fresh route. */
+  freshMaxAge?: number;
+  /** The token has been claimed for this request; where class and handler both say `once`, it is asked twice. */
+  tokenSpent?: boolean;
   /** Set by Passport once a token was accepted: who, and the claims that say so. */
   user?: Principal;
   authInfo?: TokenClaims;

@@ -72,7 +72,7 @@ const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN } = new ConfigurableModule
     { provide: APP_GUARD, useClass: AuthPolicyGuard },
     { provide: APP_FILTER, useClass: ErrorFilter },
   ],
-  // For features; `SpentTokens` and `AuthOptions` because `@FreshAccess({ once: true })` runs in their modules.
-  exports: [Accounts, Clock, SpentTokens, AuthOptions],
+  // For features; `SpentTokens` because `@FreshAccess({ once: true })` runs in their modules.
+  exports: [Accounts, Clock, SpentTokens],
 })
 export class AuthModule extends ConfigurableModuleClass {}

@@ -16,6 +16,9 @@ import { type TokenPairDto } from './dto/token-pair.dto.js';
 import { ApiError } from './errors/api-error.js';
 import { type Principal } from './principal.js';
 
+/** Verdicts on a refresh token that buys nothing, whatever the password. */
+const DEAD: ReadonlySet<Verdict> = new Set(['superseded', 'reuse', 'rolled_back', 'revoked']);
+
 /** RFC 8176: a password. */
 const AMR = ['pwd'];
 
@@ -69,7 +72,7 @@ export class AuthService {
       this.sessions.inspect(tx, this.rotationRequest(token, idempotencyKey)),
     );
     // Before the password is looked at: a dead token is no oracle for it.
-    if (seen === 'reuse' || seen === 'rolled_back' || seen === 'revoked') throw refusal(seen, token);
+    if (DEAD.has(seen)) throw refusal(seen, token);
 
     const user = await this.prove(await this.users.findById(token.sub), password);
     const request = { ...this.rotationRequest(token, idempotencyKey), passwordProved: true };

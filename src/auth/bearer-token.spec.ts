@@ -33,14 +33,13 @@ describe('bearerToken', () => {
     'BEARER abc.def.ghi',
     'bEaReR abc.def.ghi',
     'Bearer   abc.def.ghi',
-    'Bearer\tabc.def.ghi',
     '  Bearer abc.def.ghi  ',
   ])('finds the token in "%s"', (header) => {
     expect(outcome(request(header))).toBe('abc.def.ghi');
   });
 
   it('leaves the token as it was sent', () => {
-    expect(outcome(request('Bearer ÀbC,="%41'))).toBe('ÀbC,="%41');
+    expect(outcome(request('Bearer AbC,="%41'))).toBe('AbC,="%41');
   });
 
   it('finds nothing where nothing was sent', () => {
@@ -62,6 +61,8 @@ describe('bearerToken', () => {
     'Token abc',
     'abc.def.ghi',
     'Bearerabc',
+    'Bearer\tabc',
+    'Bearer\u00a0abc',
     'Bearer: abc',
     'Bearer=abc',
     'Bea rer abc',
@@ -70,12 +71,16 @@ describe('bearerToken', () => {
     expect(outcome(request(header))).toBeNull();
   });
 
-  it.each(['Bearer abc def', 'Bearer abc, Bearer def', 'Bearer abc\u00a0def', 'bearer abc bearer'])(
-    'refuses "%s", which is not one token',
-    (header) => {
-      expect(outcome(request(header))).toBe('token_invalid: the bearer token contains white space');
-    },
-  );
+  it.each([
+    'Bearer abc def',
+    'Bearer abc, Bearer def',
+    'Bearer abc\u00a0def',
+    'Bearer abc\u00a0',
+    'Bearer ÀbC',
+    'bearer abc bearer',
+  ])('refuses "%s", which is not one token', (header) => {
+    expect(outcome(request(header))).toBe('token_invalid: the bearer token is not one word of ASCII');
+  });
 
   it.each([
     ['two tokens', ['Bearer abc', 'Bearer def']],

@@ -11,10 +11,11 @@ export function bearerToken(request: AuthRequest): string | null {
   if (header === undefined) return null;
   if (countAuthorizationHeaders(request) > 1)
     throw new TokenError('token_invalid', 'two Authorization headers');
-  const [scheme = '', ...rest] = header.trim().split(/\s+/);
-  if (scheme.toLowerCase() !== 'bearer' || rest.length === 0) return null;
-  if (rest.length > 1) throw new TokenError('token_invalid', 'the bearer token contains white space');
-  return rest[0] ?? null;
+  const [, scheme = '', token = ''] = /^ *([^ ]*) *(.*?) *$/.exec(header) ?? [];
+  if (scheme.toLowerCase() !== 'bearer' || token === '') return null;
+  if (!/^[\x21-\x7e]+$/.test(token))
+    throw new TokenError('token_invalid', 'the bearer token is not one word of ASCII');
+  return token;
 }
 
 /** Node keeps the first of several `Authorization` headers in `headers`; only the raw list shows the others. */

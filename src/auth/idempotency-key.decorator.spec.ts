@@ -63,7 +63,7 @@ describe('@IdempotencyKey', () => {
     expect(refusal(key)).toEqual({
       statusCode: 400,
       error: 'Bad Request',
-      message: `Idempotency-Key: ${message}`,
+      message: `Idempotency-Key ${message}`,
       errorCode: 'validation_failed',
       errors: [{ field: 'Idempotency-Key', messages: [message] }],
     });

@@ -1,15 +1,30 @@
-import { ValidationPipe, type ValidationError } from '@nestjs/common';
+import { type ArgumentMetadata, type ValidationError, ValidationPipe } from '@nestjs/common';
 import { type FieldError, validationFailed } from './errors/api-error.js';
 
 /** Members that a DTO does not name are refused, not dropped: a client's typo must not pass as success. */
 export function createValidationPipe(): ValidationPipe {
-  return new ValidationPipe({
+  return new StrictValidationPipe({
     transform: true,
     whitelist: true,
     forbidNonWhitelisted: true,
     stopAtFirstError: true,
     exceptionFactory: (errors) => validationFailed(flatten(errors)),
   });
+}
+
+/** What the validator takes for known, since every object inherits it. */
+class StrictValidationPipe extends ValidationPipe {
+  override async transform(value: unknown, metadata: ArgumentMetadata): Promise<unknown> {
+    if (metadata.type !== 'custom' && typeof value === 'object' && value !== null) {
+      const inherited = Object.keys(value).filter((key) => key in Object.prototype);
+      if (inherited.length > 0) {
+        throw validationFailed(
+          inherited.map((field) => ({ field, messages: [`property ${field} should not exist`] })),
+        );
+      }
+    }
+    return super.transform(value, metadata);
+  }
 }
 
 /** `amount`, `items.0.name`: the path to each refused member, and why. */

@@ -1,3 +1,5 @@
+import { types } from 'node:util';
+
 /** The URL names no database that can be opened. The message never shows the URL: it may hold a password. */
 export class DatabaseUrlError extends Error {
   override readonly name = 'DatabaseUrlError';
@@ -7,9 +9,14 @@ export const EXPECTED_URL = 'expected file:PATH, :memory: or postgres://USER:PAS
 
 // What the drivers of both engines report, told apart by their codes.
 
+/** Also an error of another realm, as Node's own are in a test runner; and libsql's, which are not native ones. */
+function isError(error: unknown): error is Error {
+  return error instanceof Error || types.isNativeError(error);
+}
+
 /** The driver's code, or an empty text. */
 export function codeOf(error: unknown): string {
-  const code = error instanceof Error ? (error as Error & { code?: unknown }).code : undefined;
+  const code = isError(error) ? (error as Error & { code?: unknown }).code : undefined;
   return typeof code === 'string' ? code : '';
 }
 
@@ -18,18 +25,14 @@ export function isDeadlock(error: unknown): boolean {
   return ['40P01', '40001'].includes(codeOf(error));
 }
 
-export function isUniqueViolation(error: unknown): boolean {
-  return ['23505', 'SQLITE_CONSTRAINT_UNIQUE', 'SQLITE_CONSTRAINT_PRIMARYKEY'].includes(codeOf(error));
-}
-
 export function isForeignKeyViolation(error: unknown): boolean {
   return ['23503', 'SQLITE_CONSTRAINT_FOREIGNKEY'].includes(codeOf(error));
 }
 
-const UNREACHABLE = /^(ECONNREFUSED|ECONNRESET|ENOTFOUND|EAI_AGAIN|ETIMEDOUT|EPIPE|ENOENT|EHOSTUNREACH)$/;
-// Connection exceptions, insufficient resources (disk full, too many connections), operator intervention
-// (shutdown, statement timeout), system errors.
-const SQLSTATE_UNAVAILABLE = /^(08...|53...|57...|58...)$/;
+const UNREACHABLE = /^(ECONNREFUSED|ECONNRESET|ENOTFOUND|EAI_AGAIN|ETIMEDOUT|EPIPE|EHOSTUNREACH)$/;
+// Connection exceptions, transactions that lost to another again and again, insufficient resources (disk full, too
+// many connections), operator intervention (shutdown, statement timeout), system errors.
+const SQLSTATE_UNAVAILABLE = /^(08...|40001|40P01|53...|57...|58...)$/;
 const SQLITE_UNAVAILABLE = /^SQLITE_(BUSY|FULL|IOERR|CANTOPEN|READONLY|LOCKED|NOMEM|CORRUPT|NOTADB)/;
 // `pg` gives these no code.
 const PG_MESSAGES =
@@ -37,7 +40,7 @@ const PG_MESSAGES =
 
 /** The database cannot answer now, whatever the query: the client should come again. */
 export function isUnavailable(error: unknown): boolean {
-  if (!(error instanceof Error)) return false;
+  if (!isError(error)) return false;
   const code = codeOf(error);
   return (
     UNREACHABLE.test(code) ||

@@ -14,7 +14,7 @@ const REGISTRATION = Symbol('migrations registered');
 
 /**
  * Provides `Database` everywhere. All modules have registered their migrations when the first `onModuleInit`
- * runs, and this one's is the first; whoever needs tables at start waits for `onApplicationBootstrap`.
+ * runs; whoever needs tables at start waits for `onApplicationBootstrap`, which comes after all of those.
  */
 @Global()
 @Module({})

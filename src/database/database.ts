@@ -32,10 +32,18 @@ export class Database extends Kysely<Tables> {
    */
   async inTransaction<T>(work: (tx: Tx) => Promise<T>): Promise<T> {
     for (let attempt = 1; ; attempt++) {
+      let failure: unknown;
       try {
-        return await this.transaction().execute(work);
+        return await this.transaction().execute((tx) =>
+          work(tx).catch((error: unknown) => {
+            failure = error;
+            throw error;
+          }),
+        );
       } catch (error) {
-        if (attempt >= DEADLOCK_TRIES || !isDeadlock(error)) throw error;
+        // SQLite rolls back by itself when the disk is full, and then the rollback fails: not what happened.
+        const cause = failure ?? error;
+        if (attempt >= DEADLOCK_TRIES || !isDeadlock(cause)) throw cause;
       }
     }
   }

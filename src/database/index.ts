@@ -1,11 +1,6 @@
 /** The room's face: what rooms and features may import. */
 export { Database, type Engine, type Executor, type Tables, type Tx } from './database.js';
-export {
-  DatabaseUrlError,
-  isForeignKeyViolation,
-  isUnavailable,
-  isUniqueViolation,
-} from './database-errors.js';
+export { DatabaseUrlError, isForeignKeyViolation, isUnavailable } from './database-errors.js';
 export { DatabaseModule } from './database.module.js';
 export { type Migrations } from './migrations.js';
 export { openDatabase } from './open-database.js';

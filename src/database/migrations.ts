@@ -1,6 +1,6 @@
 import { Injectable, Logger } from '@nestjs/common';
-import { type Migration, Migrator } from 'kysely';
-import { Database } from './database.js';
+import { DEFAULT_MIGRATION_TABLE, type Migration, Migrator, sql } from 'kysely';
+import { Database, type Executor } from './database.js';
 
 /** Name → migration. Names sort in the order in which they run: a date, a number within it, the table. */
 export type Migrations = Record<string, Migration>;
@@ -22,13 +22,38 @@ export class MigrationSet {
 
   /** Runs what has not run yet. Of several instances that start at once, one runs them and the others wait. */
   async run(): Promise<void> {
-    const provider = { getMigrations: () => Promise.resolve(this.migrations) };
-    // Unordered: a module that is added later may bring a migration older than the newest that ran.
-    const migrator = new Migrator({ db: this.db, provider, allowUnorderedMigrations: true });
-    const { error, results = [] } = await migrator.migrateToLatest();
+    const { error, results = [] } = await this.db.connection().execute(async (db) => {
+      // A migration may take longer than a request may, and waiting for another instance's longer still.
+      if (this.db.engine === 'postgres') await sql`set statement_timeout = 0`.execute(db);
+      try {
+        return await this.migrator(db, await this.namesOfOthers(db)).migrateToLatest();
+      } finally {
+        if (this.db.engine === 'postgres') await sql`reset statement_timeout`.execute(db);
+      }
+    });
     if (error) throw error instanceof Error ? error : new Error(JSON.stringify(error));
     if (results.length > 0) {
       new Logger('Database').log(`migrated: ${results.map((result) => result.migrationName).join(', ')}`);
     }
+  }
+
+  private migrator(db: Executor, namesOfOthers: string[]): Migrator {
+    const others = Object.fromEntries(namesOfOthers.map((name) => [name, { up: () => Promise.resolve() }]));
+    const provider = { getMigrations: () => Promise.resolve({ ...others, ...this.migrations }) };
+    // Unordered: a module that is added later may bring a migration older than the newest that ran.
+    return new Migrator({ db, provider, allowUnorderedMigrations: true });
+  }
+
+  /**
+   * Migrations that ran and are not ours: of a feature that was removed, or of a newer version that was rolled back.
+   * Their tables are left alone.
+   */
+  private async namesOfOthers(db: Executor): Promise<string[]> {
+    const tables = await db.introspection.getTables({ withInternalKyselyTables: true });
+    if (!tables.some(({ name }) => name === DEFAULT_MIGRATION_TABLE)) return [];
+    const { rows } = await sql<{
+      name: string;
+    }>`select name from ${sql.table(DEFAULT_MIGRATION_TABLE)}`.execute(db);
+    return rows.map(({ name }) => name).filter((name) => !(name in this.migrations));
   }
 }

@@ -32,7 +32,10 @@ export function openPostgres(url: string): Database {
       getTypeParser: (oid, format) => (oid === INT8 ? parseInt8 : pg.types.getTypeParser(oid, format)),
     },
   });
-  // Unheard, the loss of an idle connection would end the process.
-  pool.on('error', (error) => new Logger('Database').warn(`an idle connection was lost: ${error.message}`));
+  // Unheard, the loss of a connection would end the process: the pool hears idle ones only.
+  const logger = new Logger('Database');
+  const onLost = (error: Error) => logger.warn(`a connection was lost: ${error.message}`);
+  pool.on('error', onLost);
+  pool.on('connect', (client) => client.on('error', onLost));
   return new Database('postgres', new PostgresDialect({ pool }));
 }

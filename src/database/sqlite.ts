@@ -1,10 +1,23 @@
 import { closeSync, mkdirSync, openSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { SqliteDialect } from 'kysely';
+import { SqliteAdapter, SqliteDialect } from 'kysely';
 import Libsql from 'libsql';
 import { DatabaseUrlError } from './database-errors.js';
 import { Database } from './database.js';
+
+/** Kysely does not rely on it, but in SQLite DDL is transactional: a crash amid a migration leaves nothing behind. */
+class TransactionalDdlAdapter extends SqliteAdapter {
+  override get supportsTransactionalDdl(): boolean {
+    return true;
+  }
+}
+
+class EmbeddedDialect extends SqliteDialect {
+  override createAdapter(): SqliteAdapter {
+    return new TransactionalDdlAdapter();
+  }
+}
 
 /** Processes that open one file at the same moment can each keep the others out; all but one then come again. */
 const OPEN_TRIES = 8;
@@ -19,7 +32,7 @@ export function openSqlite(url: string): Database {
   const path = url === ':memory:' ? url : pathOf(url);
   for (let attempt = 1; ; attempt++) {
     try {
-      return new Database('sqlite', new SqliteDialect({ database: openFile(path) }));
+      return new Database('sqlite', new EmbeddedDialect({ database: openFile(path) }));
     } catch (error) {
       const { code, message } = error as Error & { code?: string };
       if (code !== 'SQLITE_BUSY') throw new DatabaseUrlError(`${path} cannot be opened: ${message}`);

@@ -16,10 +16,15 @@ export interface Presented {
  * - `replay`: one behind, with the key that made the live one: the answer was lost, give it again.
  * - `concurrent`: one behind, no keys, within the grace: another tab won, give it the same successor.
  * - `reuse`: any other generation behind: two parties hold the session.
+ * - `superseded`: one behind, and a password change made the live one: nobody may follow, and nobody did wrong.
  * - `rolled_back`: ahead of the row: the database was restored from a backup.
  * - `revoked`: the session has ended, or never was.
  */
-export type Verdict = 'rotate' | 'key_reused' | 'replay' | 'concurrent' | 'reuse' | 'rolled_back' | 'revoked';
+export type Verdict =
+  'rotate' | 'key_reused' | 'replay' | 'concurrent' | 'superseded' | 'reuse' | 'rolled_back' | 'revoked';
+
+/** In place of a key's hash: no key has it. */
+export const MADE_BY_PASSWORD_CHANGE = 'password change';
 
 /** The clocks of two instances may differ by this much (milliseconds) without a fresh rotation looking odd. */
 const CLOCK_TOLERANCE = 2_000;
@@ -40,6 +45,7 @@ export function classify(
   if (behind === 0) return sameKey ? 'key_reused' : 'rotate';
   if (behind > 1) return 'reuse';
   if (sameKey) return 'replay';
+  if (session.rotation_key_hash === MADE_BY_PASSWORD_CHANGE) return 'superseded';
   const keyless = presented.keyHash === null && session.rotation_key_hash === null;
   const age = presented.now - session.rotated_at;
   return keyless && age >= -CLOCK_TOLERANCE && age <= grace ? 'concurrent' : 'reuse';

@@ -1,9 +1,8 @@
 import { Injectable } from '@nestjs/common';
-import { randomUUID } from 'node:crypto';
 import { type ExpressionBuilder } from 'kysely';
 import { v7 as uuidv7 } from 'uuid';
 import { Database, type Executor, type Tables, type Tx } from '../database/index.js';
-import { classify, type Presented, type Verdict } from './rotation.js';
+import { classify, MADE_BY_PASSWORD_CHANGE, type Presented, type Verdict } from './rotation.js';
 import { SessionOptions } from './session-options.js';
 import { type EndCause, type Session } from './sessions.table.js';
 
@@ -23,7 +22,7 @@ type Use = Pick<RotationRequest, 'now' | 'passwordProved'>;
 /** What became of a rotation; with the row as it now is where the client is to get tokens for it. */
 export type Rotation =
   | { outcome: 'rotated' | 'replayed' | 'concurrent'; session: Session }
-  | { outcome: 'key_reused' | 'reuse' | 'rolled_back' | 'revoked' };
+  | { outcome: 'key_reused' | 'superseded' | 'reuse' | 'rolled_back' | 'revoked' };
 
 const LONGEST_USER_AGENT = 256;
 
@@ -121,11 +120,11 @@ export class Sessions {
   }
 
   /**
-   * The next generation, whatever the live one is, with the password just proved. Made by a key that nobody
-   * holds: a refresh token from before the change is reuse, not a second tab.
+   * The next generation, whatever the live one is, with the password just changed: a refresh token from before
+   * gets no successor, be it a thief's.
    */
   async renew(tx: Tx, id: string, now: number): Promise<Session | undefined> {
-    return this.advanceWhere(tx, id, { keyHash: randomUUID(), now, passwordProved: true })
+    return this.advanceWhere(tx, id, { keyHash: MADE_BY_PASSWORD_CHANGE, now, passwordProved: true })
       .returningAll()
       .executeTakeFirst();
   }

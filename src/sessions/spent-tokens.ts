@@ -1,12 +1,16 @@
-import { Injectable } from '@nestjs/common';
+import { Injectable, Logger } from '@nestjs/common';
 import { Database } from '../database/index.js';
 
 /** Expired rows removed with each claim: the table stays as small as the fresh tokens alive. */
 const SWEEP = 10;
+/** Milliseconds for which a claim outlives its token: an instance whose clock is behind may still take that token. */
+const LEEWAY = 60_000;
 
 /** Fresh tokens that may be used once: the claim is a row, so it holds across routes, instances and restarts. */
 @Injectable()
 export class SpentTokens {
+  private readonly logger = new Logger('SpentTokens');
+
   constructor(private readonly db: Database) {}
 
   /**
@@ -19,7 +23,10 @@ export class SpentTokens {
       .values({ jti, expires_at: expiresAt })
       .onConflict((conflict) => conflict.column('jti').doNothing())
       .executeTakeFirstOrThrow();
-    await this.sweep(now);
+    // The claim stands, whatever becomes of the sweep.
+    await this.sweep(now).catch((error: unknown) =>
+      this.logger.warn(`spent tokens were not swept: ${String(error)}`),
+    );
     return numInsertedOrUpdatedRows === 1n;
   }
 
@@ -31,7 +38,11 @@ export class SpentTokens {
     await this.db
       .deleteFrom('spent_tokens')
       .where('jti', 'in', (eb) =>
-        eb.selectFrom('spent_tokens').select('jti').where('expires_at', '<', now).limit(SWEEP),
+        eb
+          .selectFrom('spent_tokens')
+          .select('jti')
+          .where('expires_at', '<', now - LEEWAY)
+          .limit(SWEEP),
       )
       .execute();
   }

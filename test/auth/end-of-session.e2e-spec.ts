@@ -60,17 +60,31 @@ describeEachEngine('the end of a session', (engine) => {
       const logins = (password: string) => api.request('POST', '/auth/login').send({ username, password });
       expectError(await logins(login.user.password), 401, 'invalid_credentials');
       await logins('lunar-dachshund').expect(200);
-      // Before the old refresh token is shown, since that ends the session: see the next test.
       expect(before).not.toBe(pair.refresh_token);
       await login.tryRefresh(pair.refresh_token).expect(200);
       await api.request('POST', '/transfers', pair.access_token).send({}).expect(400);
     });
 
-    it('makes the refresh token from before reuse, at once and without a key', async () => {
+    it('gives the refresh token from before no successor, at once, and ends nothing for it', async () => {
       const login = await api.login();
       const { body } = await changePassword(login.access, login.user.password, 'lunar-dachshund').expect(200);
+      expectError(await login.tryRefresh(login.refresh), 401, 'token_revoked');
+      expectError(await login.tryReauthenticate(login.refresh, 'lunar-dachshund'), 401, 'token_revoked');
+      await login.tryRefresh((body as TokenPairDto).refresh_token).expect(200);
       expectError(await login.tryRefresh(login.refresh), 401, 'refresh_token_reused');
-      expectError(await login.tryRefresh((body as TokenPairDto).refresh_token), 401, 'token_revoked');
+    });
+
+    it('and a refresh at the same time leave a session that works', async () => {
+      for (let round = 0; round < 5; round++) {
+        const login = await api.login();
+        const [changed, refreshed] = await Promise.all([
+          changePassword(login.access, login.user.password, 'lunar-dachshund'),
+          login.tryRefresh(login.refresh),
+        ]);
+        expect(changed.status).toBe(200);
+        expect([200, 401]).toContain(refreshed.status);
+        await login.tryRefresh((changed.body as TokenPairDto).refresh_token).expect(200);
+      }
     });
 
     it('refuses a wrong current password and a new one that is too short, and changes nothing', async () => {

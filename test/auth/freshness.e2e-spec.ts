@@ -59,6 +59,12 @@ class FreshClassController {
     return {};
   }
 
+  @FreshAccess({ once: true, maxAge: '5m' })
+  @Post('says-it-again')
+  saysItAgain(): object {
+    return {};
+  }
+
   @Access()
   @Get('overrides')
   overrides(): object {
@@ -186,6 +192,9 @@ describeEachEngine('fresh access', (engine) => {
       await get('/fresh-class/overrides').expect(200);
       await act(0, '/fresh-class/inherits').expect(201);
       expectStepUp(await act(0, '/fresh-class/inherits'), 900);
+      expectStepUp(await act(0, '/fresh-class/says-it-again'), 300);
+      await login.reauthenticate();
+      await act(0, '/fresh-class/says-it-again').expect(201);
       await get('/fresh-class/overrides').expect(200);
     });
   });

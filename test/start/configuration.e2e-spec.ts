@@ -136,7 +136,7 @@ const PORT = /must be a port, 0 to 65535/;
 
 /** Values that are wrong in themselves: all of a row are in one environment, and are to be told at once. */
 const WRONG_VALUES: [variable: string, advice: RegExp, values: [string, string]][] = [
-  ['NODE_ENV', /production, development, test/, ['prod', 'Production']],
+  ['NODE_ENV', /production, development or test/, ['prod', 'Production']],
   ['PORT', PORT, ['http', '65536']],
   ['ACCESS_TOKEN_TTL', DURATION, ['15', '15 minutes']],
   ['REFRESH_TOKEN_TTL', DURATION, ['forever', '101w']],

@@ -125,6 +125,15 @@ it.each(['SIGTERM', 'SIGINT'] as const)(
   },
 );
 
+it('shutdown is not held up by a connection on which nothing ever arrives', async () => {
+  const server = await start({ env: { DATABASE_URL: ':memory:' } });
+  const silent = await RawConnection.to(server);
+  const broken = await RawConnection.to(server);
+  await broken.beginPost('/auth/register');
+  await expectOrderlyEnd(server);
+  await Promise.all([silent.closed(), broken.closed()]);
+});
+
 it('shutdown leaves the whole of an SQLite database in its one file, ready to be copied', async () => {
   const server = await start();
   await server.request('POST', '/auth/register', { body: ACCOUNT });

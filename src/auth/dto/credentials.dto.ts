@@ -1,7 +1,7 @@
 import { ApiProperty } from '@nestjs/swagger';
-import { Transform } from 'class-transformer';
 import { IsNotEmpty, IsString, Matches, MaxLength, MinLength } from 'class-validator';
 import { USERNAME } from '../../users/users.repository.js';
+import { LowerCased } from '../lower-cased.decorator.js';
 
 export const SHORTEST_PASSWORD = 8;
 /** Bounds the work of hashing; nothing shorter is ever cut (ASVS 6.2.8). */
@@ -12,10 +12,6 @@ function IsWellFormed(): PropertyDecorator {
   return Matches(/^\P{Surrogate}*$/u, { message: '$property must be well-formed Unicode' });
 }
 
-function toLowerCase({ value }: { value: unknown }): unknown {
-  return typeof value === 'string' ? value.toLowerCase() : value;
-}
-
 export class RegisterDto {
   @ApiProperty({
     example: 'cosmo',
@@ -24,7 +20,7 @@ export class RegisterDto {
     pattern: USERNAME.source,
     description: 'Lower-cased.',
   })
-  @Transform(toLowerCase)
+  @LowerCased()
   @Matches(USERNAME, { message: 'username must be 3 to 32 of a-z, 0-9, dot, underscore and hyphen' })
   @IsString()
   readonly username!: string;
@@ -40,7 +36,7 @@ export class RegisterDto {
 /** Looser than registration: a name that cannot exist is answered as a wrong password, not as a bad request. */
 export class LoginDto {
   @ApiProperty({ example: 'cosmo', maxLength: 256 })
-  @Transform(toLowerCase)
+  @LowerCased()
   @MaxLength(256)
   @IsNotEmpty()
   @IsString()

@@ -8,12 +8,12 @@ export class TokenPairDto {
   @ApiProperty({ enum: ['Bearer'] })
   readonly token_type!: 'Bearer';
 
-  @ApiProperty({ description: 'Seconds.', example: 900 })
+  @ApiProperty({ type: 'integer', description: 'Seconds.', example: 900 })
   readonly expires_in!: number;
 
   @ApiProperty()
   readonly refresh_token!: string;
 
-  @ApiProperty({ description: 'Seconds.', example: 1_209_600 })
+  @ApiProperty({ type: 'integer', description: 'Seconds.', example: 1_209_600 })
   readonly refresh_expires_in!: number;
 }

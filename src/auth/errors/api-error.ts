@@ -36,7 +36,13 @@ export class ApiError extends HttpException {
   }
 }
 
+/** A body of thousands of wrong members gets no answer of thousands of lines. */
+const MOST_ERRORS = 20;
+
 export function validationFailed(errors: FieldError[]): ApiError {
-  const message = errors.map(({ field, messages }) => `${field}: ${messages.join(', ')}`).join('; ');
-  return new ApiError(400, 'validation_failed', message, { errors });
+  const named = errors.slice(0, MOST_ERRORS);
+  const sentences = named.flatMap(({ field, messages }) =>
+    messages.map((message) => (message.startsWith(field) ? message : `${field} ${message}`)),
+  );
+  return new ApiError(400, 'validation_failed', sentences.join('; '), { errors: named });
 }

@@ -116,7 +116,7 @@ describe('the answer to an ApiError', () => {
     expect(answer(validationFailed(errors)).body).toEqual({
       statusCode: 400,
       error: 'Bad Request',
-      message: 'amount: too small, not a number',
+      message: 'amount too small; amount not a number',
       errorCode: 'validation_failed',
       errors,
     });

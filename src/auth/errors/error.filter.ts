@@ -52,7 +52,7 @@ export class ErrorFilter implements ExceptionFilter {
 
   /** The true reason, under the request id that the client has too. */
   private log(exception: unknown, { status, body }: Answer, request: LoggedRequest): void {
-    const { errorCode } = body as { errorCode?: string };
+    const { errorCode = 'not_ready' } = body as { errorCode?: string };
     const path = request.url?.split('?')[0];
     const line = `${status} ${errorCode} ${request.method} ${path} [${request.id}]: ${reasonOf(exception)}`;
     if (status === 500) this.logger.error(line, exception instanceof Error ? exception.stack : undefined);

@@ -26,7 +26,9 @@ export class FreshAccessStrategy extends PassportStrategy(TokenStrategy, 'freshg
 
   async validate(request: AuthRequest, verified: Jwt): Promise<[Principal, AccessClaims]> {
     const claims = this.verifier.read('access', verified);
-    const maxAge = freshMaxAgeOf(request, this.options);
+    const declared = request.authPolicy?.level === 'fresh-access' ? request.authPolicy.maxAge : undefined;
+    const maxAge = declared ?? this.options.freshMaxAge;
+    request.freshMaxAge = maxAge;
     if (!isFresh(claims, maxAge, this.clock.now())) {
       throw new TokenError(
         'fresh_token_required',
@@ -38,9 +40,4 @@ export class FreshAccessStrategy extends PassportStrategy(TokenStrategy, 'freshg
     await this.sessions.require(claims.sid);
     return [toPrincipal(claims), claims];
   }
-}
-
-/** Milliseconds: what the route declares, or the application's default. */
-export function freshMaxAgeOf({ authPolicy }: AuthRequest, options: AuthOptions): number {
-  return (authPolicy?.level === 'fresh-access' ? authPolicy.maxAge : undefined) ?? options.freshMaxAge;
 }

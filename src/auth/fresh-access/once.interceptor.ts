@@ -3,10 +3,8 @@ import { catchError, concatMap, from, type Observable, of } from 'rxjs';
 import { SpentTokens } from '../../sessions/spent-tokens.js';
 import { Clock } from '../../tokens/clock.js';
 import { TokenError } from '../../tokens/token.errors.js';
-import { AuthOptions } from '../auth-options.js';
 import { type AuthRequest, requestOf } from '../auth-request.js';
 import { statusOf } from '../errors/error.filter.js';
-import { freshMaxAgeOf } from './fresh-access.strategy.js';
 
 /**
  * Spends the fresh token of a `once` route: claimed before the handler and its validation, after every guard (a
@@ -18,16 +16,16 @@ export class OnceInterceptor implements NestInterceptor {
   constructor(
     private readonly spent: SpentTokens,
     private readonly clock: Clock,
-    private readonly options: AuthOptions,
   ) {}
 
   async intercept(context: ExecutionContext, next: CallHandler): Promise<Observable<unknown>> {
     const request = requestOf(context);
     const claims = request.authInfo;
-    // A class may declare `once` and one of its handlers something else.
-    if (request.authPolicy?.level !== 'fresh-access' || !request.authPolicy.once || !claims)
-      return next.handle();
+    // A class may declare `once` and one of its handlers something else, or the same again.
+    const once = request.authPolicy?.level === 'fresh-access' && request.authPolicy.once;
+    if (!once || !claims || request.tokenSpent) return next.handle();
     await this.claim(claims.jti, claims.exp, request);
+    request.tokenSpent = true;
 
     const response = context.switchToHttp().getResponse<{ statusCode: number }>();
     return next.handle().pipe(
@@ -43,8 +41,7 @@ export class OnceInterceptor implements NestInterceptor {
 
   private async claim(jti: string, expiresAt: number, request: AuthRequest): Promise<void> {
     if (await this.spent.claim(jti, expiresAt * 1000, this.clock.now())) return;
-    const maxAge = freshMaxAgeOf(request, this.options);
-    throw new TokenError('fresh_token_required', `token ${jti} has been spent`, maxAge);
+    throw new TokenError('fresh_token_required', `token ${jti} has been spent`, request.freshMaxAge);
   }
 
   private async giveBack(jti: string, body: unknown): Promise<unknown> {

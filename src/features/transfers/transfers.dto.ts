@@ -1,16 +1,23 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
-import { Transform, Type } from 'class-transformer';
+import { Transform } from 'class-transformer';
 import { IsInt, IsNotEmpty, IsOptional, IsString, IsUUID, Max, MaxLength, Min } from 'class-validator';
+import { LowerCased } from '../../auth/index.js';
 
 export class CreateTransferDto {
   @ApiProperty({ example: 'laika', description: 'The username of the receiver.' })
-  @Transform(({ value }: { value: unknown }) => (typeof value === 'string' ? value.toLowerCase() : value))
+  @LowerCased()
   @MaxLength(256)
   @IsNotEmpty()
   @IsString()
   readonly to!: string;
 
-  @ApiProperty({ example: 1250, minimum: 1, maximum: 1e12, description: 'Whole minor units.' })
+  @ApiProperty({
+    type: 'integer',
+    example: 1250,
+    minimum: 1,
+    maximum: 1e12,
+    description: 'Whole minor units.',
+  })
   @Max(1e12)
   @Min(1)
   @IsInt()
@@ -18,11 +25,13 @@ export class CreateTransferDto {
 }
 
 export class ListTransfersQuery {
-  @ApiPropertyOptional({ minimum: 1, maximum: 100, default: 20 })
+  @ApiPropertyOptional({ type: 'integer', minimum: 1, maximum: 100, default: 20 })
   @Max(100)
   @Min(1)
   @IsInt()
-  @Type(() => Number)
+  @Transform(({ value }: { value: unknown }) =>
+    typeof value === 'string' && /^\d{1,9}$/.test(value) ? Number(value) : value,
+  )
   @IsOptional()
   readonly limit: number = 20;
 
@@ -46,7 +55,7 @@ export class TransferDto {
   })
   readonly counterparty!: string | null;
 
-  @ApiProperty({ example: 1250 })
+  @ApiProperty({ type: 'integer', example: 1250 })
   readonly amount!: number;
 
   @ApiProperty({ format: 'date-time' })
@@ -54,7 +63,7 @@ export class TransferDto {
 }
 
 export class TransferListDto {
-  @ApiProperty({ example: 98_750 })
+  @ApiProperty({ type: 'integer', example: 98_750 })
   readonly balance!: number;
 
   @ApiProperty({ type: [TransferDto] })

@@ -39,7 +39,11 @@ export class TransfersService {
     if (result === 'insufficient_funds') {
       throw new ApiError(409, 'insufficient_funds', 'Not enough money for this transfer');
     }
-    if (result === 'account_gone') throw noSuchReceiver(to);
+    if (result === 'account_gone') {
+      // Whose? If the sender's own, their token has died with it.
+      await this.accounts.get(userId);
+      throw noSuchReceiver(to);
+    }
     return this.toDto(userId, result);
   }
 

@@ -1,0 +1,100 @@
+import { FastifyAdapter } from '@nestjs/platform-fastify';
+import { randomUUID } from 'node:crypto';
+import { type IncomingMessage, STATUS_CODES } from 'node:http';
+import { type Socket } from 'node:net';
+import { parseBody } from './json-body.js';
+
+/** Bytes; token requests need a few hundred. A route that takes uploads sets its own `bodyLimit`. */
+const BODY_LIMIT = 65_536;
+/**
+ * Milliseconds in which the head of a request, and the whole of it, must have arrived, and how often that is
+ * looked at: slow senders cannot hold connections. Given to Node when the server is made, else it keeps its own.
+ */
+const TIMEOUTS = { headersTimeout: 10_000, requestTimeout: 15_000, connectionsCheckingInterval: 2_000 };
+/** Characters; Node bounds the whole request line already. */
+const LONGEST_PARAMETER = 16_384;
+/** Milliseconds between two looks for idle connections while shutting down, and until the busy ones are cut too. */
+const SHUTDOWN = { sweep: 50, patience: 5_000 };
+/** What a caller may choose as request id; anything else could forge log lines, and is replaced. */
+const REQUEST_ID = /^[\w.-]{1,64}$/;
+
+/** The HTTP server, bounded in what it takes and for how long. */
+export function createAdapter(): FastifyAdapter {
+  const adapter = new FastifyAdapter({
+    bodyLimit: BODY_LIMIT,
+    http: TIMEOUTS,
+    requestTimeout: TIMEOUTS.requestTimeout,
+    genReqId: requestId,
+    requestIdHeader: false,
+    rewriteUrl: ({ url = '/' }) => decodable(url),
+    routerOptions: { maxParamLength: LONGEST_PARAMETER },
+    clientErrorHandler: answerMalformed,
+  });
+  const fastify = adapter.getInstance();
+  fastify.addHook('onRequest', (request, reply, done) => {
+    reply.header('X-Request-Id', request.id);
+    done();
+  });
+  fastify.addHook('preClose', (done) => {
+    // A connection whose request was in flight when closing began would be kept alive, and the process with it; so
+    // would one on which nothing ever arrives, because Node no longer looks at its time-outs.
+    const sweep = setInterval(() => fastify.server.closeIdleConnections(), SHUTDOWN.sweep);
+    const cut = setTimeout(() => fastify.server.closeAllConnections(), SHUTDOWN.patience);
+    fastify.server.once('close', () => {
+      clearInterval(sweep);
+      clearTimeout(cut);
+    });
+    done();
+  });
+  fastify.removeAllContentTypeParsers();
+  fastify.addContentTypeParser('application/json', { parseAs: 'buffer' }, (_, body, done) => {
+    try {
+      done(null, parseBody(Buffer.from(body)));
+    } catch (error) {
+      done(error as Error);
+    }
+  });
+  return adapter;
+}
+
+/**
+ * The router answers a path that cannot be decoded, or a parameter that is too long, before any hook runs: without
+ * security headers, request id or error code. So stray percent signs become literal ones, which no route has, and
+ * lead to an ordinary 404.
+ */
+function decodable(url: string): string {
+  const [path = '', ...query] = url.split('?');
+  try {
+    decodeURIComponent(path);
+    return url;
+  } catch {
+    return [path.replaceAll('%', '%25'), ...query].join('?');
+  }
+}
+
+function requestId(request: IncomingMessage): string {
+  const given = request.headers['x-request-id'];
+  return typeof given === 'string' && REQUEST_ID.test(given) ? given : randomUUID();
+}
+
+/** What is no HTTP, too large or too slow: Node's parser refuses it before there is a request. Same shape, all the same. */
+function answerMalformed(error: NodeJS.ErrnoException, socket: Socket): void {
+  if (!socket.writable || error.code === 'ECONNRESET') {
+    socket.destroy();
+    return;
+  }
+  const [status, errorCode] = MALFORMED[error.code ?? ''] ?? [400, 'validation_failed'];
+  const message = `${STATUS_CODES[status]}`;
+  const errors =
+    status === 400 ? { errors: [{ field: 'request', messages: ['is not well-formed HTTP/1.1'] }] } : {};
+  const body = JSON.stringify({ statusCode: status, error: message, message, errorCode, ...errors });
+  socket.end(
+    `HTTP/1.1 ${status} ${message}\r\nConnection: close\r\nContent-Type: application/json; charset=utf-8\r\n` +
+      `X-Request-Id: ${randomUUID()}\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
+  );
+}
+
+const MALFORMED: Record<string, [status: number, errorCode: string]> = {
+  ERR_HTTP_REQUEST_TIMEOUT: [408, 'request_timeout'],
+  HPE_HEADER_OVERFLOW: [431, 'request_header_fields_too_large'],
+};
