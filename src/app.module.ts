@@ -40,6 +40,7 @@ function authOptions(config: AppConfig): AuthOptions {
       refreshTtl: config.REFRESH_TOKEN_TTL,
       sessionTtl: config.SESSION_TTL,
       refreshGrace: config.REFRESH_GRACE,
+      revocationMaxStaleness: config.REVOCATION_MAX_STALENESS,
     },
     freshMaxAge: config.FRESH_MAX_AGE,
     registration: config.REGISTRATION,

@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
+import { AuditLog, type Caller } from '../audit/audit-log.js';
 import { Database } from '../database/index.js';
-import { Sessions } from '../sessions/sessions.repository.js';
+import { SessionEnds } from '../sessions/session-ends.js';
 import { Clock } from '../tokens/clock.js';
 import { TokenError } from '../tokens/token.errors.js';
 import { Users } from '../users/users.repository.js';
@@ -13,7 +14,8 @@ export class Accounts {
   constructor(
     private readonly db: Database,
     private readonly users: Users,
-    private readonly sessions: Sessions,
+    private readonly ends: SessionEnds,
+    private readonly audit: AuditLog,
     private readonly clock: Clock,
   ) {}
 
@@ -35,10 +37,13 @@ export class Accounts {
   }
 
   /** Removes the account with all that references it, and ends its sessions, in one transaction. */
-  async delete({ userId }: Principal): Promise<void> {
+  async delete({ userId, sessionId }: Principal, caller: Caller): Promise<void> {
     await this.db.inTransaction(async (tx) => {
+      const at = this.clock.now();
       await this.users.delete(tx, userId);
-      await this.sessions.endAll(tx, userId, 'account_deleted', this.clock.now());
+      await this.ends.endAll(tx, userId, 'account_deleted', at);
+      const who = { actorId: userId, subjectId: userId, sessionId };
+      await this.audit.record({ event: 'user_deleted', at, ...who }, caller, tx);
     });
   }
 }

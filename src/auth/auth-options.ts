@@ -6,7 +6,10 @@ import { type TokenOptions } from '../tokens/token-options.js';
 export abstract class AuthOptions {
   abstract readonly keys: KeyRing;
   abstract readonly tokens: TokenOptions;
-  abstract readonly sessions: Omit<SessionOptions, 'accessTtl'>;
+  abstract readonly sessions: Omit<SessionOptions, 'accessTtl' | 'now'> & {
+    /** For how long ordinary routes go on without news of ended sessions. */
+    revocationMaxStaleness: number;
+  };
   /** How old the password proof may be on a fresh route that says nothing else. */
   abstract readonly freshMaxAge: number;
   abstract readonly registration: 'open' | 'closed';

@@ -10,6 +10,8 @@ export interface AuthRequest {
   raw?: IncomingMessage;
   rawHeaders?: string[];
   ip?: string;
+  /** The request's id, where the adapter gives it one. */
+  id?: string;
   /** What the route demands; set by the global guard before any strategy runs. */
   authPolicy?: AuthPolicy;
   /** Milliseconds: how old the password proof may be at this fresh route. */

@@ -1,20 +1,19 @@
-import { Body, Controller, Header, HttpCode, Post, Put, Req } from '@nestjs/common';
+import { Body, Controller, Header, HttpCode, Post, Put } from '@nestjs/common';
 import {
   ApiBadRequestResponse,
   ApiConflictResponse,
   ApiCreatedResponse,
   ApiForbiddenResponse,
   ApiHeader,
-  ApiNoContentResponse,
   ApiOkResponse,
   ApiOperation,
   ApiTags,
   ApiUnauthorizedResponse,
 } from '@nestjs/swagger';
-import { type Device } from '../sessions/sessions.repository.js';
+import { type Caller } from '../audit/audit-log.js';
 import { type RefreshClaims } from '../tokens/token-claims.js';
-import { type AuthRequest } from './auth-request.js';
 import { AuthService } from './auth.service.js';
+import { RequestCaller } from './caller.decorator.js';
 import { CurrentToken, CurrentUser } from './current-user.decorator.js';
 import { AccountDto, toAccountDto } from './dto/account.dto.js';
 import { ChangePasswordDto, LoginDto, ReauthenticateDto, RegisterDto } from './dto/credentials.dto.js';
@@ -22,8 +21,8 @@ import { TokenPairDto } from './dto/token-pair.dto.js';
 import { FreshAccess } from './fresh-access/fresh-access.decorator.js';
 import { IdempotencyKey } from './idempotency-key.decorator.js';
 import { Public } from './policy/public.decorator.js';
-import { type Principal, type TokenClaims } from './principal.js';
-import { EndsSession, RotatesRefresh } from './refresh/refresh.decorator.js';
+import { type Principal } from './principal.js';
+import { RotatesRefresh } from './refresh/refresh.decorator.js';
 
 const IDEMPOTENCY_KEY = {
   name: 'Idempotency-Key',
@@ -44,8 +43,11 @@ export class AuthController {
   @ApiBadRequestResponse({ description: '`validation_failed`' })
   @ApiForbiddenResponse({ description: '`registration_closed`' })
   @ApiConflictResponse({ description: '`username_taken`' })
-  async register(@Body() { username, password }: RegisterDto): Promise<AccountDto> {
-    return toAccountDto(await this.auth.register(username, password));
+  async register(
+    @Body() { username, password }: RegisterDto,
+    @RequestCaller() caller: Caller,
+  ): Promise<AccountDto> {
+    return toAccountDto(await this.auth.register(username, password, caller));
   }
 
   @Public()
@@ -55,8 +57,11 @@ export class AuthController {
   @ApiOperation({ summary: 'Password → a fresh access token and a refresh token' })
   @ApiOkResponse({ type: TokenPairDto })
   @ApiUnauthorizedResponse({ description: '`invalid_credentials`' })
-  async login(@Body() { username, password }: LoginDto, @Req() request: AuthRequest): Promise<TokenPairDto> {
-    return this.auth.login(username, password, deviceOf(request));
+  async login(
+    @Body() { username, password }: LoginDto,
+    @RequestCaller() caller: Caller,
+  ): Promise<TokenPairDto> {
+    return this.auth.login(username, password, caller);
   }
 
   @RotatesRefresh()
@@ -69,8 +74,9 @@ export class AuthController {
   async refresh(
     @CurrentToken() token: RefreshClaims,
     @IdempotencyKey() key: string | null,
+    @RequestCaller() caller: Caller,
   ): Promise<TokenPairDto> {
-    return this.auth.refresh(token, key);
+    return this.auth.refresh(token, key, caller);
   }
 
   @RotatesRefresh()
@@ -84,17 +90,9 @@ export class AuthController {
     @CurrentToken() token: RefreshClaims,
     @IdempotencyKey() key: string | null,
     @Body() { password }: ReauthenticateDto,
+    @RequestCaller() caller: Caller,
   ): Promise<TokenPairDto> {
-    return this.auth.reauthenticate(token, password, key);
-  }
-
-  @EndsSession()
-  @Post('logout')
-  @HttpCode(204)
-  @ApiOperation({ summary: 'End the session of the token shown, access or refresh, expired or not' })
-  @ApiNoContentResponse()
-  async logout(@CurrentToken() token: TokenClaims): Promise<void> {
-    await this.auth.logout(token.sid);
+    return this.auth.reauthenticate(token, password, key, caller);
   }
 
   @FreshAccess()
@@ -105,11 +103,8 @@ export class AuthController {
   async changePassword(
     @CurrentUser() user: Principal,
     @Body() body: ChangePasswordDto,
+    @RequestCaller() caller: Caller,
   ): Promise<TokenPairDto> {
-    return this.auth.changePassword(user, body.current_password, body.new_password);
+    return this.auth.changePassword(user, body.current_password, body.new_password, caller);
   }
-}
-
-function deviceOf({ ip, headers }: AuthRequest): Device {
-  return { ip: ip ?? null, userAgent: headers['user-agent'] ?? null };
 }

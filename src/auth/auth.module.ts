@@ -2,7 +2,13 @@ import { ConfigurableModuleBuilder, Module } from '@nestjs/common';
 import { APP_FILTER, APP_GUARD, DiscoveryModule } from '@nestjs/core';
 import { JwtModule } from '@nestjs/jwt';
 import { DatabaseModule } from '../database/index.js';
+import { AuditLog } from '../audit/audit-log.js';
+import { auditMigrations } from '../audit/audit.table.js';
+import { EndedSessions } from '../sessions/ended-sessions.js';
+import { RevocationFeed } from '../sessions/revocation-feed.js';
+import { SessionEnds } from '../sessions/session-ends.js';
 import { SessionOptions } from '../sessions/session-options.js';
+import { SessionPurge } from '../sessions/session-purge.js';
 import { Sessions } from '../sessions/sessions.repository.js';
 import { sessionsMigrations } from '../sessions/sessions.table.js';
 import { SpentTokens } from '../sessions/spent-tokens.js';
@@ -24,7 +30,10 @@ import { ErrorFilter } from './errors/error.filter.js';
 import { FreshAccessGuard } from './fresh-access/fresh-access.guard.js';
 import { FreshAccessStrategy } from './fresh-access/fresh-access.strategy.js';
 import { JwksController } from './jwks.controller.js';
+import { EndedSessionCheck } from './ended-session-check.js';
 import { LiveSessions } from './live-sessions.js';
+import { SessionsController } from './sessions.controller.js';
+import { SessionsService } from './sessions.service.js';
 import { AuthPolicyGuard } from './policy/auth-policy.guard.js';
 import { RefreshGuard } from './refresh/refresh.guard.js';
 import { RefreshStrategy } from './refresh/refresh.strategy.js';
@@ -41,27 +50,38 @@ const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN } = new ConfigurableModule
     DiscoveryModule,
     // No secret here: keys are passed with every call.
     JwtModule.register({}),
-    DatabaseModule.forFeature({ ...usersMigrations, ...sessionsMigrations }),
+    DatabaseModule.forFeature({ ...usersMigrations, ...sessionsMigrations, ...auditMigrations }),
   ],
-  controllers: [AuthController, JwksController],
+  controllers: [AuthController, SessionsController, JwksController],
   providers: [
     { provide: AuthOptions, useExisting: MODULE_OPTIONS_TOKEN },
     { provide: KeyRing, inject: [AuthOptions], useFactory: (options: AuthOptions) => options.keys },
     { provide: TokenOptions, inject: [AuthOptions], useFactory: (options: AuthOptions) => options.tokens },
     {
       provide: SessionOptions,
-      inject: [AuthOptions],
-      useFactory: ({ sessions, tokens }: AuthOptions) => ({ ...sessions, accessTtl: tokens.accessTtl }),
+      inject: [AuthOptions, Clock],
+      useFactory: ({ sessions, tokens }: AuthOptions, clock: Clock) => ({
+        ...sessions,
+        accessTtl: tokens.accessTtl,
+        now: () => clock.now(),
+      }),
     },
     { provide: Clock, useClass: SystemClock },
     TokenIssuer,
     TokenVerifier,
+    EndedSessions,
+    RevocationFeed,
+    SessionEnds,
     Sessions,
+    SessionPurge,
+    AuditLog,
     SpentTokens,
     Users,
     PasswordHasher,
     LiveSessions,
+    EndedSessionCheck,
     AuthService,
+    SessionsService,
     Accounts,
     AccessStrategy,
     AccessGuard,
@@ -73,6 +93,6 @@ const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN } = new ConfigurableModule
     { provide: APP_FILTER, useClass: ErrorFilter },
   ],
   // For features; `SpentTokens` because `@FreshAccess({ once: true })` runs in their modules.
-  exports: [Accounts, Clock, SpentTokens],
+  exports: [Accounts, Clock, SpentTokens, RevocationFeed],
 })
 export class AuthModule extends ConfigurableModuleClass {}

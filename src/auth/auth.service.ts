@@ -1,8 +1,10 @@
 import { Injectable } from '@nestjs/common';
 import { createHash } from 'node:crypto';
+import { type AuditEvent, AuditLog, type Caller } from '../audit/audit-log.js';
 import { Database, type Tx } from '../database/index.js';
 import { type Verdict } from '../sessions/rotation.js';
-import { type Device, type RotationRequest, Sessions } from '../sessions/sessions.repository.js';
+import { SessionEnds } from '../sessions/session-ends.js';
+import { type Rotation, type RotationRequest, Sessions } from '../sessions/sessions.repository.js';
 import { type Session } from '../sessions/sessions.table.js';
 import { Clock, toNumericDate } from '../tokens/clock.js';
 import { type RefreshClaims } from '../tokens/token-claims.js';
@@ -30,34 +32,57 @@ export class AuthService {
     private readonly users: Users,
     private readonly hasher: PasswordHasher,
     private readonly sessions: Sessions,
+    private readonly ends: SessionEnds,
+    private readonly audit: AuditLog,
     private readonly issuer: TokenIssuer,
     private readonly clock: Clock,
     private readonly options: AuthOptions,
   ) {}
 
-  async register(username: string, password: string): Promise<User> {
+  async register(username: string, password: string, caller: Caller): Promise<User> {
     if (this.options.registration === 'closed') {
       throw new ApiError(403, 'registration_closed', 'Registration is closed');
     }
-    const user = await this.users.create(username, await this.hasher.hash(password), this.clock.now());
-    if (!user) throw new ApiError(409, 'username_taken', `The username ${username} is taken`);
-    return user;
+    const passwordHash = await this.hasher.hash(password);
+    return this.db.inTransaction(async (tx) => {
+      const at = this.clock.now();
+      const user = await this.users.create(tx, username, passwordHash, at);
+      if (!user) throw new ApiError(409, 'username_taken', `The username ${username} is taken`);
+      await this.audit.record({ event: 'user_created', at, subjectId: user.id }, caller, tx);
+      return user;
+    });
   }
 
   /** A new session, and a fresh token pair for it. Every failure looks and takes the same. */
-  async login(username: string, password: string, device: Device): Promise<TokenPairDto> {
-    const user = await this.prove(await this.users.findByUsername(username), password);
+  async login(username: string, password: string, caller: Caller): Promise<TokenPairDto> {
+    const found = await this.users.findByUsername(username);
+    const user = await this.prove(found, password, { event: 'authn_login_fail' }, caller);
     const session = await this.db.inTransaction(async (tx) => {
       await this.requireUnchanged(tx, user);
-      return this.sessions.open(tx, user.id, device, this.clock.now());
+      const at = this.clock.now();
+      const opened = await this.sessions.open(tx, user.id, caller, at);
+      const who = { actorId: user.id, subjectId: user.id, at };
+      await this.audit.record({ event: 'authn_login_success', ...who, sessionId: opened.id }, caller, tx);
+      for (const sessionId of await this.ends.endOldest(tx, user.id, at)) {
+        await this.audit.record(
+          { event: 'session_ended', cause: 'too_many_sessions', ...who, sessionId },
+          caller,
+          tx,
+        );
+      }
+      return opened;
     });
     return this.tokenPair(session, { fresh: true });
   }
 
   /** The next refresh token of the session, with an access token that is not fresh. */
-  async refresh(token: RefreshClaims, idempotencyKey: string | null): Promise<TokenPairDto> {
+  async refresh(token: RefreshClaims, idempotencyKey: string | null, caller: Caller): Promise<TokenPairDto> {
     const request = this.rotationRequest(token, idempotencyKey);
-    const rotation = await this.db.inTransaction((tx) => this.sessions.rotate(tx, request));
+    const rotation = await this.db.inTransaction(async (tx) => {
+      const result = await this.sessions.rotate(tx, request);
+      await this.recordRotation(tx, 'session_renewed', result.outcome, token, caller);
+      return result;
+    });
     if (!('session' in rotation)) throw refusal(rotation.outcome, token);
     return this.tokenPair(rotation.session, { fresh: false });
   }
@@ -67,43 +92,70 @@ export class AuthService {
     token: RefreshClaims,
     password: string,
     idempotencyKey: string | null,
+    caller: Caller,
   ): Promise<TokenPairDto> {
-    const seen = await this.db.inTransaction((tx) =>
-      this.sessions.inspect(tx, this.rotationRequest(token, idempotencyKey)),
-    );
+    const seen = await this.db.inTransaction(async (tx) => {
+      const verdict = await this.sessions.inspect(tx, this.rotationRequest(token, idempotencyKey));
+      if (DEAD.has(verdict)) await this.recordRotation(tx, 'session_renewed', verdict, token, caller);
+      return verdict;
+    });
     // Before the password is looked at: a dead token is no oracle for it.
     if (DEAD.has(seen)) throw refusal(seen, token);
 
-    const user = await this.prove(await this.users.findById(token.sub), password);
+    const failure = { event: 'authn_reauthentication_fail', sessionId: token.sid } as const;
+    const user = await this.prove(await this.users.findById(token.sub), password, failure, caller);
     const request = { ...this.rotationRequest(token, idempotencyKey), passwordProved: true };
     const rotation = await this.db.inTransaction(async (tx) => {
       await this.requireUnchanged(tx, user);
-      return this.sessions.rotate(tx, request);
+      const result = await this.sessions.rotate(tx, request);
+      await this.recordRotation(tx, 'authn_reauthentication_success', result.outcome, token, caller);
+      return result;
     });
     if (!('session' in rotation)) throw refusal(rotation.outcome, token);
     return this.tokenPair(rotation.session, { fresh: true });
   }
 
-  /** Ends the session; ending it again is no error. */
-  async logout(sessionId: string): Promise<void> {
-    await this.db.inTransaction((tx) => this.sessions.end(tx, sessionId, 'logout', this.clock.now()));
-  }
-
   /** Ends every other session, and gives this one a fresh token pair. */
-  async changePassword(who: Principal, currentPassword: string, newPassword: string): Promise<TokenPairDto> {
-    const user = await this.prove(await this.users.findById(who.userId), currentPassword);
+  async changePassword(
+    { userId, sessionId }: Principal,
+    currentPassword: string,
+    newPassword: string,
+    caller: Caller,
+  ): Promise<TokenPairDto> {
+    const failure = { event: 'authn_password_change_fail', sessionId } as const;
+    const user = await this.prove(await this.users.findById(userId), currentPassword, failure, caller);
     const passwordHash = await this.hasher.hash(newPassword);
     const session = await this.db.inTransaction(async (tx) => {
       if (!(await this.users.changePassword(tx, user, passwordHash)))
         throw invalidCredentials('changed meanwhile');
-      const now = this.clock.now();
-      await this.sessions.endAll(tx, user.id, 'password_changed', now, who.sessionId);
-      const renewed = await this.sessions.renew(tx, who.sessionId, now);
+      const at = this.clock.now();
+      await this.ends.endAll(tx, userId, 'password_changed', at, sessionId);
+      const renewed = await this.sessions.renew(tx, sessionId, at);
       // Thrown inside: a session that was ended meanwhile changes no password.
-      if (!renewed) throw new TokenError('token_revoked', `session ${who.sessionId} ended during the change`);
+      if (!renewed) throw new TokenError('token_revoked', `session ${sessionId} ended during the change`);
+      const who = { actorId: userId, subjectId: userId, sessionId, at };
+      await this.audit.record({ event: 'authn_password_change', ...who }, caller, tx);
       return renewed;
     });
     return this.tokenPair(session, { fresh: true });
+  }
+
+  /** What became of a refresh token, as far as anything changed: who presents a dead one leaves no trace to fill a disk. */
+  private async recordRotation(
+    tx: Tx,
+    success: 'session_renewed' | 'authn_reauthentication_success',
+    outcome: Rotation['outcome'] | Verdict,
+    { sub, sid }: RefreshClaims,
+    caller: Caller,
+  ): Promise<void> {
+    const who = { actorId: sub, subjectId: sub, sessionId: sid, at: this.clock.now(), cause: outcome };
+    if (outcome === 'rotated' || outcome === 'replayed' || outcome === 'concurrent') {
+      await this.audit.record({ event: success, ...who }, caller, tx);
+    } else if (outcome === 'reuse') {
+      await this.audit.record({ event: 'authn_token_reuse', outcome: 'fail', ...who }, caller, tx);
+    } else if (outcome === 'rolled_back') {
+      await this.audit.record({ event: 'session_ended', outcome: 'fail', ...who }, caller, tx);
+    }
   }
 
   private rotationRequest(token: RefreshClaims, idempotencyKey: string | null): RotationRequest {
@@ -117,10 +169,18 @@ export class AuthService {
   }
 
   /** @throws ApiError `invalid_credentials`, after the same work whether or not there is such a user */
-  private async prove(user: User | undefined, password: string): Promise<User> {
+  private async prove(
+    user: User | undefined,
+    password: string,
+    failure: Pick<AuditEvent, 'event' | 'sessionId'>,
+    caller: Caller,
+  ): Promise<User> {
     const proved = await this.hasher.verify(user?.password_hash, password);
-    if (!user || !proved) throw invalidCredentials(user ? 'wrong password' : 'no such user');
-    return user;
+    if (user && proved) return user;
+    const cause = user ? 'wrong_password' : 'no_such_user';
+    const at = this.clock.now();
+    await this.audit.record({ ...failure, outcome: 'fail', cause, at, subjectId: user?.id }, caller);
+    throw invalidCredentials(cause);
   }
 
   /** A password takes time to verify; what it allows holds only if it is still the password. */

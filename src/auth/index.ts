@@ -15,4 +15,7 @@ export { Public } from './policy/public.decorator.js';
 export { type Principal, type TokenClaims } from './principal.js';
 export { AccessOrRefresh, Refresh } from './refresh/refresh.decorator.js';
 export { createValidationPipe } from './validation.pipe.js';
+export { RequestCaller } from './caller.decorator.js';
+export { type Caller } from '../audit/audit-log.js';
+export { RevocationFeed } from '../sessions/revocation-feed.js';
 export { Clock } from '../tokens/clock.js';

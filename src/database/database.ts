@@ -1,5 +1,6 @@
 import { type Dialect, Kysely, sql, type Transaction } from 'kysely';
 import { isDeadlock } from './database-errors.js';
+import { Listener, type ListenerHandlers } from './listener.js';
 
 /**
  * All tables, one member each. A room or feature adds its own beside the code that uses them:
@@ -18,9 +19,13 @@ const DEADLOCK_TRIES = 5;
 
 /** The Kysely handle for the engine that the URL names, and the DI token under which it is injected. */
 export class Database extends Kysely<Tables> {
+  private readonly afterCommits = new WeakMap<Tx, (() => void)[]>();
+
   constructor(
     readonly engine: Engine,
     dialect: Dialect,
+    /** Where a connection of its own can be had, for `listen`. */
+    private readonly url?: string,
   ) {
     super({ dialect });
   }
@@ -34,18 +39,52 @@ export class Database extends Kysely<Tables> {
     for (let attempt = 1; ; attempt++) {
       let failure: unknown;
       try {
-        return await this.transaction().execute((tx) =>
-          work(tx).catch((error: unknown) => {
+        const afterCommit: (() => void)[] = [];
+        const result = await this.transaction().execute((tx) => {
+          this.afterCommits.set(tx, afterCommit);
+          return work(tx).catch((error: unknown) => {
             failure = error;
             throw error;
-          }),
-        );
+          });
+        });
+        for (const hook of afterCommit) hook();
+        return result;
       } catch (error) {
         // SQLite rolls back by itself when the disk is full, and then the rollback fails: not what happened.
         const cause = failure ?? error;
         if (attempt >= DEADLOCK_TRIES || !isDeadlock(cause)) throw cause;
       }
     }
+  }
+
+  /** What must be known in memory only once it is true in the database. Must not throw. */
+  afterCommit(tx: Tx, hook: () => void): void {
+    this.afterCommits.get(tx)?.push(hook);
+  }
+
+  /** Tells every instance, when the transaction commits. An embedded database has no other instance. */
+  async notify(tx: Tx, channel: string, payload: string): Promise<void> {
+    if (this.engine === 'postgres') await sql`select pg_notify(${channel}, ${payload})`.execute(tx);
+  }
+
+  /** Hears what `notify` tells, on PostgreSQL. */
+  listen(channel: string, handlers: ListenerHandlers): Listener | undefined {
+    return this.url === undefined ? undefined : new Listener(this.url, channel, handlers);
+  }
+
+  /**
+   * Runs `work` in a transaction, unless another instance is running work under the same name.
+   * @returns undefined when one is
+   */
+  async alone<T>(name: string, work: (tx: Tx) => Promise<T>): Promise<T | undefined> {
+    return this.inTransaction(async (tx) => {
+      if (this.engine === 'postgres') {
+        const { rows } = await sql<{ mine: boolean }>`
+          select pg_try_advisory_xact_lock(hashtext(${name})) as mine`.execute(tx);
+        if (!rows[0]?.mine) return undefined;
+      }
+      return work(tx);
+    });
   }
 
   /** Closes the connections; an SQLite file then holds everything, its write-ahead log is empty. */

@@ -2,5 +2,6 @@
 export { Database, type Engine, type Executor, type Tables, type Tx } from './database.js';
 export { DatabaseUrlError, isForeignKeyViolation, isUnavailable } from './database-errors.js';
 export { DatabaseModule } from './database.module.js';
+export { type Listener } from './listener.js';
 export { type Migrations } from './migrations.js';
 export { openDatabase } from './open-database.js';

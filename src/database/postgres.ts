@@ -37,5 +37,5 @@ export function openPostgres(url: string): Database {
   const onLost = (error: Error) => logger.warn(`a connection was lost: ${error.message}`);
   pool.on('error', onLost);
   pool.on('connect', (client) => client.on('error', onLost));
-  return new Database('postgres', new PostgresDialect({ pool }));
+  return new Database('postgres', new PostgresDialect({ pool }), url);
 }

@@ -6,12 +6,14 @@ import {
   HealthIndicatorService,
 } from '@nestjs/terminus';
 import { ApiTags } from '@nestjs/swagger';
-import { Clock, Public } from '../auth/index.js';
+import { Clock, Public, RevocationFeed } from '../auth/index.js';
 import { Database } from '../database/index.js';
 
 /** Milliseconds that this clock may differ from the database server's; refresh compares times across instances. */
 const LARGEST_SKEW = 2_000;
 const TIMEOUT = 3_000;
+/** Milliseconds without news of ended sessions; heard or read each second. */
+const LARGEST_SILENCE = 4_000;
 
 @ApiTags('health')
 @Public()
@@ -24,6 +26,7 @@ export class HealthController {
     private readonly indicators: HealthIndicatorService,
     private readonly db: Database,
     private readonly clock: Clock,
+    private readonly feed: RevocationFeed,
   ) {}
 
   /** The process answers; whatever else is wrong, a restart would not mend it. */
@@ -48,7 +51,13 @@ export class HealthController {
           .check('clock')
           .attempt(() => this.compareClocks())
           .withTimeout(TIMEOUT),
+      async () => this.indicators.check('revocations').attempt(() => this.checkFeed()),
     ]);
+  }
+
+  /** Down when it is no longer certain, for longer than a beat or two, which sessions have ended. */
+  private checkFeed(): void {
+    if (this.feed.staleness() > LARGEST_SILENCE) throw new Error('is silent');
   }
 
   private async pingDatabase(): Promise<void> {

@@ -8,4 +8,6 @@ export abstract class SessionOptions {
   abstract readonly refreshGrace: number;
   /** The longest life of an access token issued for a session. */
   abstract readonly accessTtl: number;
+  /** The application's clock, for what no request asks for. */
+  abstract readonly now: () => number;
 }

@@ -3,8 +3,9 @@ import { type ExpressionBuilder } from 'kysely';
 import { v7 as uuidv7 } from 'uuid';
 import { Database, type Executor, type Tables, type Tx } from '../database/index.js';
 import { classify, MADE_BY_PASSWORD_CHANGE, type Presented, type Verdict } from './rotation.js';
+import { liveSessions, SessionEnds } from './session-ends.js';
 import { SessionOptions } from './session-options.js';
-import { type EndCause, type Session } from './sessions.table.js';
+import { type Session } from './sessions.table.js';
 
 export interface Device {
   ip: string | null;
@@ -32,6 +33,7 @@ export class Sessions {
   constructor(
     private readonly db: Database,
     private readonly options: SessionOptions,
+    private readonly ends: SessionEnds,
   ) {}
 
   async open(tx: Tx, userId: string, device: Device, now: number): Promise<Session> {
@@ -76,7 +78,7 @@ export class Sessions {
   async inspect(tx: Tx, request: RotationRequest): Promise<Verdict> {
     const verdict = classify(await this.find(request.sessionId, tx), request, this.options.refreshGrace);
     if (verdict === 'reuse' || verdict === 'rolled_back')
-      await this.end(tx, request.sessionId, verdict, request.now);
+      await this.ends.end(tx, request.sessionId, verdict, request.now);
     return verdict;
   }
 
@@ -97,25 +99,12 @@ export class Sessions {
     return { outcome: verdict };
   }
 
-  /** Ends one session. @returns false when it had ended before */
-  async end(tx: Tx, id: string, cause: EndCause, now: number): Promise<boolean> {
-    const { numUpdatedRows } = await tx
-      .updateTable('sessions')
-      .set({ revoked_at: now, revoke_cause: cause })
-      .where('id', '=', id)
-      .where('revoked_at', 'is', null)
-      .executeTakeFirst();
-    return numUpdatedRows === 1n;
-  }
-
-  /** Ends the sessions of a user, all or all but one. */
-  async endAll(tx: Tx, userId: string, cause: EndCause, now: number, except?: string): Promise<void> {
-    await tx
-      .updateTable('sessions')
-      .set({ revoked_at: now, revoke_cause: cause })
-      .where('user_id', '=', userId)
-      .where('revoked_at', 'is', null)
-      .$if(except !== undefined, (query) => query.where('id', '!=', except ?? ''))
+  /** The sessions of a user that live, the one used last first. */
+  async listLive(userId: string, now: number): Promise<Session[]> {
+    return liveSessions(this.db, userId, now)
+      .selectAll()
+      .orderBy('last_used_at', 'desc')
+      .orderBy('id', 'desc')
       .execute();
   }
 

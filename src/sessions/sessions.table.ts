@@ -2,7 +2,15 @@ import { type Kysely, type Selectable } from 'kysely';
 import { type Migrations } from '../database/index.js';
 
 /** Why a session was ended. */
-export type EndCause = 'logout' | 'password_changed' | 'account_deleted' | 'reuse' | 'rolled_back';
+export type EndCause =
+  | 'logout'
+  | 'logout_all'
+  | 'ended_by_user'
+  | 'password_changed'
+  | 'account_deleted'
+  | 'too_many_sessions'
+  | 'reuse'
+  | 'rolled_back';
 
 /** One login on one device. All times are milliseconds since the epoch. */
 export interface SessionsTable {
@@ -70,7 +78,12 @@ export const sessionsMigrations: Migrations = {
         .addColumn('revoked_at', 'bigint')
         .addColumn('revoke_cause', 'text')
         .execute();
-      await db.schema.createIndex('sessions_by_user').on('sessions').column('user_id').execute();
+      await db.schema
+        .createIndex('sessions_by_user')
+        .on('sessions')
+        .columns(['user_id', 'created_at'])
+        .execute();
+      await db.schema.createIndex('sessions_by_access_until').on('sessions').column('access_until').execute();
       await db.schema
         .createTable('spent_tokens')
         .addColumn('jti', 'text', (c) => c.primaryKey())

@@ -11,8 +11,8 @@ export class Users {
   constructor(private readonly db: Database) {}
 
   /** @returns the user, or undefined when the name is taken */
-  async create(username: string, passwordHash: string, now: number): Promise<User | undefined> {
-    return this.db
+  async create(tx: Tx, username: string, passwordHash: string, now: number): Promise<User | undefined> {
+    return tx
       .insertInto('users')
       .values({ id: uuidv7(), username, password_hash: passwordHash, credential_version: 1, created_at: now })
       .onConflict((conflict) => conflict.column('username').doNothing())

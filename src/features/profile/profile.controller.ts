@@ -1,6 +1,13 @@
 import { Controller, Delete, Get, Header, HttpCode } from '@nestjs/common';
 import { ApiNoContentResponse, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
-import { Accounts, CurrentUser, FreshAccess, type Principal } from '../../auth/index.js';
+import {
+  Accounts,
+  type Caller,
+  CurrentUser,
+  FreshAccess,
+  type Principal,
+  RequestCaller,
+} from '../../auth/index.js';
 import { ProfileDto } from './profile.dto.js';
 
 @ApiTags('profile')
@@ -21,7 +28,7 @@ export class ProfileController {
   @HttpCode(204)
   @ApiOperation({ summary: 'Delete the account with all it owns, and end its sessions' })
   @ApiNoContentResponse()
-  async delete(@CurrentUser() user: Principal): Promise<void> {
-    await this.accounts.delete(user);
+  async delete(@CurrentUser() user: Principal, @RequestCaller() caller: Caller): Promise<void> {
+    await this.accounts.delete(user, caller);
   }
 }

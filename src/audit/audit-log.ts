@@ -1,0 +1,54 @@
+import { Injectable, Logger } from '@nestjs/common';
+import { v7 as uuidv7 } from 'uuid';
+import { Database, type Executor } from '../database/index.js';
+import { type AuditEventName } from './audit.table.js';
+
+/** Where a request comes from, as far as it says. */
+export interface Caller {
+  ip: string | null;
+  userAgent: string | null;
+  requestId: string | null;
+}
+
+export interface AuditEvent {
+  event: AuditEventName;
+  outcome?: 'success' | 'fail';
+  cause?: string;
+  actorId?: string;
+  subjectId?: string;
+  sessionId?: string;
+  /** Milliseconds. */
+  at: number;
+}
+
+const LONGEST_USER_AGENT = 256;
+
+/** The audit trail. Given the transaction of the change, it holds the event exactly if the change holds. */
+@Injectable()
+export class AuditLog {
+  private readonly logger = new Logger('Audit');
+
+  constructor(private readonly db: Database) {}
+
+  async record(entry: AuditEvent, caller: Caller, db: Executor = this.db): Promise<void> {
+    const { event, outcome = 'success', cause = null, at } = entry;
+    await db
+      .insertInto('audit_events')
+      .values({
+        id: uuidv7(),
+        at,
+        event,
+        outcome,
+        cause,
+        actor_id: entry.actorId ?? null,
+        subject_id: entry.subjectId ?? null,
+        session_id: entry.sessionId ?? null,
+        ip: caller.ip,
+        user_agent: caller.userAgent?.slice(0, LONGEST_USER_AGENT) ?? null,
+        request_id: caller.requestId,
+      })
+      .execute();
+    const line = [event, outcome, cause, `session ${entry.sessionId ?? '-'}`, `[${caller.requestId}]`];
+    this.logger.log(line.filter(Boolean).join(' '));
+  }
+}

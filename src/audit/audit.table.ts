@@ -1,0 +1,68 @@
+import { type Kysely } from 'kysely';
+import { type Migrations } from '../database/index.js';
+
+/** What happened; names of the OWASP Logging Vocabulary. */
+export type AuditEventName =
+  | 'user_created'
+  | 'user_deleted'
+  | 'authn_login_success'
+  | 'authn_login_fail'
+  | 'authn_password_change'
+  | 'authn_password_change_fail'
+  | 'authn_reauthentication_success'
+  | 'authn_reauthentication_fail'
+  | 'authn_token_reuse'
+  | 'session_created'
+  | 'session_renewed'
+  | 'session_ended';
+
+/** Only ever added to. Holds no token and no password. */
+export interface AuditEventsTable {
+  id: string;
+  /** Milliseconds. */
+  at: number;
+  event: AuditEventName;
+  outcome: 'success' | 'fail';
+  /** Why, or which way: the verdict on a refresh token, the reason that a session ended. */
+  cause: string | null;
+  /** Who did it; null where nobody proved who they are. */
+  actor_id: string | null;
+  /** To whom it was done. No foreign key: the record outlives the account. */
+  subject_id: string | null;
+  session_id: string | null;
+  ip: string | null;
+  user_agent: string | null;
+  request_id: string | null;
+}
+
+declare module '../database/database.js' {
+  interface Tables {
+    audit_events: AuditEventsTable;
+  }
+}
+
+export const auditMigrations: Migrations = {
+  '2026-11-22.4-audit': {
+    async up(db: Kysely<unknown>) {
+      await db.schema
+        .createTable('audit_events')
+        .addColumn('id', 'text', (c) => c.primaryKey())
+        .addColumn('at', 'bigint', (c) => c.notNull())
+        .addColumn('event', 'text', (c) => c.notNull())
+        .addColumn('outcome', 'text', (c) => c.notNull())
+        .addColumn('cause', 'text')
+        .addColumn('actor_id', 'text')
+        .addColumn('subject_id', 'text')
+        .addColumn('session_id', 'text')
+        .addColumn('ip', 'text')
+        .addColumn('user_agent', 'text')
+        .addColumn('request_id', 'text')
+        .execute();
+      await db.schema
+        .createIndex('audit_by_subject')
+        .on('audit_events')
+        .columns(['subject_id', 'at'])
+        .execute();
+    },
+  },
+};

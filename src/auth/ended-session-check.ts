@@ -1,0 +1,31 @@
+import { Injectable } from '@nestjs/common';
+import { EndedSessions } from '../sessions/ended-sessions.js';
+import { RevocationFeed } from '../sessions/revocation-feed.js';
+import { TokenError } from '../tokens/token.errors.js';
+import { AuthOptions } from './auth-options.js';
+import { ApiError } from './errors/api-error.js';
+
+/** Refuses access tokens of ended sessions, from memory: no I/O. */
+@Injectable()
+export class EndedSessionCheck {
+  constructor(
+    private readonly ended: EndedSessions,
+    private readonly feed: RevocationFeed,
+    private readonly options: AuthOptions,
+  ) {}
+
+  /** @throws TokenError `token_revoked`; ApiError `revocation_feed_lost` when nobody can tell any more */
+  require(sessionId: string): void {
+    if (this.ended.has(sessionId)) throw new TokenError('token_revoked', `session ${sessionId} has ended`);
+    const staleness = this.feed.staleness();
+    if (staleness <= this.options.sessions.revocationMaxStaleness) return;
+    throw new ApiError(
+      503,
+      'revocation_feed_lost',
+      'Cannot tell whether the session has ended; try again shortly',
+      {
+        reason: `no news of ended sessions for ${Math.round(staleness)} ms`,
+      },
+    );
+  }
+}

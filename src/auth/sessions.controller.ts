@@ -1,0 +1,61 @@
+import { Controller, Delete, Get, Header, HttpCode, Param, Post } from '@nestjs/common';
+import {
+  ApiNoContentResponse,
+  ApiNotFoundResponse,
+  ApiOkResponse,
+  ApiOperation,
+  ApiTags,
+} from '@nestjs/swagger';
+import { type Caller } from '../audit/audit-log.js';
+import { RequestCaller } from './caller.decorator.js';
+import { CurrentToken, CurrentUser } from './current-user.decorator.js';
+import { SessionDto, toSessionDto } from './dto/session.dto.js';
+import { FreshAccess } from './fresh-access/fresh-access.decorator.js';
+import { type Principal, type TokenClaims } from './principal.js';
+import { EndsSession } from './refresh/refresh.decorator.js';
+import { SessionsService } from './sessions.service.js';
+
+@ApiTags('auth')
+@Controller('auth')
+export class SessionsController {
+  constructor(private readonly sessions: SessionsService) {}
+
+  @EndsSession()
+  @Post('logout')
+  @HttpCode(204)
+  @ApiOperation({ summary: 'End the session of the token shown, access or refresh, expired or not' })
+  @ApiNoContentResponse()
+  async logout(@CurrentToken() token: TokenClaims, @RequestCaller() caller: Caller): Promise<void> {
+    await this.sessions.logout(token, caller);
+  }
+
+  @Post('logout-all')
+  @HttpCode(204)
+  @ApiOperation({ summary: 'End every session of the user' })
+  @ApiNoContentResponse()
+  async logoutAll(@CurrentUser() user: Principal, @RequestCaller() caller: Caller): Promise<void> {
+    await this.sessions.logoutAll(user, caller);
+  }
+
+  @Get('sessions')
+  @Header('Cache-Control', 'no-store')
+  @ApiOperation({ summary: 'The sessions of the user that live, the one used last first' })
+  @ApiOkResponse({ type: [SessionDto] })
+  async list(@CurrentUser() user: Principal): Promise<SessionDto[]> {
+    return (await this.sessions.list(user)).map((session) => toSessionDto(session, user.sessionId));
+  }
+
+  @FreshAccess()
+  @Delete('sessions/:id')
+  @HttpCode(204)
+  @ApiOperation({ summary: 'End one session of the user' })
+  @ApiNoContentResponse()
+  @ApiNotFoundResponse({ description: '`not_found`: no such session, or not theirs' })
+  async end(
+    @CurrentUser() user: Principal,
+    @Param('id') id: string,
+    @RequestCaller() caller: Caller,
+  ): Promise<void> {
+    await this.sessions.end(user, id, caller);
+  }
+}

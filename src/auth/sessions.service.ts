@@ -1,0 +1,57 @@
+import { Injectable } from '@nestjs/common';
+import { AuditLog, type Caller } from '../audit/audit-log.js';
+import { Database } from '../database/index.js';
+import { SessionEnds } from '../sessions/session-ends.js';
+import { Sessions } from '../sessions/sessions.repository.js';
+import { type Session } from '../sessions/sessions.table.js';
+import { Clock } from '../tokens/clock.js';
+import { ApiError } from './errors/api-error.js';
+import { type Principal, type TokenClaims } from './principal.js';
+
+/** What one can do about one's sessions. After any of these has answered, no token of the ended sessions works. */
+@Injectable()
+export class SessionsService {
+  constructor(
+    private readonly db: Database,
+    private readonly sessions: Sessions,
+    private readonly ends: SessionEnds,
+    private readonly audit: AuditLog,
+    private readonly clock: Clock,
+  ) {}
+
+  async list({ userId }: Principal): Promise<Session[]> {
+    return this.sessions.listLive(userId, this.clock.now());
+  }
+
+  /** Ends the session of the token; ending it again is no error. */
+  async logout({ sid, sub }: TokenClaims, caller: Caller): Promise<void> {
+    await this.db.inTransaction(async (tx) => {
+      const at = this.clock.now();
+      if (!(await this.ends.end(tx, sid, 'logout', at))) return;
+      const who = { actorId: sub, subjectId: sub, sessionId: sid };
+      await this.audit.record({ event: 'session_ended', cause: 'logout', at, ...who }, caller, tx);
+    });
+  }
+
+  /** Ends every session of the user, this one too. */
+  async logoutAll({ userId, sessionId }: Principal, caller: Caller): Promise<void> {
+    await this.db.inTransaction(async (tx) => {
+      const at = this.clock.now();
+      await this.ends.endAll(tx, userId, 'logout_all', at);
+      const who = { actorId: userId, subjectId: userId, sessionId };
+      await this.audit.record({ event: 'session_ended', cause: 'logout_all', at, ...who }, caller, tx);
+    });
+  }
+
+  /** @throws ApiError `not_found` for another user's session, an unknown one, and one that has ended */
+  async end({ userId }: Principal, sessionId: string, caller: Caller): Promise<void> {
+    await this.db.inTransaction(async (tx) => {
+      const at = this.clock.now();
+      if (!(await this.ends.end(tx, sessionId, 'ended_by_user', at, userId))) {
+        throw new ApiError(404, 'not_found', 'There is no such session');
+      }
+      const who = { actorId: userId, subjectId: userId, sessionId };
+      await this.audit.record({ event: 'session_ended', cause: 'ended_by_user', at, ...who }, caller, tx);
+    });
+  }
+}

@@ -1,0 +1,41 @@
+import { Injectable } from '@nestjs/common';
+
+/** A session that has ended, remembered until no access token of it can be alive. */
+export interface Tombstone {
+  id: string;
+  /** Milliseconds: the latest expiry of any access token issued for the session. */
+  access_until: number;
+}
+
+/** Milliseconds for which a tombstone outlives its last token: clocks of instances differ a little. */
+export const TOMBSTONE_LEEWAY = 60_000;
+
+/**
+ * The sessions that have ended while access tokens of them may live, in memory: an ordinary request asks here and
+ * reads no row. Filled by whatever ends a session on this instance, and by the feed from the others.
+ */
+@Injectable()
+export class EndedSessions {
+  private readonly until = new Map<string, number>();
+
+  has(sessionId: string): boolean {
+    return this.until.has(sessionId);
+  }
+
+  add(tombstones: Iterable<Tombstone>): void {
+    for (const { id, access_until } of tombstones) {
+      this.until.set(id, Math.max(access_until, this.until.get(id) ?? 0));
+    }
+  }
+
+  /** Forgets sessions whose last access token has been dead for the leeway at `now` (milliseconds). */
+  prune(now: number): void {
+    for (const [id, until] of this.until) {
+      if (until + TOMBSTONE_LEEWAY < now) this.until.delete(id);
+    }
+  }
+
+  get size(): number {
+    return this.until.size;
+  }
+}

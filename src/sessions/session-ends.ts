@@ -1,0 +1,87 @@
+import { Injectable } from '@nestjs/common';
+import { type Executor, type Tx } from '../database/index.js';
+import { TOMBSTONE_LEEWAY } from './ended-sessions.js';
+import { RevocationFeed } from './revocation-feed.js';
+import { type EndCause } from './sessions.table.js';
+
+const MOST_LIVE_SESSIONS = 100;
+
+/** Ends sessions: on the row, in the memory of this instance once it is committed, and in that of every other. */
+@Injectable()
+export class SessionEnds {
+  constructor(private readonly feed: RevocationFeed) {}
+
+  /** Ends one session; with a user, only if it is theirs. @returns false when it had ended before, or is not */
+  async end(tx: Tx, id: string, cause: EndCause, now: number, userId?: string): Promise<boolean> {
+    const ended = await this.endWhere(tx, cause, now)
+      .where('id', '=', id)
+      .$if(userId !== undefined, (query) => query.where('user_id', '=', userId ?? ''))
+      .execute();
+    await this.feed.tell(tx, ended);
+    return ended.length === 1;
+  }
+
+  /** Ends the sessions of a user, all or all but one. @returns their ids */
+  async endAll(tx: Tx, userId: string, cause: EndCause, now: number, except?: string): Promise<string[]> {
+    const ended = await this.endWhere(tx, cause, now)
+      .where('user_id', '=', userId)
+      .$if(except !== undefined, (query) => query.where('id', '!=', except ?? ''))
+      .execute();
+    await this.feed.tell(tx, ended);
+    return ended.map(({ id }) => id);
+  }
+
+  /** Ends the oldest sessions of a user beyond the most that may live at once. @returns their ids */
+  async endOldest(tx: Tx, userId: string, now: number): Promise<string[]> {
+    const surplus = await liveSessions(tx, userId, now)
+      .select('id')
+      .orderBy('created_at', 'desc')
+      .orderBy('id', 'desc')
+      // SQLite takes an OFFSET only after a LIMIT.
+      .limit(MOST_LIVE_SESSIONS)
+      .offset(MOST_LIVE_SESSIONS)
+      .execute();
+    if (surplus.length === 0) return [];
+    const ids = surplus.map(({ id }) => id);
+    const ended = await this.endWhere(tx, 'too_many_sessions', now).where('id', 'in', ids).execute();
+    await this.feed.tell(tx, ended);
+    return ended.map(({ id }) => id);
+  }
+
+  /**
+   * Removes a batch of sessions that are over and of which no access token can be alive any more.
+   * @returns how many there were; fewer than `batch` when none are left
+   */
+  async purge(tx: Tx, batch: number, now: number): Promise<number> {
+    const { numDeletedRows } = await tx
+      .deleteFrom('sessions')
+      .where('id', 'in', (eb) =>
+        eb
+          .selectFrom('sessions')
+          .select('id')
+          .where('access_until', '<', now - TOMBSTONE_LEEWAY)
+          .where((is) => is.or([is('revoked_at', 'is not', null), is('idle_expires_at', '<', now)]))
+          .limit(batch),
+      )
+      .executeTakeFirst();
+    return Number(numDeletedRows);
+  }
+
+  private endWhere(tx: Tx, cause: EndCause, now: number) {
+    return tx
+      .updateTable('sessions')
+      .set({ revoked_at: now, revoke_cause: cause })
+      .where('revoked_at', 'is', null)
+      .returning(['id', 'access_until']);
+  }
+}
+
+/** The sessions of a user that have neither ended nor expired. */
+export function liveSessions(db: Executor, userId: string, now: number) {
+  return db
+    .selectFrom('sessions')
+    .where('user_id', '=', userId)
+    .where('revoked_at', 'is', null)
+    .where('idle_expires_at', '>', now)
+    .where('expires_at', '>', now);
+}
