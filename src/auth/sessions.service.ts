@@ -1,4 +1,5 @@
 import { Injectable } from '@nestjs/common';
+import { isUUID } from 'class-validator';
 import { AuditLog, type Caller } from '../audit/audit-log.js';
 import { Database } from '../database/index.js';
 import { SessionEnds } from '../sessions/session-ends.js';
@@ -47,7 +48,9 @@ export class SessionsService {
   async end({ userId }: Principal, sessionId: string, caller: Caller): Promise<void> {
     await this.db.inTransaction(async (tx) => {
       const at = this.clock.now();
-      if (!(await this.ends.end(tx, sessionId, 'ended_by_user', at, userId))) {
+      // What is no UUID is not asked for: PostgreSQL refuses a text with a NUL.
+      const ended = isUUID(sessionId) && (await this.ends.end(tx, sessionId, 'ended_by_user', at, userId));
+      if (!ended) {
         throw new ApiError(404, 'not_found', 'There is no such session');
       }
       const who = { actorId: userId, subjectId: userId, sessionId };
