@@ -5,6 +5,17 @@ export class DatabaseUrlError extends Error {
   override readonly name = 'DatabaseUrlError';
 }
 
+/** The database could not answer, whatever the query: the client may come again. */
+export class DatabaseUnavailableError extends Error {
+  override readonly name = 'DatabaseUnavailableError';
+  readonly code: string;
+
+  constructor(cause: Error) {
+    super(cause.message || codeOf(cause), { cause });
+    this.code = codeOf(cause);
+  }
+}
+
 export const EXPECTED_URL = 'expected file:PATH, :memory: or postgres://USER:PASSWORD@HOST:PORT/DATABASE';
 
 // What the drivers of both engines report, told apart by their codes.
@@ -38,8 +49,8 @@ const SQLITE_UNAVAILABLE = /^SQLITE_(BUSY|FULL|IOERR|CANTOPEN|READONLY|LOCKED|NO
 const PG_MESSAGES =
   /Connection terminated|timeout exceeded when trying to connect|Client has encountered a connection error|Cannot use a pool after calling end|Query read timeout/i;
 
-/** The database cannot answer now, whatever the query: the client should come again. */
-export function isUnavailable(error: unknown): boolean {
+/** Whether what a driver reports is that the database cannot answer now. */
+export function isUnavailable(error: unknown): error is Error {
   if (!isError(error)) return false;
   const code = codeOf(error);
   return (

@@ -1,6 +1,6 @@
 /** The room's face: what rooms and features may import. */
 export { Database, type Engine, type Executor, type Tables, type Tx } from './database.js';
-export { DatabaseUrlError, isForeignKeyViolation, isUnavailable } from './database-errors.js';
+export { DatabaseUnavailableError, DatabaseUrlError, isForeignKeyViolation } from './database-errors.js';
 export { DatabaseModule } from './database.module.js';
 export { type Listener } from './listener.js';
 export { type Migrations } from './migrations.js';

@@ -1,10 +1,17 @@
 import { Logger } from '@nestjs/common';
-import { PostgresDialect } from 'kysely';
+import { type Driver, PostgresDialect } from 'kysely';
 import pg from 'pg';
 import { DatabaseUrlError, EXPECTED_URL } from './database-errors.js';
 import { Database } from './database.js';
+import { ReportingDriver } from './reporting-driver.js';
 
 const INT8 = pg.types.builtins.INT8;
+
+class ServerDialect extends PostgresDialect {
+  override createDriver(): Driver {
+    return new ReportingDriver(super.createDriver());
+  }
+}
 
 /** `bigint` columns hold milliseconds and counts, all within the integers that a number holds exactly. */
 function parseInt8(text: string): number {
@@ -37,5 +44,5 @@ export function openPostgres(url: string): Database {
   const onLost = (error: Error) => logger.warn(`a connection was lost: ${error.message}`);
   pool.on('error', onLost);
   pool.on('connect', (client) => client.on('error', onLost));
-  return new Database('postgres', new PostgresDialect({ pool }), url);
+  return new Database('postgres', new ServerDialect({ pool }), url);
 }

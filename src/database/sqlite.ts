@@ -1,10 +1,11 @@
 import { closeSync, mkdirSync, openSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { SqliteAdapter, SqliteDialect } from 'kysely';
+import { type Driver, SqliteAdapter, SqliteDialect } from 'kysely';
 import Libsql from 'libsql';
 import { DatabaseUrlError } from './database-errors.js';
 import { Database } from './database.js';
+import { ReportingDriver } from './reporting-driver.js';
 
 /** Kysely does not rely on it, but in SQLite DDL is transactional: a crash amid a migration leaves nothing behind. */
 class TransactionalDdlAdapter extends SqliteAdapter {
@@ -14,6 +15,10 @@ class TransactionalDdlAdapter extends SqliteAdapter {
 }
 
 class EmbeddedDialect extends SqliteDialect {
+  override createDriver(): Driver {
+    return new ReportingDriver(super.createDriver());
+  }
+
   override createAdapter(): SqliteAdapter {
     return new TransactionalDdlAdapter();
   }

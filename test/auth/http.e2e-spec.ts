@@ -6,6 +6,7 @@ import { verify, type JwtPayload } from 'jsonwebtoken';
 import { createPublicKey, type JsonWebKey } from 'node:crypto';
 import { connect } from 'node:net';
 import { listRoutes, Public } from '../../src/auth/index.js';
+import { DatabaseUnavailableError } from '../../src/database/index.js';
 import { createTestApp, type TestApp } from '../support/create-test-app.js';
 import { describeEachEngine } from '../support/engines.js';
 import { expectError } from '../support/expect-error.js';
@@ -37,9 +38,14 @@ class TeamController {
     throw new Error('the secret reason');
   }
 
+  @Get('another-service')
+  anotherService(): never {
+    throw Object.assign(new Error('connect ECONNREFUSED'), { code: 'ECONNREFUSED' });
+  }
+
   @Get('unreachable')
   unreachable(): never {
-    throw Object.assign(new Error('connect ECONNREFUSED'), { code: 'ECONNREFUSED' });
+    throw new DatabaseUnavailableError(new Error('connect ECONNREFUSED'));
   }
 }
 
@@ -158,6 +164,10 @@ describe('an error answer', () => {
     const response = await api.request('GET', '/team/broken');
     expectError(response, 500, 'internal_error');
     expect(response.text).not.toContain('secret');
+  });
+
+  it('is 500 when another service that a handler calls is away: that is no news of the database', async () => {
+    expectError(await api.request('GET', '/team/another-service'), 500, 'internal_error');
   });
 
   it('is 503 with Retry-After when the database is away', async () => {

@@ -11,6 +11,7 @@ import {
 } from '@nestjs/common';
 import { type AbstractHttpAdapter, HttpAdapterHost } from '@nestjs/core';
 import { ExecutionContextHost } from '@nestjs/core/helpers/execution-context-host.js';
+import { DatabaseUnavailableError } from '../../database/index.js';
 import { TokenError, type TokenErrorCode } from '../../tokens/token.errors.js';
 import { ApiError, validationFailed } from './api-error.js';
 import { TOKEN_MESSAGES } from './challenge.js';
@@ -239,7 +240,7 @@ describe('the answer to any other error', () => {
   it.each(['ECONNREFUSED', '57P01', '53300', 'SQLITE_FULL'])(
     'is a 503 that tells nothing and says when to come again where the database is away: %s',
     (code) => {
-      const { status, body, headers } = answer(withCode(code));
+      const { status, body, headers } = answer(new DatabaseUnavailableError(withCode(code)));
       expect({ status, body, headers }).toEqual({
         status: 503,
         body: {
@@ -280,7 +281,8 @@ describe('statusOf', () => {
     [409, new ApiError(409, 'insufficient_funds', 'x')],
     [404, new NotFoundException()],
     [413, withStatus(413)],
-    [503, withCode('ECONNREFUSED')],
+    [503, new DatabaseUnavailableError(withCode('ECONNREFUSED'))],
+    [500, withCode('ECONNREFUSED')],
     [500, new Error('x')],
     [500, undefined],
   ])('is %d, as in the answer', (status, exception) => {

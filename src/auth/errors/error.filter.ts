@@ -1,7 +1,7 @@
 import { type ArgumentsHost, Catch, type ExceptionFilter, HttpException, Logger } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
 import { STATUS_CODES } from 'node:http';
-import { isUnavailable } from '../../database/index.js';
+import { DatabaseUnavailableError } from '../../database/index.js';
 import { TokenError } from '../../tokens/token.errors.js';
 import { ApiError } from './api-error.js';
 import { bearerChallenge, TOKEN_MESSAGES, tokenChallenge } from './challenge.js';
@@ -77,7 +77,7 @@ function reasonOf(exception: unknown): string {
 function toAnswer(exception: unknown): Answer {
   if (exception instanceof TokenError) return answerToken(exception);
   if (exception instanceof HttpException) return answerHttp(exception);
-  if (isUnavailable(exception)) {
+  if (exception instanceof DatabaseUnavailableError) {
     const message = 'The database cannot be reached; try again shortly';
     return answerHttp(new ApiError(503, 'database_unavailable', message));
   }
