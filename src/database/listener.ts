@@ -56,7 +56,8 @@ export class Listener {
       query_timeout: PATIENCE,
     });
     const lost = new Promise<never>((_, reject) => {
-      client.once('error', reject);
+      // Every one of them: an error that nobody hears ends the process.
+      client.on('error', reject);
       client.once('end', () => reject(new Error('the server closed the connection')));
     });
     lost.catch(() => {});
