@@ -77,9 +77,9 @@ export class Sessions {
    */
   async inspect(tx: Tx, request: RotationRequest): Promise<Verdict> {
     const verdict = classify(await this.find(request.sessionId, tx), request, this.options.refreshGrace);
-    if (verdict === 'reuse' || verdict === 'rolled_back')
-      await this.ends.end(tx, request.sessionId, verdict, request.now);
-    return verdict;
+    if (verdict !== 'reuse' && verdict !== 'rolled_back') return verdict;
+    // Of several that find it at once, one ends the session and tells of it.
+    return (await this.ends.end(tx, request.sessionId, verdict, request.now)) ? verdict : 'revoked';
   }
 
   /** Advances the generation, or finds out why it cannot. Of N parallel requests exactly one advances it. */
