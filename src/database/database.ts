@@ -24,8 +24,8 @@ export class Database extends Kysely<Tables> {
   constructor(
     readonly engine: Engine,
     dialect: Dialect,
-    /** Where a connection of its own can be had, for `listen`. */
-    private readonly url?: string,
+    /** Where a connection of its own can be had, and a handle whose statements may take as long as they need. */
+    private readonly server?: { url: string; openUnlimited: () => Database },
   ) {
     super({ dialect });
   }
@@ -67,9 +67,20 @@ export class Database extends Kysely<Tables> {
     if (this.engine === 'postgres') await sql`select pg_notify(${channel}, ${payload})`.execute(tx);
   }
 
+  /** Runs work that may take longer than a request may. */
+  async withoutLimits<T>(work: (db: Database) => Promise<T>): Promise<T> {
+    if (!this.server) return work(this);
+    const unlimited = this.server.openUnlimited();
+    try {
+      return await work(unlimited);
+    } finally {
+      await unlimited.destroy();
+    }
+  }
+
   /** Hears what `notify` tells, on PostgreSQL. */
   listen(channel: string, handlers: ListenerHandlers): Listener | undefined {
-    return this.url === undefined ? undefined : new Listener(this.url, channel, handlers);
+    return this.server && new Listener(this.server.url, channel, handlers);
   }
 
   /**

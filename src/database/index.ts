@@ -2,6 +2,6 @@
 export { Database, type Engine, type Executor, type Tables, type Tx } from './database.js';
 export { DatabaseUnavailableError, DatabaseUrlError, isForeignKeyViolation } from './database-errors.js';
 export { DatabaseModule } from './database.module.js';
-export { type Listener } from './listener.js';
+export { type Listener, type ReadRows } from './listener.js';
 export { type Migrations } from './migrations.js';
 export { openDatabase } from './open-database.js';

@@ -1,14 +1,21 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import { type CompiledQuery } from 'kysely';
 import pg from 'pg';
+import { COLUMN_TYPES } from './column-types.js';
 
 /** Milliseconds: between two signs of life, and between two tries to connect. */
 const BEAT = 1_000;
 /** Milliseconds after which an answer that has not come is taken for a dead connection. */
 const PATIENCE = 2_000;
 
+export type ReadRows = <R>(query: CompiledQuery<R>) => Promise<R[]>;
+
 export interface ListenerHandlers {
-  /** LISTEN has taken effect: whatever was committed before can be read now, and what comes later will be told. */
-  onListening(): Promise<void>;
+  /**
+   * LISTEN has taken effect: whatever was committed before can be read now, and what comes later will be told.
+   * `read` asks on the listening connection itself, which has just shown that it works; of the pool's none may.
+   */
+  onListening(read: ReadRows): Promise<void>;
   onNotification(payload: string): void;
   /** The connection has just answered, so every notification committed before has arrived. */
   onAlive(): void;
@@ -54,6 +61,7 @@ export class Listener {
       application_name: 'freshgate-listener',
       connectionTimeoutMillis: PATIENCE,
       query_timeout: PATIENCE,
+      types: COLUMN_TYPES,
     });
     const lost = new Promise<never>((_, reject) => {
       // Every one of them: an error that nobody hears ends the process.
@@ -65,7 +73,10 @@ export class Listener {
       await client.connect();
       client.on('notification', ({ payload }) => this.handlers.onNotification(payload ?? ''));
       await client.query(`listen ${this.channel}`);
-      await this.handlers.onListening();
+      await this.handlers.onListening(async <R>({ sql, parameters }: CompiledQuery<R>) => {
+        const { rows } = await client.query({ text: sql, values: [...parameters] });
+        return rows as R[];
+      });
       while (!signal.aborted) {
         await client.query('select 1');
         this.handlers.onAlive();

@@ -22,15 +22,9 @@ export class MigrationSet {
 
   /** Runs what has not run yet. Of several instances that start at once, one runs them and the others wait. */
   async run(): Promise<void> {
-    const { error, results = [] } = await this.db.connection().execute(async (db) => {
-      // A migration may take longer than a request may, and waiting for another instance's longer still.
-      if (this.db.engine === 'postgres') await sql`set statement_timeout = 0`.execute(db);
-      try {
-        return await this.migrator(db, await this.namesOfOthers(db)).migrateToLatest();
-      } finally {
-        if (this.db.engine === 'postgres') await sql`reset statement_timeout`.execute(db);
-      }
-    });
+    const { error, results = [] } = await this.db.withoutLimits(async (db) =>
+      this.migrator(db, await this.namesOfOthers(db)).migrateToLatest(),
+    );
     if (error) throw error instanceof Error ? error : new Error(JSON.stringify(error));
     if (results.length > 0) {
       new Logger('Database').log(`migrated: ${results.map((result) => result.migrationName).join(', ')}`);

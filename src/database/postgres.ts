@@ -1,11 +1,11 @@
 import { Logger } from '@nestjs/common';
 import { type Driver, PostgresDialect } from 'kysely';
+import { type Socket } from 'node:net';
 import pg from 'pg';
+import { COLUMN_TYPES } from './column-types.js';
 import { DatabaseUrlError, EXPECTED_URL } from './database-errors.js';
 import { Database } from './database.js';
 import { ReportingDriver } from './reporting-driver.js';
-
-const INT8 = pg.types.builtins.INT8;
 
 class ServerDialect extends PostgresDialect {
   override createDriver(): Driver {
@@ -13,36 +13,66 @@ class ServerDialect extends PostgresDialect {
   }
 }
 
-/** `bigint` columns hold milliseconds and counts, all within the integers that a number holds exactly. */
-function parseInt8(text: string): number {
-  const value = Number(text);
-  if (!Number.isSafeInteger(value))
-    throw new RangeError(`the database returned ${text}, beyond a safe integer`);
-  return value;
-}
+/**
+ * Milliseconds that a statement may take: by the server's watch, and a little later by ours, which alone notices
+ * that nobody is there any more.
+ */
+const LIMITS = { statement_timeout: 5_000, query_timeout: 6_000 };
 
 /**
  * Opens a bounded pool. Nothing is connected yet; an unreachable server shows at the first query.
+ * @param limits how long statements may take; migrations have none
  * @throws DatabaseUrlError when the URL cannot be read
  */
-export function openPostgres(url: string): Database {
+export function openPostgres(url: string, limits: Partial<typeof LIMITS> = LIMITS): Database {
   if (!URL.canParse(url)) throw new DatabaseUrlError(EXPECTED_URL);
   const pool = new pg.Pool({
     connectionString: url,
     max: 10,
     connectionTimeoutMillis: 5_000,
     idleTimeoutMillis: 30_000,
-    statement_timeout: 10_000,
+    ...limits,
     idle_in_transaction_session_timeout: 10_000,
     application_name: 'freshgate',
-    types: {
-      getTypeParser: (oid, format) => (oid === INT8 ? parseInt8 : pg.types.getTypeParser(oid, format)),
-    },
+    types: COLUMN_TYPES,
   });
-  // Unheard, the loss of a connection would end the process: the pool hears idle ones only.
   const logger = new Logger('Database');
   const onLost = (error: Error) => logger.warn(`a connection was lost: ${error.message}`);
+  // Unheard, the loss of a connection would end the process: the pool hears idle ones only.
   pool.on('error', onLost);
-  pool.on('connect', (client) => client.on('error', onLost));
-  return new Database('postgres', new ServerDialect({ pool }), url);
+  const idle = new Set<pg.PoolClient>();
+  pool.on('acquire', (client) => idle.delete(client));
+  pool.on('release', (_, client) => idle.add(client));
+  pool.on('remove', (client) => idle.delete(client));
+  pool.on('connect', (client) => {
+    client.on('error', onLost);
+    onSilence(client, () => [client, ...idle].forEach(hangUp));
+  });
+  return new Database('postgres', new ServerDialect({ pool }), {
+    url,
+    openUnlimited: () => openPostgres(url, {}),
+  });
+}
+
+/**
+ * A connection on which an answer did not come in time never gives one: back in the pool, it would hang the next
+ * request too, and so would the idle ones, which nobody has tried since.
+ */
+function onSilence(client: pg.PoolClient, react: () => void): void {
+  const query = client.query.bind(client) as (...args: unknown[]) => unknown;
+  const watched = (...args: unknown[]): unknown => {
+    const result = query(...args);
+    if (result instanceof Promise) {
+      result.catch((error: Error) => {
+        if (error.message === 'Query read timeout') react();
+      });
+    }
+    return result;
+  };
+  client.query = watched as typeof client.query;
+}
+
+/** Without a goodbye, which would wait for an answer. */
+function hangUp(client: pg.PoolClient): void {
+  (client as pg.PoolClient & { connection: { stream: Socket } }).connection.stream.destroy();
 }

@@ -1,5 +1,5 @@
 import { Injectable, Logger, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
-import { Database, type Listener, type Tx } from '../database/index.js';
+import { Database, type Listener, type ReadRows, type Tx } from '../database/index.js';
 import { EndedSessions, type Tombstone, TOMBSTONE_LEEWAY } from './ended-sessions.js';
 import { SessionOptions } from './session-options.js';
 
@@ -37,7 +37,7 @@ export class RevocationFeed implements OnApplicationBootstrap, OnApplicationShut
   async onApplicationBootstrap(): Promise<void> {
     await this.readAll();
     this.listener = this.db.listen(CHANNEL, {
-      onListening: () => this.readAll(),
+      onListening: (read) => this.readAll(read),
       onNotification: (payload) => this.ended.add(parse(payload)),
       onAlive: () => {
         this.listening = true;
@@ -85,16 +85,16 @@ export class RevocationFeed implements OnApplicationBootstrap, OnApplicationShut
     }
   }
 
-  private async readAll(): Promise<void> {
+  private async readAll(read?: ReadRows): Promise<void> {
     this.reading = true;
     try {
       const began = performance.now();
-      const tombstones = await this.db
+      const query = this.db
         .selectFrom('sessions')
         .select(['id', 'access_until'])
         .where('access_until', '>', this.options.now() - TOMBSTONE_LEEWAY)
-        .where('revoked_at', 'is not', null)
-        .execute();
+        .where('revoked_at', 'is not', null);
+      const tombstones = await (read ? read(query.compile()) : query.execute());
       this.ended.add(tombstones);
       this.heardAt = Math.max(this.heardAt, began);
     } finally {

@@ -11,11 +11,13 @@ const MOST_LIVE_SESSIONS = 100;
 export class SessionEnds {
   constructor(private readonly feed: RevocationFeed) {}
 
-  /** Ends one session; with a user, only if it is theirs. @returns false when it had ended before, or is not */
+  /** Ends one session; with a user, only if it is theirs and has not expired. @returns false when it had ended before, or is not */
   async end(tx: Tx, id: string, cause: EndCause, now: number, userId?: string): Promise<boolean> {
     const ended = await this.endWhere(tx, cause, now)
       .where('id', '=', id)
-      .$if(userId !== undefined, (query) => query.where('user_id', '=', userId ?? ''))
+      .$if(userId !== undefined, (query) =>
+        query.where('user_id', '=', userId ?? '').where('idle_expires_at', '>', now),
+      )
       .execute();
     await this.feed.tell(tx, ended);
     return ended.length === 1;

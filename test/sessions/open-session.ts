@@ -1,0 +1,35 @@
+import { Database } from '../../src/database/index.js';
+import { Sessions } from '../../src/sessions/sessions.repository.js';
+import { TokenIssuer } from '../../src/tokens/token-issuer.js';
+import { type TestApp } from '../support/create-test-app.js';
+
+export interface OpenSession {
+  id: string;
+  access: string;
+  refresh: string;
+}
+
+/** A session as a login leaves it, with its tokens, without the work that a password makes. */
+export async function openSession(api: TestApp, userId: string): Promise<OpenSession> {
+  const now = api.clock.now();
+  const device = { ip: '192.0.2.7', userAgent: 'opened by a test' };
+  const session = await api
+    .get(Database)
+    .inTransaction((tx) => api.get(Sessions).open(tx, userId, device, now));
+  const issuer = api.get(TokenIssuer);
+  const subject = { userId, sessionId: session.id };
+  const access = issuer.issueAccess({
+    ...subject,
+    fresh: true,
+    authTime: session.auth_time,
+    amr: ['pwd'],
+    notAfter: session.expires_at,
+  });
+  const refresh = issuer.issueRefresh({
+    ...subject,
+    generation: session.generation,
+    issuedAt: session.rotated_at,
+    expiresAt: session.idle_expires_at,
+  });
+  return { id: session.id, access: access.token, refresh: refresh.token };
+}
