@@ -1,6 +1,6 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { v7 as uuidv7 } from 'uuid';
-import { Database, type Executor } from '../database/index.js';
+import { Database, type Tx } from '../database/index.js';
 import { type AuditEventName } from './audit.table.js';
 
 /** Where a request comes from, as far as it says. */
@@ -30,9 +30,9 @@ export class AuditLog {
 
   constructor(private readonly db: Database) {}
 
-  async record(entry: AuditEvent, caller: Caller, db: Executor = this.db): Promise<void> {
+  async record(entry: AuditEvent, caller: Caller, tx?: Tx): Promise<void> {
     const { event, outcome = 'success', cause = null, at } = entry;
-    await db
+    await (tx ?? this.db)
       .insertInto('audit_events')
       .values({
         id: uuidv7(),
@@ -49,6 +49,9 @@ export class AuditLog {
       })
       .execute();
     const line = [event, outcome, cause, `session ${entry.sessionId ?? '-'}`, `[${caller.requestId}]`];
-    this.logger.log(line.filter(Boolean).join(' '));
+    const print = () => this.logger.log(line.filter(Boolean).join(' '));
+    // The log tells only what has become true.
+    if (tx) this.db.afterCommit(tx, print);
+    else print();
   }
 }
