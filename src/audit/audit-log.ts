@@ -21,8 +21,6 @@ export interface AuditEvent {
   at: number;
 }
 
-const LONGEST_USER_AGENT = 256;
-
 /** The audit trail. Given the transaction of the change, it holds the event exactly if the change holds. */
 @Injectable()
 export class AuditLog {
@@ -44,7 +42,7 @@ export class AuditLog {
         subject_id: entry.subjectId ?? null,
         session_id: entry.sessionId ?? null,
         ip: caller.ip,
-        user_agent: caller.userAgent?.slice(0, LONGEST_USER_AGENT) ?? null,
+        user_agent: caller.userAgent,
         request_id: caller.requestId,
       })
       .execute();

@@ -25,8 +25,6 @@ export type Rotation =
   | { outcome: 'rotated' | 'replayed' | 'concurrent'; session: Session }
   | { outcome: 'key_reused' | 'superseded' | 'reuse' | 'rolled_back' | 'revoked' };
 
-const LONGEST_USER_AGENT = 256;
-
 /** The rows of `sessions`. Rotation, revocation and whatever proves a password meet on them, in one transaction. */
 @Injectable()
 export class Sessions {
@@ -53,7 +51,7 @@ export class Sessions {
         last_used_at: now,
         access_until: now + Math.min(accessTtl, sessionTtl),
         ip: device.ip,
-        user_agent: device.userAgent?.slice(0, LONGEST_USER_AGENT) ?? null,
+        user_agent: device.userAgent,
         revoked_at: null,
         revoke_cause: null,
       })

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { Controller, Get } from '@nestjs/common';
 import { sql } from 'kysely';
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -10,7 +10,7 @@ import { type TokenPairDto } from '../../src/auth/dto/token-pair.dto.js';
 import { Access, FreshAccess } from '../../src/auth/index.js';
 import { Database } from '../../src/database/index.js';
 import { createTestApp, type TestApp } from '../support/create-test-app.js';
-import { createTestDatabase, POSTGRES_URL, type TestDatabase } from '../support/engines.js';
+import { createTestDatabase, describePostgres, type TestDatabase } from '../support/engines.js';
 import { expectError } from '../support/expect-error.js';
 import { ManualClock } from '../support/manual-clock.js';
 import { start } from '../support/server-process.js';
@@ -31,8 +31,6 @@ class PureController {
     return { ok: true };
   }
 }
-
-const describePostgres = process.env[POSTGRES_URL] === undefined ? describe.skip : describe;
 
 /** Asks again and again. @returns after how many milliseconds it held */
 async function until(limit: number, holds: () => Promise<boolean>): Promise<number> {

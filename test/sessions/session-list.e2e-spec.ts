@@ -10,7 +10,7 @@ import { createTestApp, type TestApp, type TestLogin } from '../support/create-t
 import {
   createTestDatabase,
   describeEachEngine,
-  POSTGRES_URL,
+  describePostgres,
   type TestDatabase,
 } from '../support/engines.js';
 import { expectError } from '../support/expect-error.js';
@@ -374,32 +374,29 @@ describeEachEngine('the purge of sessions', (engine) => {
   });
 });
 
-(process.env[POSTGRES_URL] === undefined ? describe.skip : describe)(
-  'two instances that purge at once',
-  () => {
-    let database: TestDatabase;
-    let one: TestApp;
-    let two: TestApp;
-    beforeAll(async () => {
-      database = await createTestDatabase('postgres');
-      one = await createTestApp({ database });
-      two = await createTestApp({ database });
-    });
-    afterAll(async () => {
-      await Promise.all([one.close(), two.close()]);
-      await database.drop();
-    });
+describePostgres('two instances that purge at once', () => {
+  let database: TestDatabase;
+  let one: TestApp;
+  let two: TestApp;
+  beforeAll(async () => {
+    database = await createTestDatabase('postgres');
+    one = await createTestApp({ database });
+    two = await createTestApp({ database });
+  });
+  afterAll(async () => {
+    await Promise.all([one.close(), two.close()]);
+    await database.drop();
+  });
 
-    it('remove everything between them, once, and neither fails', async () => {
-      const user = await one.register();
-      const sessions = () => two.get(Database).selectFrom('sessions').select('id').execute();
-      for (let round = 0; round < 5; round++) {
-        for (let i = 0; i < 20; i++) await openSession(one, user.id);
-        await one.get(Database).updateTable('sessions').set({ revoked_at: 1, access_until: 1 }).execute();
-        const removed = await Promise.all([one, two, one, two].map((api) => api.get(SessionPurge).run()));
-        expect(removed.reduce((sum, each) => sum + each, 0)).toBe(20);
-        expect(await sessions()).toEqual([]);
-      }
-    });
-  },
-);
+  it('remove everything between them, once, and neither fails', async () => {
+    const user = await one.register();
+    const sessions = () => two.get(Database).selectFrom('sessions').select('id').execute();
+    for (let round = 0; round < 5; round++) {
+      for (let i = 0; i < 20; i++) await openSession(one, user.id);
+      await one.get(Database).updateTable('sessions').set({ revoked_at: 1, access_until: 1 }).execute();
+      const removed = await Promise.all([one, two, one, two].map((api) => api.get(SessionPurge).run()));
+      expect(removed.reduce((sum, each) => sum + each, 0)).toBe(20);
+      expect(await sessions()).toEqual([]);
+    }
+  });
+});

@@ -6,7 +6,7 @@ import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { type TokenPairDto } from '../../src/auth/dto/token-pair.dto.js';
-import { createTestDatabase, POSTGRES_URL } from '../support/engines.js';
+import { createTestDatabase, describePostgres } from '../support/engines.js';
 import {
   builtFile,
   launch,
@@ -112,9 +112,7 @@ describe('a key file that does not exist yet', () => {
   });
 });
 
-const describeOnPostgres = process.env[POSTGRES_URL] === undefined ? describe.skip : describe;
-
-describeOnPostgres('an empty PostgreSQL database [postgres]', () => {
+describePostgres('an empty PostgreSQL database [postgres]', () => {
   it('is migrated once by three processes that start at the same moment, and serves them all', async () => {
     const database = await createTestDatabase('postgres');
     try {

@@ -13,14 +13,16 @@ export interface TestDatabase {
 export const POSTGRES_URL = 'FRESHGATE_TEST_POSTGRES_URL';
 export const POSTGRES_MISSING = 'FRESHGATE_TEST_POSTGRES_MISSING';
 
+/** Declares tests that need PostgreSQL; see `describeEachEngine` for where there is none. */
+export const describePostgres = process.env[POSTGRES_URL] === undefined ? describe.skip : describe;
+
 /**
  * Declares the same tests for SQLite and for PostgreSQL. Where no PostgreSQL can be started they are skipped,
  * and the reporter says so at the end of the run; with CI=true the run fails before it begins.
  */
 export function describeEachEngine(name: string, tests: (engine: Engine) => void): void {
   describe(`${name} [sqlite]`, () => tests('sqlite'));
-  const declare = process.env[POSTGRES_URL] === undefined ? describe.skip : describe;
-  declare(`${name} [postgres]`, () => tests('postgres'));
+  describePostgres(`${name} [postgres]`, () => tests('postgres'));
 }
 
 export async function createTestDatabase(engine: Engine): Promise<TestDatabase> {
