@@ -1,5 +1,5 @@
 import { type DynamicModule, Module } from '@nestjs/common';
-import { AuthModule, type AuthOptions } from './auth/index.js';
+import { AuthModule, type AuthModuleOptions } from './auth/index.js';
 import { AppConfig, ConfigError } from './config/app-config.js';
 import { ConfigModule } from './config/config.module.js';
 import { DatabaseModule, DatabaseUrlError, openDatabase } from './database/index.js';
@@ -27,21 +27,25 @@ export class AppModule {
   }
 }
 
-function authOptions(config: AppConfig): AuthOptions {
+export function authOptions(config: AppConfig): AuthModuleOptions {
   const create = config.NODE_ENV !== 'production';
   return {
     keys: openKeyFile(config.AUTH_KEYS_FILE, { create }),
     tokens: {
       issuer: config.AUTH_ISSUER,
       audience: config.AUTH_AUDIENCE,
-      accessTtl: config.ACCESS_TOKEN_TTL,
+      accessTtl: Math.min(config.ACCESS_TOKEN_TTL, config.SESSION_TTL),
     },
     sessions: {
-      refreshTtl: config.REFRESH_TOKEN_TTL,
+      // A default that is longer than the session ends with it; what somebody wrote has been checked.
+      refreshTtl: Math.min(config.REFRESH_TOKEN_TTL, config.SESSION_TTL),
       sessionTtl: config.SESSION_TTL,
       refreshGrace: config.REFRESH_GRACE,
       revocationMaxStaleness: config.REVOCATION_MAX_STALENESS,
     },
+    locations: { order: config.TOKEN_LOCATIONS },
+    cookies: { secure: config.NODE_ENV === 'production' },
+    csrf: { trustedOrigins: config.CORS_ORIGINS },
     freshMaxAge: config.FRESH_MAX_AGE,
     registration: config.REGISTRATION,
   };

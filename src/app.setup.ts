@@ -22,6 +22,8 @@ export function configureApp(app: NestFastifyApplication, config: AppConfig): Ne
       methods: ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'],
       exposedHeaders: ['WWW-Authenticate', 'Retry-After', 'RateLimit', 'RateLimit-Policy', 'X-Request-Id'],
       maxAge: 600,
+      // Pages of these origins may send the cookies along, where tokens are in cookies.
+      credentials: config.TOKEN_LOCATIONS.includes('cookie'),
     });
   }
   app.useGlobalPipes(createValidationPipe());

@@ -6,6 +6,7 @@ import { Clock } from '../tokens/clock.js';
 import { TokenError } from '../tokens/token.errors.js';
 import { Users } from '../users/users.repository.js';
 import { type AccountDto, toAccountDto } from './dto/account.dto.js';
+import { UserLoader } from './hooks.js';
 import { type Principal } from './principal.js';
 
 /** The accounts behind the principals, for features. */
@@ -45,5 +46,18 @@ export class Accounts {
       const who = { actorId: userId, subjectId: userId, sessionId };
       await this.audit.record({ event: 'user_deleted', at, ...who }, caller, tx);
     });
+  }
+}
+
+/** What `@CurrentUser(LoadUser)` gives where the team says nothing else. */
+@Injectable()
+export class AccountLoader extends UserLoader<AccountDto> {
+  constructor(private readonly users: Users) {
+    super();
+  }
+
+  async load({ userId }: Principal): Promise<AccountDto | null> {
+    const user = await this.users.findById(userId);
+    return user ? toAccountDto(user) : null;
   }
 }

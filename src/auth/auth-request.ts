@@ -1,19 +1,27 @@
 import { type ExecutionContext } from '@nestjs/common';
 import { type IncomingMessage } from 'node:http';
+import { type PresentedToken } from './locations/token-reader.js';
 import { type AuthPolicy } from './policy/auth-policy.js';
 import { type Principal, type TokenClaims } from './principal.js';
 
 /** What the auth room reads from and leaves on a request; Fastify's and Express's both fit. */
 export interface AuthRequest {
+  method?: string;
   headers: IncomingMessage['headers'];
   /** Fastify's wrapper holds Node's request here; Express's request is Node's. */
   raw?: IncomingMessage;
   rawHeaders?: string[];
+  originalUrl?: string;
+  url?: string;
+  query?: Record<string, unknown>;
+  body?: unknown;
   ip?: string;
   /** The request's id, where the adapter gives it one. */
   id?: string;
   /** What the route demands; set by the global guard before any strategy runs. */
   authPolicy?: AuthPolicy;
+  /** The token that was found, good or not; set by the global guard. */
+  presented?: PresentedToken;
   /** Milliseconds: how old the password proof may be at this fresh route. */
   freshMaxAge?: number;
   /** The token has been claimed for this request; where class and handler both say `once`, it is asked twice. */

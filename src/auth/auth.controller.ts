@@ -1,4 +1,4 @@
-import { Body, Controller, Header, HttpCode, Post, Put } from '@nestjs/common';
+import { Body, Controller, HttpCode, Post, Put } from '@nestjs/common';
 import {
   ApiBadRequestResponse,
   ApiConflictResponse,
@@ -14,6 +14,7 @@ import { type Caller } from '../audit/audit-log.js';
 import { type RefreshClaims } from '../tokens/token-claims.js';
 import { AuthService } from './auth.service.js';
 import { RequestCaller } from './caller.decorator.js';
+import { DeliversTokens } from './cookies/delivers-tokens.decorator.js';
 import { CurrentToken, CurrentUser } from './current-user.decorator.js';
 import { AccountDto, toAccountDto } from './dto/account.dto.js';
 import { ChangePasswordDto, LoginDto, ReauthenticateDto, RegisterDto } from './dto/credentials.dto.js';
@@ -23,6 +24,7 @@ import { IdempotencyKey } from './idempotency-key.decorator.js';
 import { Public } from './policy/public.decorator.js';
 import { type Principal } from './principal.js';
 import { RotatesRefresh } from './refresh/refresh.decorator.js';
+import { type IssuedPair } from './token-pairs.js';
 
 const IDEMPOTENCY_KEY = {
   name: 'Idempotency-Key',
@@ -53,58 +55,60 @@ export class AuthController {
   @Public()
   @Post('login')
   @HttpCode(200)
-  @Header('Cache-Control', 'no-store')
+  @DeliversTokens()
   @ApiOperation({ summary: 'Password → a fresh access token and a refresh token' })
   @ApiOkResponse({ type: TokenPairDto })
   @ApiUnauthorizedResponse({ description: '`invalid_credentials`' })
   async login(
     @Body() { username, password }: LoginDto,
     @RequestCaller() caller: Caller,
-  ): Promise<TokenPairDto> {
+  ): Promise<IssuedPair> {
     return this.auth.login(username, password, caller);
   }
 
   @RotatesRefresh()
   @Post('refresh')
   @HttpCode(200)
-  @Header('Cache-Control', 'no-store')
+  @DeliversTokens()
   @ApiOperation({ summary: 'Refresh token → the next one, and an access token that is not fresh' })
   @ApiHeader(IDEMPOTENCY_KEY)
   @ApiOkResponse({ type: TokenPairDto })
   async refresh(
+    @CurrentUser() user: Principal,
     @CurrentToken() token: RefreshClaims,
     @IdempotencyKey() key: string | null,
     @RequestCaller() caller: Caller,
-  ): Promise<TokenPairDto> {
-    return this.auth.refresh(token, key, caller);
+  ): Promise<IssuedPair> {
+    return this.auth.refresh(user, token, key, caller);
   }
 
   @RotatesRefresh()
   @Post('reauthenticate')
   @HttpCode(200)
-  @Header('Cache-Control', 'no-store')
+  @DeliversTokens()
   @ApiOperation({ summary: 'Refresh token and password → the next one, and a fresh access token' })
   @ApiHeader(IDEMPOTENCY_KEY)
   @ApiOkResponse({ type: TokenPairDto })
   async reauthenticate(
+    @CurrentUser() user: Principal,
     @CurrentToken() token: RefreshClaims,
     @IdempotencyKey() key: string | null,
     @Body() { password }: ReauthenticateDto,
     @RequestCaller() caller: Caller,
-  ): Promise<TokenPairDto> {
-    return this.auth.reauthenticate(token, password, key, caller);
+  ): Promise<IssuedPair> {
+    return this.auth.reauthenticate(user, token, password, key, caller);
   }
 
   @FreshAccess()
   @Put('password')
-  @Header('Cache-Control', 'no-store')
+  @DeliversTokens()
   @ApiOperation({ summary: 'Change the password; every other session ends' })
   @ApiOkResponse({ type: TokenPairDto })
   async changePassword(
     @CurrentUser() user: Principal,
     @Body() body: ChangePasswordDto,
     @RequestCaller() caller: Caller,
-  ): Promise<TokenPairDto> {
+  ): Promise<IssuedPair> {
     return this.auth.changePassword(user, body.current_password, body.new_password, caller);
   }
 }

@@ -1,4 +1,4 @@
-import { ConfigurableModuleBuilder, Module } from '@nestjs/common';
+import { ConfigurableModuleBuilder, type DynamicModule, Module, type Provider } from '@nestjs/common';
 import { APP_FILTER, APP_GUARD, DiscoveryModule } from '@nestjs/core';
 import { JwtModule } from '@nestjs/jwt';
 import { DatabaseModule } from '../database/index.js';
@@ -22,26 +22,53 @@ import { Users } from '../users/users.repository.js';
 import { usersMigrations } from '../users/users.table.js';
 import { AccessGuard } from './access/access.guard.js';
 import { AccessStrategy } from './access/access.strategy.js';
-import { Accounts } from './accounts.js';
-import { AuthOptions } from './auth-options.js';
+import { AccountLoader, Accounts } from './accounts.js';
 import { AuthController } from './auth.controller.js';
+import { Authenticator } from './authenticator.js';
 import { AuthService } from './auth.service.js';
+import { CsrfCheck } from './cookies/csrf-check.js';
+import { CsrfTokens } from './cookies/csrf-tokens.js';
+import { TokenCookies } from './cookies/token-cookies.js';
 import { ErrorFilter } from './errors/error.filter.js';
 import { FreshAccessGuard } from './fresh-access/fresh-access.guard.js';
 import { FreshAccessStrategy } from './fresh-access/fresh-access.strategy.js';
+import { ErrorBody, RevocationCheck, Subjects, TokenCheck, TokenExtras, UserLoader } from './hooks.js';
 import { JwksController } from './jwks.controller.js';
 import { EndedSessionCheck } from './ended-session-check.js';
 import { LiveSessions } from './live-sessions.js';
+import { LoadUser } from './load-user.pipe.js';
+import { TokenReader } from './locations/token-reader.js';
+import { Logins } from './logins.js';
+import { AuthOptions } from './options/auth-options.js';
+import { type AuthModuleOptions, resolveOptions } from './options/resolve-options.js';
 import { SessionsController } from './sessions.controller.js';
 import { SessionsService } from './sessions.service.js';
 import { AuthPolicyGuard } from './policy/auth-policy.guard.js';
 import { RefreshGuard } from './refresh/refresh.guard.js';
 import { RefreshStrategy } from './refresh/refresh.strategy.js';
+import { TokenChecks } from './token-checks.js';
+import { TokenPairs } from './token-pairs.js';
+import { Tokens } from './tokens.js';
 
-const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN } = new ConfigurableModuleBuilder<AuthOptions>()
+/** A team's own classes for the hooks (`hooks.ts`), and the modules that they need. */
+export interface AuthModuleExtras {
+  imports?: DynamicModule['imports'];
+  providers?: Provider[];
+}
+
+const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN } = new ConfigurableModuleBuilder<AuthModuleOptions>()
   .setClassMethodName('forRoot')
   .setFactoryMethodName('createAuthOptions')
-  .setExtras({}, (definition) => ({ ...definition, global: true }))
+  .setExtras<AuthModuleExtras>(
+    { imports: [], providers: [] },
+    (definition, { imports = [], providers = [] }) => ({
+      ...definition,
+      global: true,
+      imports: [...(definition.imports ?? []), ...imports],
+      // After the defaults of the same tokens below, which they replace.
+      providers: [...(definition.providers ?? []), ...providers],
+    }),
+  )
   .build();
 
 /** Everything about authentication, and the global guard: once imported, every route needs what it declares. */
@@ -54,7 +81,7 @@ const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN } = new ConfigurableModule
   ],
   controllers: [AuthController, SessionsController, JwksController],
   providers: [
-    { provide: AuthOptions, useExisting: MODULE_OPTIONS_TOKEN },
+    { provide: AuthOptions, inject: [MODULE_OPTIONS_TOKEN], useFactory: resolveOptions },
     { provide: KeyRing, inject: [AuthOptions], useFactory: (options: AuthOptions) => options.keys },
     { provide: TokenOptions, inject: [AuthOptions], useFactory: (options: AuthOptions) => options.tokens },
     {
@@ -83,6 +110,23 @@ const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN } = new ConfigurableModule
     AuthService,
     SessionsService,
     Accounts,
+    Logins,
+    TokenPairs,
+    Tokens,
+    Authenticator,
+    TokenChecks,
+    TokenReader,
+    TokenCookies,
+    CsrfTokens,
+    CsrfCheck,
+    TokenExtras,
+    Subjects,
+    TokenCheck,
+    RevocationCheck,
+    ErrorBody,
+    { provide: UserLoader, useExisting: AccountLoader },
+    AccountLoader,
+    LoadUser,
     AccessStrategy,
     AccessGuard,
     FreshAccessStrategy,
@@ -92,7 +136,20 @@ const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN } = new ConfigurableModule
     { provide: APP_GUARD, useClass: AuthPolicyGuard },
     { provide: APP_FILTER, useClass: ErrorFilter },
   ],
-  // For features; `SpentTokens` because `@FreshAccess({ once: true })` runs in their modules.
-  exports: [Accounts, Clock, SpentTokens, RevocationFeed],
+  // For features. The last six because decorators bring interceptors and pipes that run in the features' modules.
+  exports: [
+    Accounts,
+    Authenticator,
+    Clock,
+    Logins,
+    RevocationFeed,
+    Tokens,
+    AuthOptions,
+    CsrfCheck,
+    LoadUser,
+    SpentTokens,
+    TokenCookies,
+    UserLoader,
+  ],
 })
 export class AuthModule extends ConfigurableModuleClass {}

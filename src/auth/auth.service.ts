@@ -5,18 +5,17 @@ import { Database, type Tx } from '../database/index.js';
 import { type Verdict } from '../sessions/rotation.js';
 import { SessionEnds } from '../sessions/session-ends.js';
 import { type Rotation, type RotationRequest, Sessions } from '../sessions/sessions.repository.js';
-import { type Session } from '../sessions/sessions.table.js';
-import { Clock, toNumericDate } from '../tokens/clock.js';
+import { Clock } from '../tokens/clock.js';
 import { type RefreshClaims } from '../tokens/token-claims.js';
 import { TokenError } from '../tokens/token.errors.js';
-import { TokenIssuer } from '../tokens/token-issuer.js';
 import { PasswordHasher } from '../users/password-hasher.js';
 import { Users } from '../users/users.repository.js';
 import { type User } from '../users/users.table.js';
-import { AuthOptions } from './auth-options.js';
-import { type TokenPairDto } from './dto/token-pair.dto.js';
 import { ApiError } from './errors/api-error.js';
+import { Logins } from './logins.js';
+import { AuthOptions } from './options/auth-options.js';
 import { type Principal } from './principal.js';
+import { type IssuedPair, TokenPairs } from './token-pairs.js';
 
 /** Verdicts on a refresh token that buys nothing, whatever the password. */
 const DEAD: ReadonlySet<Verdict> = new Set(['superseded', 'reuse', 'rolled_back', 'revoked']);
@@ -34,7 +33,8 @@ export class AuthService {
     private readonly sessions: Sessions,
     private readonly ends: SessionEnds,
     private readonly audit: AuditLog,
-    private readonly issuer: TokenIssuer,
+    private readonly logins: Logins,
+    private readonly pairs: TokenPairs,
     private readonly clock: Clock,
     private readonly options: AuthOptions,
   ) {}
@@ -54,65 +54,62 @@ export class AuthService {
   }
 
   /** A new session, and a fresh token pair for it. Every failure looks and takes the same. */
-  async login(username: string, password: string, caller: Caller): Promise<TokenPairDto> {
+  async login(username: string, password: string, caller: Caller): Promise<IssuedPair> {
     const found = await this.users.findByUsername(username);
     const user = await this.prove(found, password, { event: 'authn_login_fail' }, caller);
     const session = await this.db.inTransaction(async (tx) => {
       await this.requireUnchanged(tx, user);
-      const at = this.clock.now();
-      const opened = await this.sessions.open(tx, user.id, caller, at);
-      const who = { actorId: user.id, subjectId: user.id, at };
-      await this.audit.record({ event: 'authn_login_success', ...who, sessionId: opened.id }, caller, tx);
-      for (const sessionId of await this.ends.endOldest(tx, user.id, at)) {
-        await this.audit.record(
-          { event: 'session_ended', cause: 'too_many_sessions', ...who, sessionId },
-          caller,
-          tx,
-        );
-      }
-      return opened;
+      return this.logins.openIn(tx, user, caller, { amr: AMR });
     });
-    return this.tokenPair(session, { fresh: true });
+    return this.pairs.issue(session, user, { fresh: true });
   }
 
   /** The next refresh token of the session, with an access token that is not fresh. */
-  async refresh(token: RefreshClaims, idempotencyKey: string | null, caller: Caller): Promise<TokenPairDto> {
+  async refresh(
+    who: Principal,
+    token: RefreshClaims,
+    idempotencyKey: string | null,
+    caller: Caller,
+  ): Promise<IssuedPair> {
     const request = this.rotationRequest(token, idempotencyKey);
-    const rotation = await this.db.inTransaction(async (tx) => {
+    const [rotation, user] = await this.db.inTransaction(async (tx) => {
       const result = await this.sessions.rotate(tx, request);
-      await this.recordRotation(tx, 'session_renewed', result.outcome, token, caller);
-      return result;
+      await this.recordRotation(tx, 'session_renewed', result.outcome, who, caller);
+      // What the tokens say of the user is what is true in this transaction.
+      return [result, 'session' in result && (await this.users.findById(result.session.user_id, tx))];
     });
     if (!('session' in rotation)) throw refusal(rotation.outcome, token);
-    return this.tokenPair(rotation.session, { fresh: false });
+    if (!user) throw new TokenError('token_revoked', `the account of session ${token.sid} is gone`);
+    return this.pairs.issue(rotation.session, user, { fresh: false });
   }
 
   /** A refresh that proves the password again, and so gives a fresh access token. */
   async reauthenticate(
+    who: Principal,
     token: RefreshClaims,
     password: string,
     idempotencyKey: string | null,
     caller: Caller,
-  ): Promise<TokenPairDto> {
+  ): Promise<IssuedPair> {
     const seen = await this.db.inTransaction(async (tx) => {
       const verdict = await this.sessions.inspect(tx, this.rotationRequest(token, idempotencyKey));
-      if (DEAD.has(verdict)) await this.recordRotation(tx, 'session_renewed', verdict, token, caller);
+      if (DEAD.has(verdict)) await this.recordRotation(tx, 'session_renewed', verdict, who, caller);
       return verdict;
     });
     // Before the password is looked at: a dead token is no oracle for it.
     if (DEAD.has(seen)) throw refusal(seen, token);
 
     const failure = { event: 'authn_reauthentication_fail', sessionId: token.sid } as const;
-    const user = await this.prove(await this.users.findById(token.sub), password, failure, caller);
+    const user = await this.prove(await this.users.findById(who.userId), password, failure, caller);
     const request = { ...this.rotationRequest(token, idempotencyKey), passwordProved: true };
     const rotation = await this.db.inTransaction(async (tx) => {
       await this.requireUnchanged(tx, user);
       const result = await this.sessions.rotate(tx, request);
-      await this.recordRotation(tx, 'authn_reauthentication_success', result.outcome, token, caller);
+      await this.recordRotation(tx, 'authn_reauthentication_success', result.outcome, who, caller);
       return result;
     });
     if (!('session' in rotation)) throw refusal(rotation.outcome, token);
-    return this.tokenPair(rotation.session, { fresh: true });
+    return this.pairs.issue(rotation.session, user, { fresh: true });
   }
 
   /** Ends every other session, and gives this one a fresh token pair. */
@@ -121,7 +118,7 @@ export class AuthService {
     currentPassword: string,
     newPassword: string,
     caller: Caller,
-  ): Promise<TokenPairDto> {
+  ): Promise<IssuedPair> {
     const failure = { event: 'authn_password_change_fail', sessionId } as const;
     const user = await this.prove(await this.users.findById(userId), currentPassword, failure, caller);
     const passwordHash = await this.hasher.hash(newPassword);
@@ -137,7 +134,7 @@ export class AuthService {
       await this.audit.record({ event: 'authn_password_change', ...who }, caller, tx);
       return renewed;
     });
-    return this.tokenPair(session, { fresh: true });
+    return this.pairs.issue(session, user, { fresh: true });
   }
 
   /** What became of a refresh token, as far as anything changed: who presents a dead one leaves no trace to fill a disk. */
@@ -145,10 +142,10 @@ export class AuthService {
     tx: Tx,
     success: 'session_renewed' | 'authn_reauthentication_success',
     outcome: Rotation['outcome'] | Verdict,
-    { sub, sid }: RefreshClaims,
+    { userId, sessionId }: Principal,
     caller: Caller,
   ): Promise<void> {
-    const who = { actorId: sub, subjectId: sub, sessionId: sid, at: this.clock.now(), cause: outcome };
+    const who = { actorId: userId, subjectId: userId, sessionId, at: this.clock.now(), cause: outcome };
     if (outcome === 'rotated' || outcome === 'replayed' || outcome === 'concurrent') {
       await this.audit.record({ event: success, ...who }, caller, tx);
     } else if (outcome === 'reuse') {
@@ -187,31 +184,6 @@ export class AuthService {
   private async requireUnchanged(tx: Tx, user: User): Promise<void> {
     if (!(await this.users.lockIfUnchanged(tx, user)))
       throw invalidCredentials('the password was changed meanwhile');
-  }
-
-  private tokenPair(session: Session, { fresh }: { fresh: boolean }): TokenPairDto {
-    const now = toNumericDate(this.clock.now());
-    const subject = { userId: session.user_id, sessionId: session.id };
-    const access = this.issuer.issueAccess({
-      ...subject,
-      fresh,
-      authTime: session.auth_time,
-      amr: AMR,
-      notAfter: session.expires_at,
-    });
-    const refresh = this.issuer.issueRefresh({
-      ...subject,
-      generation: session.generation,
-      issuedAt: session.rotated_at,
-      expiresAt: session.idle_expires_at,
-    });
-    return {
-      access_token: access.token,
-      token_type: 'Bearer',
-      expires_in: access.expiresAt - now,
-      refresh_token: refresh.token,
-      refresh_expires_in: refresh.expiresAt - now,
-    };
   }
 }
 

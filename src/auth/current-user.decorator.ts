@@ -1,13 +1,27 @@
 import { createParamDecorator, type ExecutionContext } from '@nestjs/common';
 import { requestOf } from './auth-request.js';
+import { type TokenLocation } from './options/auth-options.js';
 import { type Principal, type TokenClaims } from './principal.js';
 
-/** The {@link Principal}; null on a route that let an anonymous request pass. */
+/** The {@link Principal}; null on a route that let an anonymous request pass. With `LoadUser`, the user behind it. */
 export const CurrentUser = createParamDecorator(
-  (_: undefined, context: ExecutionContext): Principal | null => requestOf(context).user ?? null,
+  (_: unknown, context: ExecutionContext): Principal | null => requestOf(context).user ?? null,
 );
 
-/** The verified claims of the token that was shown. */
+/**
+ * The token that was shown and accepted: its verified claims, or with `'header'` its JOSE header, with `'location'`
+ * where it was found. Null on a route that let an anonymous request pass.
+ */
 export const CurrentToken = createParamDecorator(
-  (_: undefined, context: ExecutionContext): TokenClaims | null => requestOf(context).authInfo ?? null,
+  (
+    part: 'claims' | 'header' | 'location' = 'claims',
+    context: ExecutionContext,
+  ): TokenClaims | Record<string, unknown> | TokenLocation | null => {
+    const { authInfo, presented } = requestOf(context);
+    if (!authInfo || !presented) return null;
+    if (part === 'claims') return authInfo;
+    if (part === 'location') return presented.location;
+    const [header = ''] = presented.token.split('.');
+    return JSON.parse(Buffer.from(header, 'base64url').toString()) as Record<string, unknown>;
+  },
 );

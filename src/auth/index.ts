@@ -1,21 +1,39 @@
 /** All that features may import of the auth room. */
-export { Access, OptionalAccess } from './access/access.decorator.js';
+export { Access, type AccessOptions, OptionalAccess } from './access/access.decorator.js';
 export { Accounts } from './accounts.js';
-export { AuthModule } from './auth.module.js';
-export { type AuthOptions } from './auth-options.js';
+export { AuthModule, type AuthModuleExtras } from './auth.module.js';
+export { Authenticator } from './authenticator.js';
+export { ClearsTokens, DeliversTokens } from './cookies/delivers-tokens.decorator.js';
 export { CurrentToken, CurrentUser } from './current-user.decorator.js';
 export { AccountDto } from './dto/account.dto.js';
 export { ApiError, type FieldError, validationFailed } from './errors/api-error.js';
 export { FreshAccess, type FreshAccessOptions } from './fresh-access/fresh-access.decorator.js';
+export {
+  type ErrorAnswer,
+  ErrorBody,
+  RevocationCheck,
+  Subjects,
+  TokenCheck,
+  TokenExtras,
+  UserLoader,
+} from './hooks.js';
 export { IdempotencyKey } from './idempotency-key.decorator.js';
 export { describeProtection } from './policy/openapi-protection.js';
 export { listRoutes, type Route } from './policy/routes.js';
+export { LoadUser } from './load-user.pipe.js';
+export { type AccessTokenOptions, type LoginOptions, Logins } from './logins.js';
+export { AuthOptions, TOKEN_LOCATIONS, type TokenLocation } from './options/auth-options.js';
+export { type AuthModuleOptions, AuthOptionsError } from './options/resolve-options.js';
 export { LowerCased } from './lower-cased.decorator.js';
 export { Public } from './policy/public.decorator.js';
 export { type Principal, type TokenClaims } from './principal.js';
 export { AccessOrRefresh, Refresh } from './refresh/refresh.decorator.js';
+export { type Authentication } from './token-checks.js';
+export { type IssuedPair } from './token-pairs.js';
+export { type DecodedToken, type Inspection, Tokens } from './tokens.js';
 export { createValidationPipe } from './validation.pipe.js';
 export { RequestCaller } from './caller.decorator.js';
 export { type Caller } from '../audit/audit-log.js';
 export { RevocationFeed } from '../sessions/revocation-feed.js';
 export { Clock } from '../tokens/clock.js';
+export { TokenError, type TokenErrorCode } from '../tokens/token.errors.js';

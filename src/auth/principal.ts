@@ -14,9 +14,9 @@ export interface Principal {
 
 export type TokenClaims = AccessClaims | RefreshClaims;
 
-export function toPrincipal(claims: TokenClaims): Principal {
+export function toPrincipal(claims: TokenClaims, userId: string): Principal {
   return {
-    userId: claims.sub,
+    userId,
     sessionId: claims.sid,
     tokenId: claims.jti,
     fresh: claims.type === 'access' && claims.fresh,

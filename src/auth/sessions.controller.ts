@@ -8,10 +8,11 @@ import {
 } from '@nestjs/swagger';
 import { type Caller } from '../audit/audit-log.js';
 import { RequestCaller } from './caller.decorator.js';
-import { CurrentToken, CurrentUser } from './current-user.decorator.js';
+import { ClearsTokens } from './cookies/delivers-tokens.decorator.js';
+import { CurrentUser } from './current-user.decorator.js';
 import { SessionDto, toSessionDto } from './dto/session.dto.js';
 import { FreshAccess } from './fresh-access/fresh-access.decorator.js';
-import { type Principal, type TokenClaims } from './principal.js';
+import { type Principal } from './principal.js';
 import { EndsSession } from './refresh/refresh.decorator.js';
 import { SessionsService } from './sessions.service.js';
 
@@ -21,14 +22,16 @@ export class SessionsController {
   constructor(private readonly sessions: SessionsService) {}
 
   @EndsSession()
+  @ClearsTokens()
   @Post('logout')
   @HttpCode(204)
   @ApiOperation({ summary: 'End the session of the token shown, access or refresh, expired or not' })
   @ApiNoContentResponse()
-  async logout(@CurrentToken() token: TokenClaims, @RequestCaller() caller: Caller): Promise<void> {
-    await this.sessions.logout(token, caller);
+  async logout(@CurrentUser() user: Principal, @RequestCaller() caller: Caller): Promise<void> {
+    await this.sessions.logout(user, caller);
   }
 
+  @ClearsTokens()
   @Post('logout-all')
   @HttpCode(204)
   @ApiOperation({ summary: 'End every session of the user' })

@@ -7,7 +7,7 @@ import { Sessions } from '../sessions/sessions.repository.js';
 import { type Session } from '../sessions/sessions.table.js';
 import { Clock } from '../tokens/clock.js';
 import { ApiError } from './errors/api-error.js';
-import { type Principal, type TokenClaims } from './principal.js';
+import { type Principal } from './principal.js';
 
 /** What one can do about one's sessions. After any of these has answered, no token of the ended sessions works. */
 @Injectable()
@@ -25,11 +25,11 @@ export class SessionsService {
   }
 
   /** Ends the session of the token; ending it again is no error. */
-  async logout({ sid, sub }: TokenClaims, caller: Caller): Promise<void> {
+  async logout({ userId, sessionId }: Principal, caller: Caller): Promise<void> {
     await this.db.inTransaction(async (tx) => {
       const at = this.clock.now();
-      if (!(await this.ends.end(tx, sid, 'logout', at))) return;
-      const who = { actorId: sub, subjectId: sub, sessionId: sid };
+      if (!(await this.ends.end(tx, sessionId, 'logout', at))) return;
+      const who = { actorId: userId, subjectId: userId, sessionId };
       await this.audit.record({ event: 'session_ended', cause: 'logout', at, ...who }, caller, tx);
     });
   }

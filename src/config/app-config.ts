@@ -12,6 +12,7 @@ import {
   type ValidationArguments,
 } from 'class-validator';
 import { formatDuration, parseDuration } from '../tokens/duration.js';
+import { IsDuration } from '../tokens/is-duration.js';
 
 /** A setting that is wrong: says which, and what was expected. Several are reported at once. */
 export class ConfigError extends Error {
@@ -19,35 +20,6 @@ export class ConfigError extends Error {
 
   constructor(readonly problems: { variable: string; problem: string }[]) {
     super(problems.map(({ variable, problem }) => `${variable}: ${problem}`).join('\n'));
-  }
-}
-
-/** A duration such as `15m`, held in milliseconds. */
-function IsDuration({ min = '1s', max = '100w' }: { min?: string; max?: string } = {}): PropertyDecorator {
-  return (target, property) => {
-    Transform(({ value }: { value: unknown }) => (typeof value === 'string' ? durationOrText(value) : value))(
-      target,
-      property,
-    );
-    registerDecorator({
-      name: 'isDuration',
-      target: target.constructor,
-      propertyName: String(property),
-      validator: {
-        validate: (value) =>
-          typeof value === 'number' && value >= parseDuration(min) && value <= parseDuration(max),
-        defaultMessage: () =>
-          `must be a duration from ${min} to ${max}, like 30s, 5m, 1h, 1d, 2w or "2d 3h 15m"`,
-      },
-    });
-  };
-}
-
-function durationOrText(text: string): number | string {
-  try {
-    return parseDuration(text);
-  } catch {
-    return text;
   }
 }
 
@@ -101,6 +73,8 @@ function AreOrigins(): PropertyDecorator {
     });
 }
 
+const LOCATIONS = ['header', 'cookie', 'query', 'body'] as const;
+
 /**
  * The environment, each variable under its own name. Nothing else reads `process.env`. Durations are milliseconds.
  * The initial values are the defaults; an empty variable counts as absent.
@@ -149,10 +123,10 @@ export class AppConfig {
   readonly REVOCATION_MAX_STALENESS: number = parseDuration('60s');
 
   @ToList()
-  @IsIn(['header'], { each: true, message: 'only "header" is supported' })
+  @IsIn(LOCATIONS, { each: true, message: 'must list header, cookie, query or body, separated by commas' })
   @ArrayUnique({ message: 'must name each location once' })
   @ArrayNotEmpty({ message: 'must name at least one location' })
-  readonly TOKEN_LOCATIONS: readonly string[] = ['header'];
+  readonly TOKEN_LOCATIONS: readonly (typeof LOCATIONS)[number][] = ['header'];
 
   @ToList()
   @AreOrigins()

@@ -18,12 +18,23 @@ export interface RotationRequest extends Presented {
   passwordProved?: boolean;
 }
 
+/** How one session is to differ from others. Durations in milliseconds. */
+export interface OpenOptions {
+  /** RFC 8176: how the user proved who they are. */
+  amr: readonly string[];
+  sessionTtl?: number | undefined;
+  accessTtl?: number | undefined;
+}
+
 type Use = Pick<RotationRequest, 'now' | 'passwordProved'>;
 
 /** What became of a rotation; with the row as it now is where the client is to get tokens for it. */
 export type Rotation =
   | { outcome: 'rotated' | 'replayed' | 'concurrent'; session: Session }
   | { outcome: 'key_reused' | 'superseded' | 'reuse' | 'rolled_back' | 'revoked' };
+
+/** RFC 8176. */
+const PASSWORD = 'pwd';
 
 /** The rows of `sessions`. Rotation, revocation and whatever proves a password meet on them, in one transaction. */
 @Injectable()
@@ -34,8 +45,9 @@ export class Sessions {
     private readonly ends: SessionEnds,
   ) {}
 
-  async open(tx: Tx, userId: string, device: Device, now: number): Promise<Session> {
-    const { refreshTtl, sessionTtl, accessTtl } = this.options;
+  async open(tx: Tx, userId: string, device: Device, now: number, own: OpenOptions): Promise<Session> {
+    const { sessionTtl = this.options.sessionTtl, accessTtl = this.options.accessTtl } = own;
+    const { refreshTtl } = this.options;
     return tx
       .insertInto('sessions')
       .values({
@@ -47,6 +59,7 @@ export class Sessions {
         idle_expires_at: now + Math.min(refreshTtl, sessionTtl),
         expires_at: now + sessionTtl,
         auth_time: now,
+        amr: own.amr.join(' '),
         created_at: now,
         last_used_at: now,
         access_until: now + Math.min(accessTtl, sessionTtl),
@@ -116,6 +129,21 @@ export class Sessions {
       .executeTakeFirst();
   }
 
+  /**
+   * Another access token for a session that lives, until `until` (milliseconds) at the latest.
+   * @returns undefined when it has ended
+   */
+  async extendAccess(tx: Tx, id: string, until: number, now: number): Promise<Session | undefined> {
+    return tx
+      .updateTable('sessions')
+      .set((eb) => ({ last_used_at: now, access_until: greatest(eb, 'access_until', until) }))
+      .where('id', '=', id)
+      .where('revoked_at', 'is', null)
+      .where('expires_at', '>', now)
+      .returningAll()
+      .executeTakeFirst();
+  }
+
   /** The conditional UPDATE: the presented generation is live, and becomes the next. */
   private async advance(tx: Tx, request: RotationRequest): Promise<Session | undefined> {
     return this.advanceWhere(tx, request.sessionId, request)
@@ -162,7 +190,7 @@ export class Sessions {
     return {
       last_used_at: now,
       access_until: greatest(eb, 'access_until', now + this.options.accessTtl),
-      ...(passwordProved ? { auth_time: now } : {}),
+      ...(passwordProved ? { auth_time: now, amr: PASSWORD } : {}),
     };
   }
 }

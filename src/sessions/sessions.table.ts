@@ -32,6 +32,8 @@ export interface SessionsTable {
   expires_at: number;
   /** When the password was last proved: login, reauthenticate, password change. */
   auth_time: number;
+  /** RFC 8176: how, separated by spaces. */
+  amr: string;
   created_at: number;
   last_used_at: number;
   /** The latest expiry of any access token issued for the session: until then its end must be remembered. */
@@ -90,6 +92,14 @@ export const sessionsMigrations: Migrations = {
         .addColumn('expires_at', 'bigint', (c) => c.notNull())
         .execute();
       await db.schema.createIndex('spent_tokens_by_expiry').on('spent_tokens').column('expires_at').execute();
+    },
+  },
+  '2026-11-24.2-sessions-amr': {
+    async up(db: Kysely<unknown>) {
+      await db.schema
+        .alterTable('sessions')
+        .addColumn('amr', 'text', (c) => c.notNull().defaultTo('pwd'))
+        .execute();
     },
   },
 };

@@ -13,6 +13,10 @@ interface CommonClaims {
   /** NumericDate, as `exp` and `auth_time`. */
   iat: number;
   exp: number;
+  /** Written on demand; held to wherever it is present. */
+  nbf?: number;
+  /** What the application adds. */
+  [extra: string]: unknown;
 }
 
 /** RFC 9068, without its `client_id`: there are no OAuth clients. */
@@ -47,7 +51,7 @@ const isExactly =
   (value) =>
     value === expected;
 
-const COMMON: Record<keyof CommonClaims, Check> = {
+const COMMON: Record<string, Check> = {
   iss: isText,
   aud: (value) => isText(value) || isTextList(value),
   sub: isText,
@@ -61,7 +65,7 @@ const COMMON: Record<keyof CommonClaims, Check> = {
  * What a token of each kind must say. A missing claim is an error, never a default: a verifier that takes a
  * token without `type` for an access token, or one without `exp` for an endless one, accepts what was never issued.
  */
-const REQUIRED: { [K in TokenKind]: Record<keyof ClaimsOf[K], Check> } = {
+const REQUIRED: { [K in TokenKind]: Record<string, Check> } = {
   access: {
     ...COMMON,
     type: isExactly('access'),
@@ -72,13 +76,25 @@ const REQUIRED: { [K in TokenKind]: Record<keyof ClaimsOf[K], Check> } = {
   refresh: { ...COMMON, type: isExactly('refresh'), gen: isWholeNumber },
 };
 
+/** What a token may say besides; if it does, in this form. */
+const OPTIONAL: Record<string, Check> = { nbf: isWholeNumber };
+
+/** Claims whose meaning is settled here: nothing that the application adds may use their names. */
+export const RESERVED_CLAIMS: ReadonlySet<string> = new Set([
+  ...Object.keys(REQUIRED.access),
+  ...Object.keys(REQUIRED.refresh),
+  ...Object.keys(OPTIONAL),
+]);
+
 /** @throws TokenError `token_invalid` that names the first claim that is absent or of the wrong type */
 export function parseClaims<K extends TokenKind>(kind: K, payload: unknown): ClaimsOf[K] {
   if (typeof payload !== 'object' || payload === null) {
     throw new TokenError('token_invalid', 'the payload is not a JSON object');
   }
-  for (const [name, isValid] of Object.entries<Check>(REQUIRED[kind])) {
-    if (!Object.hasOwn(payload, name) || !isValid((payload as Record<string, unknown>)[name])) {
+  for (const [name, isValid] of Object.entries<Check>({ ...OPTIONAL, ...REQUIRED[kind] })) {
+    const present = Object.hasOwn(payload, name);
+    if (!present && name in OPTIONAL) continue;
+    if (!present || !isValid((payload as Record<string, unknown>)[name])) {
       throw new TokenError(
         'token_invalid',
         `claim "${name}" is missing or malformed for a token of kind ${kind}`,

@@ -9,7 +9,15 @@ import { TokenVerifier } from './token-verifier.js';
 
 const MINUTE = 60_000;
 const ACCESS_TTL = 15 * MINUTE;
-const options = { issuer: 'freshgate', audience: 'api', accessTtl: ACCESS_TTL };
+const options = {
+  issuer: 'freshgate',
+  audience: ['api'],
+  acceptIssuers: [],
+  acceptAudiences: [],
+  accessTtl: ACCESS_TTL,
+  leeway: 0,
+  notBefore: false,
+};
 const clock = new ManualClock();
 const start = clock.now();
 const keys = new KeyRing(generateKeySet());
@@ -17,7 +25,7 @@ const issuer = new TokenIssuer(keys, clock, new JwtService({}), options);
 const verifier = new TokenVerifier(keys, clock, new JwtService({}), options);
 
 const accessGrant = {
-  userId: 'user',
+  subject: 'user',
   sessionId: 'session',
   fresh: true,
   authTime: start - 2 * MINUTE + 999,
@@ -25,7 +33,7 @@ const accessGrant = {
   notAfter: start + 60 * MINUTE,
 };
 const refreshGrant = {
-  userId: 'user',
+  subject: 'user',
   sessionId: 'session',
   generation: 3,
   issuedAt: start - MINUTE + 999,

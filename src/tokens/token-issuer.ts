@@ -3,12 +3,19 @@ import { JwtService } from '@nestjs/jwt';
 import { v7 as uuidv7 } from 'uuid';
 import { Clock, toNumericDate } from './clock.js';
 import { KeyRing } from './key-ring.js';
-import { type AccessClaims, type ClaimsOf, type RefreshClaims, type TokenKind } from './token-claims.js';
+import { RESERVED_CLAIMS, type TokenKind } from './token-claims.js';
 import { TokenOptions } from './token-options.js';
 import { TYP_OF } from './token-verifier.js';
 
-export interface AccessGrant {
-  userId: string;
+/** What the application adds to a token, beside what it says anyway. */
+export interface Extras {
+  claims?: Readonly<Record<string, unknown>>;
+  headers?: Readonly<Record<string, unknown>>;
+}
+
+export interface AccessGrant extends Extras {
+  /** The `sub`. */
+  subject: string;
   sessionId: string;
   fresh: boolean;
   /** Milliseconds, as every time here. */
@@ -17,10 +24,12 @@ export interface AccessGrant {
   amr: string[];
   /** The session's end, past which no token of it lives. */
   notAfter: number;
+  /** The token's life, instead of the one that is configured. */
+  ttl?: number;
 }
 
-export interface RefreshGrant {
-  userId: string;
+export interface RefreshGrant extends Extras {
+  subject: string;
   sessionId: string;
   generation: number;
   /** When this generation was made: a replay of it gets the same `iat`, `exp` and `jti` again. */
@@ -34,6 +43,11 @@ export interface IssuedToken {
   expiresAt: number;
 }
 
+/** JOSE members that say how a token is to be read; what RFC 7515 §4.1 names must never come from elsewhere. */
+const RESERVED_HEADERS: ReadonlySet<string> = new Set(
+  'alg kid typ cty crit b64 jku jwk x5u x5c x5t x5t#S256 enc zip'.split(' '),
+);
+
 /** Signs tokens. Keys are passed explicitly: given none, `JwtService` would fall back to the module's secret. */
 @Injectable()
 export class TokenIssuer {
@@ -45,13 +59,15 @@ export class TokenIssuer {
   ) {}
 
   issueAccess(grant: AccessGrant): IssuedToken {
+    const { notAfter, ttl = this.options.accessTtl } = grant;
+    // Zero would be a token that is dead on arrival; elsewhere it has meant one that never dies.
+    if (!(ttl >= 1000))
+      throw new RangeError(`the life of an access token must be 1s or longer, not ${ttl} ms`);
     const now = this.clock.now();
-    return this.sign<AccessClaims>('access', {
-      sub: grant.userId,
-      sid: grant.sessionId,
+    return this.sign('access', grant, {
       jti: uuidv7(),
       iat: toNumericDate(now),
-      exp: toNumericDate(this.accessExpiry(grant.notAfter, now)),
+      exp: toNumericDate(Math.min(now + ttl, notAfter)),
       fresh: grant.fresh,
       auth_time: toNumericDate(grant.authTime),
       amr: grant.amr,
@@ -59,9 +75,7 @@ export class TokenIssuer {
   }
 
   issueRefresh(grant: RefreshGrant): IssuedToken {
-    return this.sign<RefreshClaims>('refresh', {
-      sub: grant.userId,
-      sid: grant.sessionId,
+    return this.sign('refresh', grant, {
       gen: grant.generation,
       // Derived, so that every replay of a generation is the same token: the session and the counter name it.
       jti: `${grant.sessionId}.${grant.generation}`,
@@ -70,21 +84,41 @@ export class TokenIssuer {
     });
   }
 
-  /** When an access token issued at `now` for a session that ends at `notAfter` expires (all milliseconds). */
-  accessExpiry(notAfter: number, now: number): number {
-    return Math.min(now + this.options.accessTtl, notAfter);
-  }
-
-  private sign<C extends ClaimsOf[TokenKind]>(
-    kind: C['type'],
-    claims: Omit<C, 'iss' | 'aud' | 'type'> & { exp: number },
+  private sign(
+    kind: TokenKind,
+    { subject, sessionId, claims: extraClaims = {}, headers = {} }: AccessGrant | RefreshGrant,
+    claims: { iat: number; exp: number; [claim: string]: unknown },
   ): IssuedToken {
+    // Said when the token is made: refused when it is used, it would be found much later, and by somebody else.
+    if (typeof subject !== 'string' || subject === '') {
+      throw new TypeError(
+        `the subject of a token must be a text that is not empty, not ${JSON.stringify(subject)}`,
+      );
+    }
+    refuseReserved('claim', extraClaims, RESERVED_CLAIMS);
+    refuseReserved('header', headers, RESERVED_HEADERS);
     const { kid, alg, signWith } = this.keys.signingKey(kind);
-    const { issuer, audience } = this.options;
+    const { issuer, audience, notBefore } = this.options;
     const token = this.jwt.sign(
-      { iss: issuer, aud: audience, type: kind, ...claims },
-      { privateKey: signWith, algorithm: alg, header: { alg, kid, typ: TYP_OF[kind] } },
+      {
+        ...extraClaims,
+        iss: issuer,
+        aud: audience.length === 1 ? audience[0] : audience,
+        type: kind,
+        sub: subject,
+        sid: sessionId,
+        ...(notBefore ? { nbf: claims.iat } : {}),
+        ...claims,
+      },
+      { privateKey: signWith, algorithm: alg, header: { ...headers, alg, kid, typ: TYP_OF[kind] } },
     );
     return { token, expiresAt: claims.exp };
   }
+}
+
+/** A claim that could be overwritten would decide nothing: `fresh`, `exp` and `type` are what the guards go by. */
+function refuseReserved(what: string, extras: object, reserved: ReadonlySet<string>): void {
+  const name = Object.keys(extras).find((key) => reserved.has(key));
+  if (name !== undefined)
+    throw new TypeError(`the ${what} "${name}" is reserved; choose another name for it`);
 }

@@ -16,7 +16,15 @@ const KINDS = ['access', 'refresh'] as const;
 const ALGORITHMS = 'HS256 HS384 HS512 RS256 PS256 ES256 ES384 ES512 EdDSA es256 hs256'.split(' ');
 const BASE64URL = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_';
 const TTL = 900;
-const options = { issuer: 'https://auth.example', audience: 'freshgate-api', accessTtl: TTL * 1000 };
+const options = {
+  issuer: 'https://auth.example',
+  audience: ['freshgate-api'],
+  acceptIssuers: [],
+  acceptAudiences: [],
+  accessTtl: TTL * 1000,
+  leeway: 0,
+  notBefore: false,
+};
 const set = generateKeySet();
 const keys = new KeyRing(set);
 const accessKey = keys.signingKey('access');
@@ -90,7 +98,7 @@ function outcome(kind: TokenKind, token: string, evenExpired = false): string {
 
 const issue = (kind: TokenKind) => {
   const now = clock.now();
-  const subject = { userId: 'user', sessionId: 'session' };
+  const subject = { subject: 'user', sessionId: 'session' };
   return kind === 'access'
     ? issuer.issueAccess({ ...subject, fresh: true, authTime: now, amr: ['pwd'], notAfter: now + 9e9 }).token
     : issuer.issueRefresh({ ...subject, generation: 0, issuedAt: now, expiresAt: now + TTL * 1000 }).token;
@@ -280,8 +288,8 @@ describe.each(KINDS)('verify, for a token of kind %s', (kind) => {
     ['empty', ''],
     ['another', 'other-api'],
     ['ours and a slash', `${options.audience}/`],
-    ['ours in capitals', options.audience.toUpperCase()],
-    ['the beginning of ours', options.audience.slice(0, -1)],
+    ['ours in capitals', options.audience[0]!.toUpperCase()],
+    ['the beginning of ours', options.audience[0]!.slice(0, -1)],
     ['ours and more', `${options.audience}-2`],
     ['a list without ours', ['other-api', `${options.audience}/`]],
     ['an empty list', []],
@@ -291,7 +299,9 @@ describe.each(KINDS)('verify, for a token of kind %s', (kind) => {
   });
 
   it('takes an audience of several, if ours is among them', () => {
-    expect(outcome(kind, forge(kind, { claims: { aud: ['other-api', options.audience] } }))).toBe('verified');
+    expect(outcome(kind, forge(kind, { claims: { aud: ['other-api', ...options.audience] } }))).toBe(
+      'verified',
+    );
   });
 
   it('refuses a token of ours that lacks a claim of its kind, be it also expired', () => {

@@ -29,8 +29,8 @@ export class TokenVerifier {
   /** For jsonwebtoken, as passport-jwt and @nestjs/jwt call it. */
   readonly libraryOptions: VerifyOptions & {
     complete: true;
-    issuer: string;
-    audience: string;
+    issuer: string[];
+    audience: [string, ...string[]];
     algorithms: Algorithm[];
   };
 
@@ -38,12 +38,13 @@ export class TokenVerifier {
     private readonly keys: KeyRing,
     private readonly clock: Clock,
     private readonly jwt: JwtService,
-    options: TokenOptions,
+    private readonly options: TokenOptions,
   ) {
+    const [audience = '', ...others] = [...options.audience, ...options.acceptAudiences];
     this.libraryOptions = {
       algorithms: keys.algorithms,
-      issuer: options.issuer,
-      audience: options.audience,
+      issuer: [options.issuer, ...options.acceptIssuers],
+      audience: [audience, ...others],
       // Expiry is checked in `read`, by our clock; the library would let a token without `exp` live for ever.
       ignoreExpiration: true,
       ignoreNotBefore: true,
@@ -53,14 +54,17 @@ export class TokenVerifier {
 
   /** Verifies a token without a request. @throws TokenError */
   verify<K extends TokenKind>(kind: K, token: string, options?: ReadOptions): ClaimsOf[K] {
+    return this.read(kind, this.verifySignature(token), options);
+  }
+
+  /** The library's part of it: what a strategy has when it is asked to validate. @throws TokenError */
+  verifySignature(token: string): Jwt {
     const publicKey = this.keyFor(token).verifyWith as unknown as Buffer;
-    let verified: Jwt;
     try {
-      verified = this.jwt.verify<Jwt>(token, { ...this.libraryOptions, publicKey });
+      return this.jwt.verify<Jwt>(token, { ...this.libraryOptions, publicKey });
     } catch (error) {
       throw toTokenError(error);
     }
-    return this.read(kind, verified, options);
   }
 
   /**
@@ -88,7 +92,12 @@ export class TokenVerifier {
     const key = this.keys.find(String(verified.header.kid));
     if (!key) throw new TokenError('token_invalid', 'the key of the token has been retired');
     const claims = parseClaims(key.kind, verified.payload);
-    if (!options.evenExpired && claims.exp <= toNumericDate(this.clock.now())) {
+    const now = toNumericDate(this.clock.now());
+    const leeway = toNumericDate(this.options.leeway);
+    if (claims.nbf !== undefined && claims.nbf - leeway > now) {
+      throw new TokenError('token_invalid', `not valid before ${claims.nbf}`);
+    }
+    if (!options.evenExpired && claims.exp + leeway <= now) {
       throw new TokenError('token_expired', `expired at ${claims.exp}`);
     }
     if (claims.type !== kind)

@@ -15,7 +15,7 @@ const RULES: Record<string, string[]> = {
   sessions: ['database/index'],
   audit: ['database/index'],
   auth: ['users/*', 'sessions/*', 'audit/*', 'tokens/*', 'database/index'],
-  config: ['tokens/duration'],
+  config: ['tokens/duration', 'tokens/is-duration'],
   features: ['auth/index', 'database/index', 'config/app-config'],
   health: ['auth/index', 'database/index'],
 };

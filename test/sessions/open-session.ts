@@ -15,9 +15,9 @@ export async function openSession(api: TestApp, userId: string): Promise<OpenSes
   const device = { ip: '192.0.2.7', userAgent: 'opened by a test' };
   const session = await api
     .get(Database)
-    .inTransaction((tx) => api.get(Sessions).open(tx, userId, device, now));
+    .inTransaction((tx) => api.get(Sessions).open(tx, userId, device, now, { amr: ['pwd'] }));
   const issuer = api.get(TokenIssuer);
-  const subject = { userId, sessionId: session.id };
+  const subject = { subject: userId, sessionId: session.id };
   const access = issuer.issueAccess({
     ...subject,
     fresh: true,

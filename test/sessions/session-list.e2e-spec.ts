@@ -256,6 +256,7 @@ describeEachEngine('the purge of sessions', (engine) => {
     return {
       id: randomUUID(),
       user_id: userId,
+      amr: 'pwd',
       generation: 0,
       rotated_at: now,
       rotation_key_hash: null,

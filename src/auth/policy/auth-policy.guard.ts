@@ -1,48 +1,72 @@
 import { type CanActivate, type ExecutionContext, Injectable } from '@nestjs/common';
 import { Reflector } from '@nestjs/core';
-import { AccessGuard } from '../access/access.guard.js';
-import { requestOf } from '../auth-request.js';
-import { bearerToken } from '../bearer-token.js';
-import { FreshAccessGuard } from '../fresh-access/fresh-access.guard.js';
-import { RefreshGuard } from '../refresh/refresh.guard.js';
+import { TokenError } from '../../tokens/token.errors.js';
 import { TokenVerifier } from '../../tokens/token-verifier.js';
-import { policyOf } from './auth-policy.js';
+import { AccessGuard } from '../access/access.guard.js';
+import { type AuthRequest, requestOf } from '../auth-request.js';
+import { CsrfCheck } from '../cookies/csrf-check.js';
+import { TokenCookies } from '../cookies/token-cookies.js';
+import { FreshAccessGuard } from '../fresh-access/fresh-access.guard.js';
+import { TokenReader } from '../locations/token-reader.js';
+import { RefreshGuard } from '../refresh/refresh.guard.js';
+import { type AuthPolicy, KINDS_OF, policyOf } from './auth-policy.js';
+import { type TokenGuard } from './token.guard.js';
 
 /**
- * The one global guard: reads what the route declares and hands over to the Passport guard for it. One
- * dispatcher, because a global access guard would refuse the refresh token before a `RefreshGuard` saw it.
+ * The one global guard: reads what the route declares, finds the token, and hands over to the Passport guard for
+ * it. One dispatcher, because a global access guard would refuse the refresh token before a `RefreshGuard` saw it.
  */
 @Injectable()
 export class AuthPolicyGuard implements CanActivate {
   constructor(
     private readonly reflector: Reflector,
+    private readonly reader: TokenReader,
     private readonly verifier: TokenVerifier,
+    private readonly csrf: CsrfCheck,
+    private readonly cookies: TokenCookies,
     private readonly access: AccessGuard,
     private readonly freshAccess: FreshAccessGuard,
     private readonly refresh: RefreshGuard,
   ) {}
 
   async canActivate(context: ExecutionContext): Promise<boolean> {
-    if (context.getType() !== 'http') throw new Error('AuthPolicyGuard protects HTTP routes only');
+    if (context.getType() !== 'http') {
+      throw new Error('AuthPolicyGuard protects HTTP routes only; elsewhere ask the Authenticator');
+    }
     const policy = policyOf(this.reflector, context.getHandler(), context.getClass());
     const request = requestOf(context);
     request.authPolicy = policy;
-    switch (policy.level) {
-      case 'public':
-        return true;
-      case 'access':
-        return this.access.canActivate(context);
-      case 'optional-access':
-        return bearerToken(request) === null || this.access.canActivate(context);
-      case 'fresh-access':
-        return this.freshAccess.canActivate(context);
-      case 'refresh':
-        return this.refresh.canActivate(context);
-      case 'access-or-refresh': {
-        const token = bearerToken(request);
-        const kind = token === null ? 'access' : this.verifier.keyFor(token).kind;
-        return kind === 'access' ? this.access.canActivate(context) : this.refresh.canActivate(context);
-      }
+    if (policy.level === 'public') return true;
+    try {
+      return await this.authenticate(context, request, policy);
+    } catch (error) {
+      // Whoever logs out in a browser is to be rid of the cookies, also of those that are worth nothing any more.
+      const logsOut = policy.level === 'access-or-refresh' && policy.evenIfEnded;
+      if (logsOut && error instanceof TokenError) this.cookies.clear(context.switchToHttp().getResponse());
+      throw error;
     }
+  }
+
+  private async authenticate(
+    context: ExecutionContext,
+    request: AuthRequest,
+    policy: Exclude<AuthPolicy, { level: 'public' }>,
+  ): Promise<boolean> {
+    const presented = this.reader.read(request, KINDS_OF[policy.level], policy.locations);
+    if (presented === null) {
+      if (policy.level === 'optional-access') return true;
+      throw new TokenError('token_missing', 'no token where the route looks for one');
+    }
+    request.presented = presented;
+    await this.guardOf(policy, presented.token).canActivate(context);
+    if (presented.location === 'cookie') this.csrf.require(request);
+    return true;
+  }
+
+  private guardOf({ level }: AuthPolicy, token: string): TokenGuard {
+    if (level === 'fresh-access') return this.freshAccess;
+    if (level === 'refresh') return this.refresh;
+    if (level !== 'access-or-refresh') return this.access;
+    return this.verifier.keyFor(token).kind === 'access' ? this.access : this.refresh;
   }
 }

@@ -1,27 +1,47 @@
 import { Reflector } from '@nestjs/core';
+import { type TokenKind } from '../../tokens/token-claims.js';
+import { type TokenLocation } from '../options/auth-options.js';
+
+/** Where a route looks for its token. */
+export interface LocatedPolicy {
+  /** In this order, instead of the application's. */
+  locations?: readonly TokenLocation[];
+}
 
 /** What a route demands. */
 export type AuthPolicy =
   | { level: 'public' }
-  | { level: 'access' }
-  | { level: 'optional-access' }
-  | {
+  | (LocatedPolicy & {
+      level: 'access' | 'optional-access';
+      /** A token of a session that has ended is taken, as long as it has not expired. */
+      skipRevocationCheck?: boolean;
+    })
+  | (LocatedPolicy & {
       level: 'fresh-access';
       /** Milliseconds; without it the application's `FRESH_MAX_AGE`. */
       maxAge?: number;
       /** The token is spent by the first success. */
       once: boolean;
-    }
-  | {
+    })
+  | (LocatedPolicy & {
       level: 'refresh';
       /** The handler itself decides on the session row, in its transaction: the guard reads no row. */
       rotates: boolean;
-    }
-  | {
+    })
+  | (LocatedPolicy & {
       level: 'access-or-refresh';
       /** Also an expired token, or one of a session that has ended: for logout alone. */
       evenIfEnded: boolean;
-    };
+    });
+
+/** Which kinds of token open a route of each level, the more likely first. */
+export const KINDS_OF: Record<Exclude<AuthPolicy['level'], 'public'>, readonly TokenKind[]> = {
+  access: ['access'],
+  'optional-access': ['access'],
+  'fresh-access': ['access'],
+  refresh: ['refresh'],
+  'access-or-refresh': ['access', 'refresh'],
+};
 
 /** A route that declares nothing needs an access token: forgetting a decorator never opens a door. */
 export const DEFAULT_POLICY: AuthPolicy = { level: 'access' };

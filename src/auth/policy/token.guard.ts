@@ -1,9 +1,6 @@
 import { type ExecutionContext } from '@nestjs/common';
 import { AuthGuard } from '@nestjs/passport';
-import { TokenError } from '../../tokens/token.errors.js';
 import { toTokenError } from '../../tokens/token-verifier.js';
-import { requestOf } from '../auth-request.js';
-import { bearerToken } from '../bearer-token.js';
 import { type TokenStrategy } from './token.strategy.js';
 
 /**
@@ -16,8 +13,6 @@ export abstract class TokenGuard extends AuthGuard() {
   }
 
   override async canActivate(context: ExecutionContext): Promise<boolean> {
-    if (bearerToken(requestOf(context)) === null)
-      throw new TokenError('token_missing', 'no bearer token was sent');
     return (await super.canActivate(context)) as boolean;
   }
 

@@ -1,12 +1,12 @@
 import { Strategy, type StrategyOptionsWithRequest } from 'passport-jwt';
 import { type TokenVerifier } from '../../tokens/token-verifier.js';
-import { bearerToken } from '../bearer-token.js';
+import { type AuthRequest } from '../auth-request.js';
 
-/** What the three passport-jwt strategies share: where the token is, and the one set of verification rules. */
+/** What the three passport-jwt strategies share: the token that the guard found, and one set of verification rules. */
 export function strategyOptions(verifier: TokenVerifier): StrategyOptionsWithRequest {
   const { algorithms, issuer, audience, ignoreExpiration, ...jsonWebTokenOptions } = verifier.libraryOptions;
   return {
-    jwtFromRequest: bearerToken,
+    jwtFromRequest: (request: AuthRequest) => request.presented?.token ?? null,
     secretOrKeyProvider: (_request: unknown, token: string, done) => {
       try {
         // A KeyObject: the library takes it, its type definitions do not know it yet.

@@ -1,8 +1,13 @@
 import { describe, expect, it } from '@jest/globals';
 import { type IncomingMessage } from 'node:http';
-import { TokenError } from '../tokens/token.errors.js';
-import { type AuthRequest } from './auth-request.js';
-import { bearerToken } from './bearer-token.js';
+import { TokenError } from '../../tokens/token.errors.js';
+import { type AuthRequest } from '../auth-request.js';
+import { type AuthOptions } from '../options/auth-options.js';
+import { type AuthModuleOptions, resolveOptions } from '../options/resolve-options.js';
+import { TokenReader } from './token-reader.js';
+
+const reader = (locations: AuthModuleOptions['locations'] = {}) =>
+  new TokenReader(resolveOptions({ keys: {} as AuthOptions['keys'], locations }));
 
 /** A request as Node hands it over: the first `Authorization` in `headers`, all of them in the raw list. */
 function request(...values: string[]): AuthRequest {
@@ -19,14 +24,14 @@ const wrapped = ({ headers, rawHeaders }: AuthRequest): AuthRequest => ({
 
 function outcome(given: AuthRequest): string | null {
   try {
-    return bearerToken(given);
+    return reader().read(given, ['access'])?.token ?? null;
   } catch (error) {
     if (error instanceof TokenError) return `${error.code}: ${error.reason}`;
     throw error;
   }
 }
 
-describe('bearerToken', () => {
+describe('the token in the header', () => {
   it.each([
     'Bearer abc.def.ghi',
     'bearer abc.def.ghi',
@@ -79,7 +84,7 @@ describe('bearerToken', () => {
     'Bearer ÀbC',
     'bearer abc bearer',
   ])('refuses "%s", which is not one token', (header) => {
-    expect(outcome(request(header))).toBe('token_invalid: the bearer token is not one word of ASCII');
+    expect(outcome(request(header))).toBe('token_invalid: what is in the header is not one word of ASCII');
   });
 
   it.each([
@@ -90,7 +95,7 @@ describe('bearerToken', () => {
     ['two of another scheme', ['Basic a', 'Basic b']],
     ['an empty one and a token', ['', 'Bearer abc']],
   ])('refuses two Authorization headers, with and without a wrapper: %s', (_, values) => {
-    const refused = 'token_invalid: two Authorization headers';
+    const refused = 'token_invalid: several tokens in the header';
     expect([outcome(request(...values)), outcome(wrapped(request(...values)))]).toEqual([refused, refused]);
   });
 

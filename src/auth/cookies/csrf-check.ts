@@ -1,0 +1,79 @@
+import { Injectable } from '@nestjs/common';
+import { evaluateCrossOriginRequest } from '@nestjs/core/security/cross-origin-protection.js';
+import { type AuthRequest } from '../auth-request.js';
+import { ApiError } from '../errors/api-error.js';
+import { AuthOptions } from '../options/auth-options.js';
+import { CsrfTokens } from './csrf-tokens.js';
+
+/**
+ * Refuses what another site makes a browser send: a browser adds the cookies by itself, whoever wrote the page.
+ * Browsers say where a request comes from (Fetch Metadata, Origin), and pages cannot forge that; a client that
+ * says neither must repeat the CSRF cookie's value in a header. For cookie-borne tokens alone: nothing else is
+ * sent unasked.
+ */
+@Injectable()
+export class CsrfCheck {
+  private readonly trustedOrigins: ReadonlySet<string>;
+  private readonly methods: ReadonlySet<string>;
+
+  constructor(
+    private readonly tokens: CsrfTokens,
+    private readonly options: AuthOptions,
+  ) {
+    this.trustedOrigins = new Set(options.csrf.trustedOrigins);
+    this.methods = new Set(options.csrf.methods.map((method) => method.toUpperCase()));
+  }
+
+  /** For a request whose token came in a cookie and was accepted. @throws ApiError `csrf_failed` */
+  require(request: AuthRequest): void {
+    if (!this.methods.has(request.method ?? '') || this.comesFromSite(request)) return;
+    const { headerName, cookieName } = this.options.csrf;
+    const given = request.headers[headerName.toLowerCase()];
+    if (typeof given === 'string' && this.tokens.isOf(request.authInfo?.sid ?? '', given)) return;
+    throw new ApiError(
+      403,
+      'csrf_failed',
+      `Send the header ${headerName} with the value of the cookie ${cookieName}`,
+      {
+        reason: given === undefined ? `no ${headerName}` : `${headerName} is not that of the session`,
+      },
+    );
+  }
+
+  /**
+   * For a request that will be answered with cookies and needs none: another site must not log a visitor in as
+   * somebody else. What sends no metadata is no browser of this decade, and may.
+   * @throws ApiError `csrf_failed`
+   */
+  requireSite(request: AuthRequest): void {
+    if (this.methods.has(request.method ?? '')) this.comesFromSite(request);
+  }
+
+  /** @returns false when the request does not say @throws ApiError `csrf_failed` when it comes from elsewhere */
+  private comesFromSite({ headers }: AuthRequest): boolean {
+    const { allowed, reason } = evaluateCrossOriginRequest(
+      {
+        // Which methods are looked at is decided before, GET too if the options say so.
+        method: 'POST',
+        secFetchSite: joined(headers['sec-fetch-site']),
+        origin: joined(headers.origin),
+        host: joined(headers[':authority']) ?? headers.host,
+      },
+      { trustedOrigins: this.trustedOrigins },
+    );
+    if (allowed) return reason !== 'no-browser-headers';
+    throw new ApiError(
+      403,
+      'csrf_failed',
+      'Refused: the request was made by a page of another origin, which is not trusted',
+      {
+        reason: `${reason}: Sec-Fetch-Site ${joined(headers['sec-fetch-site'])}, Origin ${headers.origin}`,
+      },
+    );
+  }
+}
+
+/** Repeated headers never equal a value that is trusted. */
+function joined(value: string | string[] | undefined): string | undefined {
+  return Array.isArray(value) ? value.join(', ') : value;
+}

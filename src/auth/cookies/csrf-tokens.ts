@@ -1,0 +1,43 @@
+import { Injectable } from '@nestjs/common';
+import { createHmac, hkdfSync, type KeyObject, timingSafeEqual } from 'node:crypto';
+import { KeyRing, type RingKey } from '../../tokens/key-ring.js';
+
+/**
+ * The value that a page must repeat in a header, to show that it can read the site's cookies: an HMAC of the session
+ * (OWASP: signed double submit). A value from another session, or one that a sub-domain has planted, is worth nothing,
+ * and it stays the same while tokens rotate, so that parallel tabs agree.
+ */
+@Injectable()
+export class CsrfTokens {
+  private readonly derived = new WeakMap<KeyObject, Buffer>();
+
+  constructor(private readonly keys: KeyRing) {}
+
+  of(sessionId: string): string {
+    const key = this.keys.signingKey('refresh');
+    return `${key.kid}.${this.mac(key, sessionId)}`;
+  }
+
+  isOf(sessionId: string, value: string): boolean {
+    const dot = value.lastIndexOf('.');
+    const key = this.keys.find(value.slice(0, Math.max(dot, 0)));
+    if (key?.kind !== 'refresh') return false;
+    const [given, expected] = [Buffer.from(value.slice(dot + 1)), Buffer.from(this.mac(key, sessionId))];
+    return given.length === expected.length && timingSafeEqual(given, expected);
+  }
+
+  private mac(key: RingKey, sessionId: string): string {
+    return createHmac('sha256', this.derive(key)).update(sessionId).digest('base64url');
+  }
+
+  /** A key of its own, derived from the one that signs refresh tokens: neither can be used for the other. */
+  private derive({ signWith }: RingKey): Buffer {
+    const known = this.derived.get(signWith);
+    if (known) return known;
+    const secret =
+      signWith.type === 'secret' ? signWith.export() : signWith.export({ type: 'pkcs8', format: 'der' });
+    const key = Buffer.from(hkdfSync('sha256', secret, '', 'freshgate csrf', 32));
+    this.derived.set(signWith, key);
+    return key;
+  }
+}

@@ -1,0 +1,62 @@
+import {
+  applyDecorators,
+  type CallHandler,
+  type ExecutionContext,
+  Header,
+  Injectable,
+  type NestInterceptor,
+  UseInterceptors,
+} from '@nestjs/common';
+import { map, type Observable, tap } from 'rxjs';
+import { requestOf } from '../auth-request.js';
+import { type TokenPairDto } from '../dto/token-pair.dto.js';
+import { AuthOptions } from '../options/auth-options.js';
+import { type IssuedPair } from '../token-pairs.js';
+import { CsrfCheck } from './csrf-check.js';
+import { TokenCookies } from './token-cookies.js';
+
+/** The token pair goes where the application looks for tokens: into the body, into cookies, or both. */
+@Injectable()
+export class DeliverTokens implements NestInterceptor<IssuedPair, Partial<TokenPairDto>> {
+  constructor(
+    private readonly cookies: TokenCookies,
+    private readonly csrf: CsrfCheck,
+    private readonly options: AuthOptions,
+  ) {}
+
+  intercept(context: ExecutionContext, next: CallHandler<IssuedPair>): Observable<Partial<TokenPairDto>> {
+    if (this.cookies.used) this.csrf.requireSite(requestOf(context));
+    const response: unknown = context.switchToHttp().getResponse();
+    return next.handle().pipe(
+      map(({ sessionId, ...pair }) => {
+        this.cookies.set(response, pair, sessionId);
+        return this.shown(pair);
+      }),
+    );
+  }
+
+  /** What scripts can read, injected ones can steal: with cookies alone, no body holds a token. */
+  private shown({ access_token, refresh_token, ...rest }: TokenPairDto): Partial<TokenPairDto> {
+    const { order } = this.options.locations;
+    const cookiesAlone = order.includes('cookie') && !order.includes('header') && !order.includes('body');
+    return cookiesAlone ? rest : { access_token, refresh_token, ...rest };
+  }
+}
+
+/** After the handler has succeeded, the browser forgets its tokens: for what ends the session that asks. */
+@Injectable()
+export class ClearTokens implements NestInterceptor {
+  constructor(private readonly cookies: TokenCookies) {}
+
+  intercept(context: ExecutionContext, next: CallHandler): Observable<unknown> {
+    const response: unknown = context.switchToHttp().getResponse();
+    return next.handle().pipe(tap(() => this.cookies.clear(response)));
+  }
+}
+
+/** The handler returns an `IssuedPair`; the client gets it as the application's token locations say. */
+export const DeliversTokens = () =>
+  applyDecorators(UseInterceptors(DeliverTokens), Header('Cache-Control', 'no-store'));
+
+/** The handler ends the session that asks; cookies that hold its tokens are cleared. */
+export const ClearsTokens = () => UseInterceptors(ClearTokens);

@@ -1,0 +1,61 @@
+import { Injectable, Logger, type OnModuleInit } from '@nestjs/common';
+import { type CookieSerializeOptions } from '@nestjs/common/interfaces/index.js';
+import { HttpAdapterHost } from '@nestjs/core';
+import { type TokenPairDto } from '../dto/token-pair.dto.js';
+import { AuthOptions } from '../options/auth-options.js';
+import { CsrfTokens } from './csrf-tokens.js';
+
+/** Sets and clears the cookies that hold tokens, where the application looks for tokens in cookies. */
+@Injectable()
+export class TokenCookies implements OnModuleInit {
+  constructor(
+    private readonly host: HttpAdapterHost,
+    private readonly csrf: CsrfTokens,
+    private readonly options: AuthOptions,
+  ) {}
+
+  onModuleInit(): void {
+    if (!this.used || this.options.cookies.secure) return;
+    new Logger('TokenCookies').warn(
+      'cookies.secure is off: token cookies travel over plain HTTP, readable by anybody on the way; for development only',
+    );
+  }
+
+  get used(): boolean {
+    return this.options.locations.order.includes('cookie');
+  }
+
+  set(response: unknown, pair: TokenPairDto, sessionId: string): void {
+    if (!this.used) return;
+    const { cookies, csrf } = this.options;
+    const age = (seconds: number) => (cookies.persistent ? { maxAge: seconds } : {});
+    const set = (name: string, value: string, options: CookieSerializeOptions) =>
+      this.host.httpAdapter.setCookie(response, name, value, options);
+    set(cookies.accessName, pair.access_token, { ...this.access, ...age(pair.expires_in) });
+    set(cookies.refreshName, pair.refresh_token, { ...this.refresh, ...age(pair.refresh_expires_in) });
+    set(csrf.cookieName, this.csrf.of(sessionId), { ...this.readable, ...age(pair.refresh_expires_in) });
+  }
+
+  clear(response: unknown): void {
+    if (!this.used) return;
+    const { cookies, csrf } = this.options;
+    const clear = (name: string, options: CookieSerializeOptions) =>
+      this.host.httpAdapter.clearCookie(response, name, options);
+    clear(cookies.accessName, this.access);
+    clear(cookies.refreshName, this.refresh);
+    clear(csrf.cookieName, this.readable);
+  }
+
+  private get readable(): CookieSerializeOptions {
+    const { secure, sameSite, domain, partitioned } = this.options.cookies;
+    return { secure, sameSite, partitioned, path: '/', ...(domain === undefined ? {} : { domain }) };
+  }
+
+  private get access(): CookieSerializeOptions {
+    return { ...this.readable, httpOnly: true, path: this.options.cookies.accessPath };
+  }
+
+  private get refresh(): CookieSerializeOptions {
+    return { ...this.readable, httpOnly: true, path: this.options.cookies.refreshPath };
+  }
+}

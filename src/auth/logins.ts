@@ -1,0 +1,103 @@
+import { Injectable } from '@nestjs/common';
+import { AuditLog, type Caller } from '../audit/audit-log.js';
+import { Database, type Tx } from '../database/index.js';
+import { SessionEnds } from '../sessions/session-ends.js';
+import { Sessions } from '../sessions/sessions.repository.js';
+import { type Session } from '../sessions/sessions.table.js';
+import { Clock } from '../tokens/clock.js';
+import { parseDuration } from '../tokens/duration.js';
+import { TokenError } from '../tokens/token.errors.js';
+import { type Extras } from '../tokens/token-issuer.js';
+import { Users } from '../users/users.repository.js';
+import { type User } from '../users/users.table.js';
+import { type TokenPairDto } from './dto/token-pair.dto.js';
+import { AuthOptions } from './options/auth-options.js';
+import { type IssuedPair, TokenPairs } from './token-pairs.js';
+
+/** What one call wants different. Durations as text, `'5m'`, or milliseconds. */
+export interface AccessTokenOptions extends Extras {
+  /** The access token's life; never past its session's end. */
+  ttl?: string | number;
+}
+
+export interface LoginOptions extends Extras {
+  /** RFC 8176: how the user proved who they are. Default `['pwd']`. */
+  amr?: readonly string[];
+  /** The life of the first access token. */
+  accessTtl?: string | number;
+  /** The life of the session, and so the longest of any refresh token of it: "remember me", or not. */
+  sessionTtl?: string | number;
+}
+
+/** Opens sessions and issues tokens in them: for `/auth/login`, and for teams that authenticate by other means too. */
+@Injectable()
+export class Logins {
+  constructor(
+    private readonly db: Database,
+    private readonly users: Users,
+    private readonly sessions: Sessions,
+    private readonly ends: SessionEnds,
+    private readonly audit: AuditLog,
+    private readonly pairs: TokenPairs,
+    private readonly clock: Clock,
+    private readonly options: AuthOptions,
+  ) {}
+
+  /**
+   * A fresh token pair in a new session, for a user who has just been authenticated: by a passkey, another provider.
+   * The answer of a route that `@DeliversTokens()`.
+   * @throws RangeError for a lifetime that is none; TokenError `token_revoked` when there is no such user
+   */
+  async open(userId: string, caller: Caller, options: LoginOptions = {}): Promise<IssuedPair> {
+    const user = await this.users.findById(userId);
+    if (!user) throw new TokenError('token_revoked', `account ${userId} does not exist`);
+    const lives = { accessTtl: lifetime(options.accessTtl), sessionTtl: lifetime(options.sessionTtl) };
+    const { amr = ['pwd'] } = options;
+    const session = await this.db.inTransaction(async (tx) => {
+      if (!(await this.users.lockIfUnchanged(tx, user)))
+        throw new TokenError('token_revoked', `account ${userId} changed during the login`);
+      return this.openIn(tx, user, caller, { ...lives, amr });
+    });
+    return this.pairs.issue(session, user, { ...options, fresh: true, accessTtl: lives.accessTtl });
+  }
+
+  /** The session's row, in the transaction that made sure of the user; the oldest beyond the most allowed end. */
+  async openIn(tx: Tx, user: User, caller: Caller, own: Parameters<Sessions['open']>[4]): Promise<Session> {
+    const at = this.clock.now();
+    const session = await this.sessions.open(tx, user.id, caller, at, own);
+    const who = { actorId: user.id, subjectId: user.id, at };
+    await this.audit.record({ event: 'authn_login_success', ...who, sessionId: session.id }, caller, tx);
+    for (const sessionId of await this.ends.endOldest(tx, user.id, at)) {
+      const cause = 'too_many_sessions';
+      await this.audit.record({ event: 'session_ended', cause, ...who, sessionId }, caller, tx);
+    }
+    return session;
+  }
+
+  /**
+   * Another access token in a session that lives, not fresh: for a download, or with claims of its own.
+   * @throws RangeError for a lifetime that is none; TokenError `token_revoked` when the session has ended
+   */
+  async accessToken(
+    sessionId: string,
+    { ttl, ...extras }: AccessTokenOptions = {},
+  ): Promise<Pick<TokenPairDto, 'access_token' | 'token_type' | 'expires_in'>> {
+    const accessTtl = lifetime(ttl) ?? this.options.tokens.accessTtl;
+    const [session, user] = await this.db.inTransaction(async (tx) => {
+      const now = this.clock.now();
+      const extended = await this.sessions.extendAccess(tx, sessionId, now + accessTtl, now);
+      return [extended, extended && (await this.users.findById(extended.user_id, tx))];
+    });
+    if (!session || !user)
+      throw new TokenError('token_revoked', `session ${sessionId} has ended or is unknown`);
+    return this.pairs.issueAccess(session, user, { ...extras, fresh: false, accessTtl });
+  }
+}
+
+/** @throws RangeError for zero and less, which elsewhere have meant a token that never dies */
+function lifetime(given: string | number | undefined): number | undefined {
+  if (given === undefined) return undefined;
+  const milliseconds = typeof given === 'string' ? parseDuration(given) : given;
+  if (Number.isSafeInteger(milliseconds) && milliseconds >= 1000) return milliseconds;
+  throw new RangeError(`a lifetime must be 1s or longer, not ${JSON.stringify(given)}`);
+}

@@ -1,0 +1,121 @@
+import { plainToInstance } from 'class-transformer';
+import { type ValidationError, validateSync } from 'class-validator';
+import { formatDuration } from '../../tokens/duration.js';
+import { AuthOptions } from './auth-options.js';
+
+/** What may be given for an option: durations also as text, lists also as their only member; all may be left out. */
+type Given<T> = T extends readonly (infer Member)[]
+  ? Member | readonly Member[]
+  : T extends number
+    ? number | string
+    : T extends object
+      ? { readonly [K in keyof T]?: Given<T[K]> }
+      : T;
+
+/** The options of `AuthModule.forRoot`: the keys, and whatever is to differ from the defaults. */
+export type AuthModuleOptions = Pick<AuthOptions, 'keys'> & Given<Omit<AuthOptions, 'keys'>>;
+
+/** Options that are wrong or contradict each other: names each, and what was expected. */
+export class AuthOptionsError extends Error {
+  override readonly name = 'AuthOptionsError';
+
+  constructor(readonly problems: { option: string; problem: string }[]) {
+    super(problems.map(({ option, problem }) => `${option}: ${problem}`).join('\n'));
+  }
+}
+
+/** @throws AuthOptionsError */
+export function resolveOptions({ keys, ...given }: AuthModuleOptions): AuthOptions {
+  const options = plainToInstance(AuthOptions, given, { exposeDefaultValues: true });
+  const problems = flatten(validateSync(options, { whitelist: true, forbidNonWhitelisted: true }));
+  // Not validated here: whoever opens the keys says what is wrong with them.
+  if (typeof keys !== 'object' || keys === null) problems.push({ option: 'keys', problem: 'must be given' });
+  if (problems.length > 0) throw new AuthOptionsError(problems);
+  const named = withoutPrefixes(options, given);
+  const contradictions = findContradictions(named, given);
+  if (contradictions.length > 0) throw new AuthOptionsError(contradictions);
+  for (const group of Object.values(named)) Object.freeze(group);
+  return Object.freeze(Object.assign(named, { keys }));
+}
+
+/** `tokens.accessTtl`: the path to each refused option, and why. */
+function flatten(errors: ValidationError[], path = ''): { option: string; problem: string }[] {
+  return errors.flatMap(({ property, constraints = {}, children = [] }) => {
+    const option = path + property;
+    const reason = constraints['whitelistValidation'] ? 'is not an option' : Object.values(constraints)[0];
+    return [...(reason ? [{ option, problem: reason }] : []), ...flatten(children, `${option}.`)];
+  });
+}
+
+/** Browsers refuse `__Host-` without Secure, so plain HTTP drops it from the names that nobody chose. */
+function withoutPrefixes(options: AuthOptions, given: Omit<AuthModuleOptions, 'keys'>): AuthOptions {
+  if (options.cookies.secure) return options;
+  const bare = (name: string) => name.replace(/^__Host-/, '');
+  const { cookies, csrf } = options;
+  return Object.assign(options, {
+    cookies: {
+      ...cookies,
+      accessName: given.cookies?.accessName ?? bare(cookies.accessName),
+      refreshName: given.cookies?.refreshName ?? bare(cookies.refreshName),
+    },
+    csrf: { ...csrf, cookieName: given.csrf?.cookieName ?? bare(csrf.cookieName) },
+  });
+}
+
+function findContradictions(
+  options: AuthOptions,
+  given: Omit<AuthModuleOptions, 'keys'>,
+): { option: string; problem: string }[] {
+  const { tokens, sessions, cookies, csrf, locations } = options;
+  const names = [
+    { option: 'cookies.accessName', name: cookies.accessName, path: cookies.accessPath },
+    { option: 'cookies.refreshName', name: cookies.refreshName, path: cookies.refreshPath },
+    { option: 'csrf.cookieName', name: csrf.cookieName, path: '/' },
+  ];
+  const found: [wrong: boolean, option: string, problem: string][] = [
+    // Only what somebody wrote can contradict: a default that is longer than the session simply ends with it.
+    ...(
+      [
+        ['tokens.accessTtl', given.tokens?.accessTtl, tokens.accessTtl],
+        ['sessions.refreshTtl', given.sessions?.refreshTtl, sessions.refreshTtl],
+      ] as const
+    ).map(([option, chosen, ttl]): [boolean, string, string] => [
+      chosen !== undefined && ttl > sessions.sessionTtl,
+      option,
+      `${formatDuration(ttl)} is longer than sessions.sessionTtl (${formatDuration(sessions.sessionTtl)})`,
+    ]),
+    ...names.flatMap(({ option, name, path }): [boolean, string, string][] => [
+      [
+        /^__Host-/i.test(name) && (path !== '/' || cookies.domain !== undefined || !cookies.secure),
+        option,
+        `browsers refuse ${name} with another path than /, with a domain, or without secure; choose a name without __Host-`,
+      ],
+      [
+        /^__Secure-/i.test(name) && !cookies.secure,
+        option,
+        `browsers refuse ${name} without secure; choose a name without __Secure-`,
+      ],
+      [
+        names.some((other) => other.option !== option && other.name === name),
+        option,
+        `another cookie is named ${name} too`,
+      ],
+    ]),
+    [
+      cookies.sameSite === 'none' && !cookies.secure,
+      'cookies.sameSite',
+      'browsers refuse "none" without cookies.secure',
+    ],
+    [
+      cookies.partitioned && !cookies.secure,
+      'cookies.partitioned',
+      'browsers refuse it without cookies.secure',
+    ],
+    [
+      locations.accessName === locations.refreshName,
+      'locations.refreshName',
+      'must differ from locations.accessName: a token says by its name which kind it is',
+    ],
+  ];
+  return found.filter(([wrong]) => wrong).map(([, option, problem]) => ({ option, problem }));
+}

@@ -1,0 +1,60 @@
+import { Injectable } from '@nestjs/common';
+import { decode, type Jwt } from 'jsonwebtoken';
+import { TokenError, type TokenErrorCode } from '../tokens/token.errors.js';
+import { TokenVerifier } from '../tokens/token-verifier.js';
+import { Authenticator } from './authenticator.js';
+import { type Principal, type TokenClaims } from './principal.js';
+
+export interface DecodedToken {
+  header: Readonly<Record<string, unknown>>;
+  claims: Readonly<Record<string, unknown>>;
+}
+
+/** What is known of a token; after RFC 7662 §2.2. */
+export type Inspection =
+  | { active: true; claims: TokenClaims; principal: Principal }
+  | { active: false; errorCode: TokenErrorCode; claims: TokenClaims | null };
+
+/** Looks into tokens without a request. */
+@Injectable()
+export class Tokens {
+  constructor(
+    private readonly verifier: TokenVerifier,
+    private readonly authenticator: Authenticator,
+  ) {}
+
+  /** What a token says, whoever made it: nothing is checked. Null when it is no JWT. */
+  decode(token: string): DecodedToken | null {
+    const decoded = decode(token, { complete: true });
+    if (!decoded || typeof decoded.payload === 'string') return null;
+    return { header: { ...decoded.header }, claims: decoded.payload };
+  }
+
+  /**
+   * The claims of a token that is ours, of either kind, and has not expired unless `evenExpired` says so. Whether its
+   * session lives is not looked at; `inspect` and the `Authenticator` do.
+   * @throws TokenError
+   */
+  verify(token: string, { evenExpired = false }: { evenExpired?: boolean } = {}): TokenClaims {
+    const verified: Jwt = this.verifier.verifySignature(token);
+    return this.verifier.read(this.verifier.keyFor(token).kind, verified, { evenExpired });
+  }
+
+  /** Whether a token would be let in now, by all checks of its kind; never throws for what is wrong with the token. */
+  async inspect(token: string): Promise<Inspection> {
+    try {
+      return { active: true, ...(await this.authenticator.accessOrRefresh(token)) };
+    } catch (error) {
+      if (!(error instanceof TokenError)) throw error;
+      return { active: false, errorCode: error.code, claims: this.claimsIfOurs(token) };
+    }
+  }
+
+  private claimsIfOurs(token: string): TokenClaims | null {
+    try {
+      return this.verify(token, { evenExpired: true });
+    } catch {
+      return null;
+    }
+  }
+}
