@@ -7,9 +7,9 @@ export type ChallengeParameters = Record<string, string | number>;
  * RFC 9110 §11.6.1: every value as a quoted-string. What a quoted-string cannot hold is dropped, `"` and `\` are
  * escaped, so that no text can end the header early or smuggle in a parameter.
  */
-export function bearerChallenge(parameters: ChallengeParameters = {}): string {
+export function bearerChallenge(parameters: ChallengeParameters = {}, scheme = 'Bearer'): string {
   const quoted = Object.entries(parameters).map(([name, value]) => `${name}=${quote(String(value))}`);
-  return ['Bearer', quoted.join(', ')].filter(Boolean).join(' ');
+  return [scheme, quoted.join(', ')].filter(Boolean).join(' ');
 }
 
 function quote(value: string): string {
@@ -28,13 +28,12 @@ export const TOKEN_MESSAGES: Record<TokenErrorCode, string> = {
 };
 
 /** RFC 6750 §3.1: no error parameter where no token was sent. RFC 9470 §3: what the step-up must satisfy. */
-export function tokenChallenge(code: TokenErrorCode, maxAgeSeconds?: number): string {
-  if (code === 'token_missing') return bearerChallenge();
+export function tokenChallenge(code: TokenErrorCode, maxAgeSeconds?: number, scheme?: string): string {
+  if (code === 'token_missing') return bearerChallenge({}, scheme);
   const description = { error_description: TOKEN_MESSAGES[code] };
-  if (code !== 'fresh_token_required') return bearerChallenge({ error: 'invalid_token', ...description });
-  return bearerChallenge({
-    error: 'insufficient_user_authentication',
-    ...description,
-    ...(maxAgeSeconds === undefined ? {} : { max_age: maxAgeSeconds }),
-  });
+  if (code !== 'fresh_token_required') {
+    return bearerChallenge({ error: 'invalid_token', ...description }, scheme);
+  }
+  const maxAge: ChallengeParameters = maxAgeSeconds === undefined ? {} : { max_age: maxAgeSeconds };
+  return bearerChallenge({ error: 'insufficient_user_authentication', ...description, ...maxAge }, scheme);
 }

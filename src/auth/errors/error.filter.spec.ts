@@ -13,6 +13,9 @@ import { type AbstractHttpAdapter, HttpAdapterHost } from '@nestjs/core';
 import { ExecutionContextHost } from '@nestjs/core/helpers/execution-context-host.js';
 import { DatabaseUnavailableError } from '../../database/index.js';
 import { TokenError, type TokenErrorCode } from '../../tokens/token.errors.js';
+import { ErrorBody } from '../hooks.js';
+import { type AuthOptions } from '../options/auth-options.js';
+import { resolveOptions } from '../options/resolve-options.js';
 import { ApiError, validationFailed } from './api-error.js';
 import { TOKEN_MESSAGES } from './challenge.js';
 import { ErrorFilter, statusOf } from './error.filter.js';
@@ -39,6 +42,7 @@ class Recorder {
   }
 }
 
+const options = resolveOptions({ keys: {} as AuthOptions['keys'] });
 let log: string[];
 const at = (level: string) => (line: unknown) => void log.push(`${level} ${String(line)}`);
 beforeEach(() => {
@@ -47,11 +51,15 @@ beforeEach(() => {
 });
 afterAll(() => Logger.overrideLogger(true));
 
-function answer(exception: unknown, recorder = new Recorder()): Recorder {
+function answer(
+  exception: unknown,
+  recorder = new Recorder(),
+  errorBody: ErrorBody = new ErrorBody(),
+): Recorder {
   const adapterHost = new HttpAdapterHost();
   adapterHost.httpAdapter = recorder as unknown as AbstractHttpAdapter;
   const request = { id: 'request-1', method: 'POST', url: '/auth/login?token=secret' };
-  new ErrorFilter(adapterHost).catch(exception, new ExecutionContextHost([request, {}]));
+  new ErrorFilter(adapterHost, errorBody, options).catch(exception, new ExecutionContextHost([request, {}]));
   return recorder;
 }
 

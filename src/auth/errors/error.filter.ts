@@ -3,6 +3,9 @@ import { HttpAdapterHost } from '@nestjs/core';
 import { STATUS_CODES } from 'node:http';
 import { DatabaseUnavailableError } from '../../database/index.js';
 import { TokenError } from '../../tokens/token.errors.js';
+import { type AuthRequest } from '../auth-request.js';
+import { type ErrorAnswer, ErrorBody } from '../hooks.js';
+import { AuthOptions } from '../options/auth-options.js';
 import { ApiError } from './api-error.js';
 import { bearerChallenge, TOKEN_MESSAGES, tokenChallenge } from './challenge.js';
 
@@ -34,24 +37,43 @@ interface Answer {
 export class ErrorFilter implements ExceptionFilter {
   private readonly logger = new Logger('Errors');
 
-  constructor(private readonly host: HttpAdapterHost) {}
+  constructor(
+    private readonly host: HttpAdapterHost,
+    private readonly errorBody: ErrorBody,
+    private readonly options: AuthOptions,
+  ) {}
 
   catch(exception: unknown, host: ArgumentsHost): void {
     const { httpAdapter } = this.host;
-    const request = host.switchToHttp().getRequest<LoggedRequest>();
+    const request = host.switchToHttp().getRequest<AuthRequest>();
     const response: unknown = host.switchToHttp().getResponse();
-    const answer = toAnswer(exception);
+    // A client that is to use another scheme must be told so; a bare token has none, and is a bearer's all the same.
+    const answer = toAnswer(exception, this.options.locations.headerScheme || undefined);
     this.log(exception, answer, request);
-    if (httpAdapter.isHeadersSent(response)) {
-      httpAdapter.end(response);
-      return;
+    const send = (body: unknown): void => {
+      if (httpAdapter.isHeadersSent(response)) {
+        httpAdapter.end(response);
+        return;
+      }
+      for (const [name, value] of Object.entries(answer.headers))
+        httpAdapter.setHeader(response, name, value);
+      httpAdapter.reply(response, body, answer.status);
+    };
+    const failed = (error: unknown): void => {
+      this.logger.error('the ErrorBody of the application failed', error);
+      send(answer.body);
+    };
+    try {
+      const body = isErrorAnswer(answer.body) ? this.errorBody.render(answer.body, request) : answer.body;
+      if (body instanceof Promise) void body.then(send, failed);
+      else send(body);
+    } catch (error) {
+      failed(error);
     }
-    for (const [name, value] of Object.entries(answer.headers)) httpAdapter.setHeader(response, name, value);
-    httpAdapter.reply(response, answer.body, answer.status);
   }
 
   /** The true reason, under the request id that the client has too. */
-  private log(exception: unknown, { status, body }: Answer, request: LoggedRequest): void {
+  private log(exception: unknown, { status, body }: Answer, request: AuthRequest): void {
     const { errorCode = 'not_ready' } = body as { errorCode?: string };
     const path = request.url?.split('?')[0];
     const line = `${status} ${errorCode} ${request.method} ${path} [${request.id}]: ${reasonOf(exception)}`;
@@ -62,10 +84,9 @@ export class ErrorFilter implements ExceptionFilter {
   }
 }
 
-interface LoggedRequest {
-  id?: string;
-  method?: string;
-  url?: string;
+/** Unlike a health report, which is answered with 503 as well. */
+function isErrorAnswer(body: unknown): body is ErrorAnswer {
+  return typeof body === 'object' && body !== null && 'errorCode' in body;
 }
 
 function reasonOf(exception: unknown): string {
@@ -74,9 +95,9 @@ function reasonOf(exception: unknown): string {
   return exception instanceof Error ? exception.message : String(exception);
 }
 
-function toAnswer(exception: unknown): Answer {
-  if (exception instanceof TokenError) return answerToken(exception);
-  if (exception instanceof HttpException) return answerHttp(exception);
+function toAnswer(exception: unknown, scheme?: string): Answer {
+  if (exception instanceof TokenError) return answerToken(exception, scheme);
+  if (exception instanceof HttpException) return answerHttp(exception, scheme);
   if (exception instanceof DatabaseUnavailableError) {
     const message = 'The database cannot be reached; try again shortly';
     return answerHttp(new ApiError(503, 'database_unavailable', message));
@@ -86,16 +107,16 @@ function toAnswer(exception: unknown): Answer {
   return answerHttp(new ApiError(500, 'internal_error', 'Internal server error'));
 }
 
-function answerToken({ code, maxAge }: TokenError): Answer {
+function answerToken({ code, maxAge }: TokenError, scheme?: string): Answer {
   const seconds = maxAge === undefined ? undefined : Math.floor(maxAge / 1000);
   return {
     status: 401,
     body: { statusCode: 401, error: STATUS_CODES[401], message: TOKEN_MESSAGES[code], errorCode: code },
-    headers: { 'WWW-Authenticate': tokenChallenge(code, seconds) },
+    headers: { 'WWW-Authenticate': tokenChallenge(code, seconds, scheme) },
   };
 }
 
-function answerHttp(exception: HttpException): Answer {
+function answerHttp(exception: HttpException, scheme?: string): Answer {
   const status = exception.getStatus();
   const retryAfter = (exception instanceof ApiError ? exception.retryAfter : undefined) ?? RETRY_AFTER;
   return {
@@ -103,7 +124,7 @@ function answerHttp(exception: HttpException): Answer {
     body: bodyOf(exception, status),
     headers: {
       // RFC 9110 §15.5.2: a 401 without a challenge is malformed.
-      ...(status === 401 ? { 'WWW-Authenticate': bearerChallenge() } : {}),
+      ...(status === 401 ? { 'WWW-Authenticate': bearerChallenge({}, scheme) } : {}),
       ...(status === 429 || status === 503 ? { 'Retry-After': String(retryAfter) } : {}),
     },
   };
