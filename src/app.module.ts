@@ -1,5 +1,5 @@
 import { type DynamicModule, Module } from '@nestjs/common';
-import { AuthModule, type AuthModuleOptions } from './auth/index.js';
+import { AuthModule, type AuthModuleExtras, type AuthModuleOptions } from './auth/index.js';
 import { AppConfig, ConfigError } from './config/app-config.js';
 import { ConfigModule } from './config/config.module.js';
 import { DatabaseModule, DatabaseUrlError, openDatabase } from './database/index.js';
@@ -12,8 +12,10 @@ import { KeyRingError } from './tokens/key-ring.js';
 @Module({})
 export class AppModule {
   /** @throws DatabaseUrlError, KeyRingError when what the configuration names cannot be opened */
-  static forRoot(config: AppConfig): DynamicModule {
-    const auth = authOptions(config);
+  static forRoot(
+    config: AppConfig,
+    auth: AuthModuleOptions & AuthModuleExtras = authOptions(config),
+  ): DynamicModule {
     return {
       module: AppModule,
       imports: [
@@ -27,6 +29,7 @@ export class AppModule {
   }
 }
 
+/** What the environment says of authentication; a team adds what has no variable, and its hooks, here. */
 export function authOptions(config: AppConfig): AuthModuleOptions {
   const create = config.NODE_ENV !== 'production';
   return {

@@ -1,5 +1,4 @@
-import { type NestApplicationOptions } from '@nestjs/common';
-import { type NestFastifyApplication } from '@nestjs/platform-fastify';
+import { type INestApplication, type NestApplicationOptions } from '@nestjs/common';
 import { createValidationPipe } from './auth/index.js';
 import { type AppConfig } from './config/app-config.js';
 import { setupOpenApi } from './openapi.js';
@@ -14,7 +13,7 @@ export const APP_OPTIONS: NestApplicationOptions = {
 };
 
 /** Everything between the modules and the socket; the tests' applications go through it too. */
-export function configureApp(app: NestFastifyApplication, config: AppConfig): NestFastifyApplication {
+export function configureApp<App extends INestApplication>(app: App, config: AppConfig): App {
   app.useSecurityHeaders();
   if (config.CORS_ORIGINS.length > 0) {
     app.enableCors({

@@ -1,13 +1,13 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { type TokenPairDto } from '../../src/auth/dto/token-pair.dto.js';
 import { createTestApp, type TestApp, type TestLogin } from '../support/create-test-app.js';
-import { describeEachEngine } from '../support/engines.js';
+import { describeEachStack } from '../support/adapters.js';
 import { expectError } from '../support/expect-error.js';
 
-describeEachEngine('the end of a session', (engine) => {
+describeEachStack('the end of a session', (stack) => {
   let api: TestApp;
   beforeAll(async () => {
-    api = await createTestApp({ engine });
+    api = await createTestApp({ ...stack });
   });
   afterAll(() => api.close());
 

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/glo
 import { IsInt } from 'class-validator';
 import { Access, ApiError, CurrentUser, FreshAccess, type Principal } from '../../src/auth/index.js';
 import { createTestApp, type TestApp, type TestLogin } from '../support/create-test-app.js';
-import { describeEachEngine } from '../support/engines.js';
+import { describeEachStack } from '../support/adapters.js';
 import { expectError, expectStepUp } from '../support/expect-error.js';
 
 class ActDto {
@@ -72,11 +72,11 @@ class FreshClassController {
   }
 }
 
-describeEachEngine('fresh access', (engine) => {
+describeEachStack('fresh access', (stack) => {
   let api: TestApp;
   let login: TestLogin;
   beforeAll(async () => {
-    api = await createTestApp({ engine, controllers: [TeamController, FreshClassController] });
+    api = await createTestApp({ ...stack, controllers: [TeamController, FreshClassController] });
   });
   beforeEach(async () => {
     login = await api.login();

@@ -2,15 +2,15 @@ import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { decode } from 'jsonwebtoken';
 import { type TokenPairDto } from '../../src/auth/dto/token-pair.dto.js';
 import { createTestApp, type TestApp } from '../support/create-test-app.js';
-import { describeEachEngine } from '../support/engines.js';
+import { describeEachStack } from '../support/adapters.js';
 import { expectError, parseChallenge } from '../support/expect-error.js';
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
 
-describeEachEngine('register and login', (engine) => {
+describeEachStack('register and login', (stack) => {
   let api: TestApp;
   beforeAll(async () => {
-    api = await createTestApp({ engine });
+    api = await createTestApp({ ...stack });
   });
   afterAll(() => api.close());
 

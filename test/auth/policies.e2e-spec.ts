@@ -1,5 +1,5 @@
 import { Controller, Get, Post } from '@nestjs/common';
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import {
   Access,
   AccessOrRefresh,
@@ -11,7 +11,7 @@ import {
   Refresh,
 } from '../../src/auth/index.js';
 import { createTestApp, type TestApp } from '../support/create-test-app.js';
-import { describeEachEngine } from '../support/engines.js';
+import { describeEachAdapter, describeEachStack } from '../support/adapters.js';
 import { expectError, parseChallenge } from '../support/expect-error.js';
 
 @Controller('team')
@@ -71,10 +71,10 @@ class StrictController {
   }
 }
 
-describe('what a route declares', () => {
+describeEachAdapter('what a route declares', (stack) => {
   let api: TestApp;
   beforeAll(async () => {
-    api = await createTestApp({ controllers: [TeamController, OpenController, StrictController] });
+    api = await createTestApp({ ...stack, controllers: [TeamController, OpenController, StrictController] });
   });
   afterAll(() => api.close());
 
@@ -142,10 +142,10 @@ describe('what a route declares', () => {
   });
 });
 
-describeEachEngine('parallel requests', (engine) => {
+describeEachStack('parallel requests', (stack) => {
   let api: TestApp;
   beforeAll(async () => {
-    api = await createTestApp({ engine, controllers: [TeamController] });
+    api = await createTestApp({ ...stack, controllers: [TeamController] });
   });
   afterAll(() => api.close());
 
@@ -163,10 +163,10 @@ describeEachEngine('parallel requests', (engine) => {
   });
 });
 
-describe('two applications in one process', () => {
+describeEachAdapter('two applications in one process', (stack) => {
   it('never take each other’s tokens, whichever was built last', async () => {
-    const first = await createTestApp();
-    const second = await createTestApp();
+    const first = await createTestApp(stack);
+    const second = await createTestApp(stack);
     try {
       const [a, b] = [await first.login(), await second.login()];
       await first.request('GET', '/profile', a.access).expect(200);

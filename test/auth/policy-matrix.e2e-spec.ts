@@ -1,5 +1,6 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { listRoutes, type Route } from '../../src/auth/index.js';
+import { describeEachAdapter } from '../support/adapters.js';
 import { createTestApp, type TestApp } from '../support/create-test-app.js';
 import { expectError, parseChallenge } from '../support/expect-error.js';
 import { type ShownToken, showToken, TOKEN_KINDS } from '../support/token-kinds.js';
@@ -50,11 +51,11 @@ function expectedOutcome({ policy }: Route, shown: ShownToken): Outcome {
 
 const REFUSALS = /^(token_|fresh_token_|refresh_token_|insufficient_role)/;
 
-describe('every route × every kind of token', () => {
+describeEachAdapter('every route × every kind of token', (stack) => {
   let api: TestApp;
   let routes: Route[];
   beforeAll(async () => {
-    api = await createTestApp();
+    api = await createTestApp(stack);
     routes = listRoutes(api.app);
   });
   afterAll(() => api.close());

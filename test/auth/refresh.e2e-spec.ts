@@ -3,15 +3,15 @@ import { decode, type JwtPayload } from 'jsonwebtoken';
 import { type TokenPairDto } from '../../src/auth/dto/token-pair.dto.js';
 import { Database } from '../../src/database/index.js';
 import { createTestApp, type TestApp } from '../support/create-test-app.js';
-import { describeEachEngine } from '../support/engines.js';
+import { describeEachStack } from '../support/adapters.js';
 import { expectError } from '../support/expect-error.js';
 
 const claimsOf = (token: string) => decode(token) as JwtPayload;
 
-describeEachEngine('refresh', (engine) => {
+describeEachStack('refresh', (stack) => {
   let api: TestApp;
   beforeAll(async () => {
-    api = await createTestApp({ engine });
+    api = await createTestApp({ ...stack });
   });
   afterAll(() => api.close());
 
@@ -199,10 +199,10 @@ describeEachEngine('refresh', (engine) => {
   });
 });
 
-describeEachEngine('reauthenticate', (engine) => {
+describeEachStack('reauthenticate', (stack) => {
   let api: TestApp;
   beforeAll(async () => {
-    api = await createTestApp({ engine });
+    api = await createTestApp({ ...stack });
   });
   afterAll(() => api.close());
 

@@ -1,23 +1,24 @@
-import { type ModuleMetadata } from '@nestjs/common';
-import { type NestFastifyApplication } from '@nestjs/platform-fastify';
+import { type INestApplication, type ModuleMetadata } from '@nestjs/common';
 import { Test } from '@nestjs/testing';
 import { randomUUID } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import request from 'supertest';
-import { AppModule } from '../../src/app.module.js';
-import { createAdapter } from '../../src/adapter.js';
+import { AppModule, authOptions } from '../../src/app.module.js';
 import { APP_OPTIONS, configureApp } from '../../src/app.setup.js';
 import { type TokenPairDto } from '../../src/auth/dto/token-pair.dto.js';
+import { type AuthModuleExtras, type AuthModuleOptions } from '../../src/auth/index.js';
 import { loadConfig } from '../../src/config/app-config.js';
 import { type Engine } from '../../src/database/index.js';
 import { Clock } from '../../src/tokens/clock.js';
+import { type AdapterName, createNamedAdapter } from './adapters.js';
 import { createTestDatabase, type TestDatabase } from './engines.js';
 import { ManualClock } from './manual-clock.js';
 
 export interface TestAppOptions {
   engine?: Engine;
+  adapter?: AdapterName;
   /** A database that outlives the application, for restarts and second instances. */
   database?: TestDatabase;
   /** The file of a key ring that outlives the application. */
@@ -25,6 +26,8 @@ export interface TestAppOptions {
   clock?: ManualClock;
   /** Variables over the defaults. */
   env?: Record<string, string>;
+  /** What `AuthModule.forRoot` is given over what the variables say: options, each group by itself, and hooks. */
+  auth?: Partial<AuthModuleOptions> & AuthModuleExtras;
   /** A team's modules and controllers beside ours. */
   imports?: ModuleMetadata['imports'];
   controllers?: ModuleMetadata['controllers'];
@@ -45,13 +48,16 @@ export async function createTestApp(options: TestAppOptions = {}): Promise<TestA
     ...options.env,
   });
   const testing = await Test.createTestingModule({
-    imports: [AppModule.forRoot(config), ...(options.imports ?? [])],
+    imports: [
+      AppModule.forRoot(config, merge(authOptions(config), options.auth ?? {})),
+      ...(options.imports ?? []),
+    ],
     controllers: options.controllers ?? [],
   })
     .overrideProvider(Clock)
     .useValue(clock)
     .compile();
-  const app = testing.createNestApplication<NestFastifyApplication>(createAdapter(), {
+  const app = testing.createNestApplication(createNamedAdapter(options.adapter ?? 'fastify'), {
     ...APP_OPTIONS,
     logger: false,
   });
@@ -63,9 +69,23 @@ export async function createTestApp(options: TestAppOptions = {}): Promise<TestA
   });
 }
 
+/** Groups of options are merged, anything else replaces what was there. */
+function merge<T extends object>(base: T, over: object): T {
+  const merged = { ...base } as Record<string, unknown>;
+  for (const [name, value] of Object.entries(over)) {
+    const known = merged[name];
+    merged[name] = isGroup(known) && isGroup(value) && name !== 'keys' ? { ...known, ...value } : value;
+  }
+  return merged as T;
+}
+
+function isGroup(value: unknown): value is object {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
 export class TestApp {
   constructor(
-    readonly app: NestFastifyApplication,
+    readonly app: INestApplication,
     readonly clock: ManualClock,
     readonly close: () => Promise<void>,
   ) {}
