@@ -12,8 +12,6 @@ export function setupOpenApi(app: INestApplication): void {
         'critical routes demand a fresh one.',
     )
     .setVersion('0.1.0')
-    .addBearerAuth({ type: 'http', scheme: 'bearer', bearerFormat: 'JWT' }, 'access_token')
-    .addBearerAuth({ type: 'http', scheme: 'bearer', bearerFormat: 'JWT' }, 'refresh_token')
     .build();
   const document = () => describeProtection(app, SwaggerModule.createDocument(app, outline));
   SwaggerModule.setup('docs', app, document, {

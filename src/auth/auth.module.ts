@@ -64,7 +64,7 @@ const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN } = new ConfigurableModule
     (definition, { imports = [], providers = [] }) => ({
       ...definition,
       global: true,
-      imports: [...(definition.imports ?? []), ...imports],
+      imports: [...new Set([...(definition.imports ?? []), ...imports])],
       // After the defaults of the same tokens below, which they replace.
       providers: [...(definition.providers ?? []), ...providers],
     }),

@@ -44,6 +44,8 @@ export class ErrorFilter implements ExceptionFilter {
   ) {}
 
   catch(exception: unknown, host: ArgumentsHost): void {
+    // Gateways and resolvers answer in ways of their own.
+    if (host.getType() !== 'http') throw exception;
     const { httpAdapter } = this.host;
     const request = host.switchToHttp().getRequest<AuthRequest>();
     const response: unknown = host.switchToHttp().getResponse();

@@ -30,10 +30,8 @@ export class AuthPolicyGuard implements CanActivate {
   ) {}
 
   async canActivate(context: ExecutionContext): Promise<boolean> {
-    if (context.getType() !== 'http') {
-      throw new Error('AuthPolicyGuard protects HTTP routes only; elsewhere ask the Authenticator');
-    }
     const policy = policyOf(this.reflector, context.getHandler(), context.getClass());
+    if (context.getType() !== 'http') return letThrough(policy, context.getClass().name);
     const request = requestOf(context);
     request.authPolicy = policy;
     if (policy.level === 'public') return true;
@@ -69,4 +67,12 @@ export class AuthPolicyGuard implements CanActivate {
     if (level !== 'access-or-refresh') return this.access;
     return this.verifier.keyFor(token).kind === 'access' ? this.access : this.refresh;
   }
+}
+
+/** A gateway has no request to look at: it says that it is public, and asks the `Authenticator` when it connects. */
+function letThrough({ level }: AuthPolicy, name: string): boolean {
+  if (level === 'public') return true;
+  throw new Error(
+    `${name} is no HTTP controller: declare it @Public() and check its tokens with the Authenticator`,
+  );
 }

@@ -1,6 +1,6 @@
 import { Reflector } from '@nestjs/core';
 import { type TokenKind } from '../../tokens/token-claims.js';
-import { type TokenLocation } from '../options/auth-options.js';
+import { TOKEN_LOCATIONS, type TokenLocation } from '../options/auth-options.js';
 
 /** Where a route looks for its token. */
 export interface LocatedPolicy {
@@ -51,9 +51,14 @@ const Policy = Reflector.createDecorator<AuthPolicy>({ key: 'freshgate:auth-poli
 
 /**
  * Declares the protection of a controller or of one handler; a handler's overrides its class's.
- * @throws Error at load time when one target declares two: which of them holds would depend on their order
+ * @throws Error at load time when one target declares two: which of them holds would depend on their order; and
+ * RangeError for locations in which nothing can be found
  */
 export function declarePolicy(policy: AuthPolicy): ClassDecorator & MethodDecorator {
+  const { locations } = policy.level === 'public' ? {} : policy;
+  if (locations?.length === 0 || locations?.some((location) => !TOKEN_LOCATIONS.includes(location))) {
+    throw new RangeError(`locations must list some of ${TOKEN_LOCATIONS.join(', ')}`);
+  }
   return (target: object, key?: string | symbol, descriptor?: PropertyDescriptor) => {
     const subject = (descriptor?.value as object | undefined) ?? target;
     if (Reflect.hasOwnMetadata(Policy.KEY, subject)) {

@@ -1,6 +1,8 @@
 import { type INestApplication } from '@nestjs/common';
 import { type OpenAPIObject } from '@nestjs/swagger';
-import { type AuthPolicy } from './auth-policy.js';
+import { type TokenKind } from '../../tokens/token-claims.js';
+import { AuthOptions, type TokenLocation } from '../options/auth-options.js';
+import { type AuthPolicy, KINDS_OF } from './auth-policy.js';
 import { listRoutes } from './routes.js';
 
 type Operation = {
@@ -11,29 +13,58 @@ type Operation = {
 
 /** The security of every operation, from the same decorators that the guard reads: the document cannot drift. */
 export function describeProtection(app: INestApplication, document: OpenAPIObject): OpenAPIObject {
+  const options = app.get(AuthOptions, { strict: false });
   for (const { method, path, policy } of listRoutes(app)) {
     const item = document.paths[path.replace(/:(\w+)/g, '{$1}')] as Record<string, Operation> | undefined;
     const operation = item?.[method.toLowerCase()];
     if (!operation) continue;
-    operation.security = securityOf(policy);
+    const { schemes, security } = securityOf(policy, options);
+    operation.security = security;
+    document.components = {
+      ...document.components,
+      securitySchemes: { ...document.components?.securitySchemes, ...schemes },
+    };
     if (policy.level !== 'public') operation.responses['401'] ??= unauthorized(policy);
   }
   return document;
 }
 
-function securityOf({ level }: AuthPolicy): Record<string, string[]>[] {
-  switch (level) {
-    case 'public':
-      return [];
-    case 'access':
-    case 'fresh-access':
-      return [{ access_token: [] }];
-    case 'optional-access':
-      return [{}, { access_token: [] }];
-    case 'refresh':
-      return [{ refresh_token: [] }];
-    case 'access-or-refresh':
-      return [{ access_token: [] }, { refresh_token: [] }];
+type Schemes = NonNullable<OpenAPIObject['components']>['securitySchemes'];
+
+/** Any one of the locations suffices. OpenAPI has no words for a token in a body. */
+function securityOf(policy: AuthPolicy, options: AuthOptions) {
+  const security: Record<string, string[]>[] = policy.level === 'optional-access' ? [{}] : [];
+  const schemes: NonNullable<Schemes> = {};
+  if (policy.level === 'public') return { security, schemes };
+  for (const kind of KINDS_OF[policy.level]) {
+    for (const location of policy.locations ?? options.locations.order) {
+      const scheme = schemeOf(kind, location, options);
+      if (!scheme) continue;
+      const name = location === 'header' ? `${kind}_token` : `${kind}_token_${location}`;
+      schemes[name] = scheme;
+      security.push({ [name]: [] });
+    }
+  }
+  return { security, schemes };
+}
+
+function schemeOf(
+  kind: TokenKind,
+  location: TokenLocation,
+  { locations, cookies }: AuthOptions,
+): NonNullable<Schemes>[string] | undefined {
+  const { headerName, headerScheme } = locations;
+  switch (location) {
+    case 'header':
+      return headerName.toLowerCase() === 'authorization' && headerScheme !== ''
+        ? { type: 'http', scheme: headerScheme.toLowerCase(), bearerFormat: 'JWT' }
+        : { type: 'apiKey', in: 'header', name: headerName };
+    case 'cookie':
+      return { type: 'apiKey', in: 'cookie', name: cookies[`${kind}Name`] };
+    case 'query':
+      return { type: 'apiKey', in: 'query', name: locations[`${kind}Name`] };
+    case 'body':
+      return undefined;
   }
 }
 
