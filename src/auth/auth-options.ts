@@ -1,10 +1,11 @@
 import { type SessionOptions } from '../sessions/session-options.js';
-import { type KeyRing } from '../tokens/key-ring.js';
+import { type KeySource } from '../tokens/key-file.js';
 import { type TokenOptions } from '../tokens/token-options.js';
 
 /** Everything that can be set about authentication. Durations are milliseconds. A class: its own DI token. */
 export abstract class AuthOptions {
-  abstract readonly keys: KeyRing;
+  /** The file of the keys, which is watched, or the keys themselves. */
+  abstract readonly keys: KeySource;
   abstract readonly tokens: TokenOptions;
   abstract readonly sessions: Omit<SessionOptions, 'accessTtl' | 'now'> & {
     /** For how long ordinary routes go on without news of ended sessions. */

@@ -12,7 +12,7 @@ const ACCESS_TTL = 15 * MINUTE;
 const options = { issuer: 'freshgate', audience: 'api', accessTtl: ACCESS_TTL };
 const clock = new ManualClock();
 const start = clock.now();
-const keys = new KeyRing(generateKeySet());
+const keys = new KeyRing(generateKeySet(), Date.now());
 const issuer = new TokenIssuer(keys, clock, new JwtService({}), options);
 const verifier = new TokenVerifier(keys, clock, new JwtService({}), options);
 
@@ -38,7 +38,11 @@ const headerOf = (token: string) =>
 describe('issueAccess', () => {
   it('says what was granted, in whole seconds, and nothing else', () => {
     const { token, expiresAt } = issuer.issueAccess(accessGrant);
-    expect(headerOf(token)).toEqual({ alg: 'ES256', kid: keys.signingKey('access').kid, typ: 'at+jwt' });
+    expect(headerOf(token)).toEqual({
+      alg: 'ES256',
+      kid: keys.signingKey('access', Date.now()).kid,
+      typ: 'at+jwt',
+    });
     expect(verifier.verify('access', token)).toEqual({
       iss: 'freshgate',
       aud: 'api',
@@ -85,7 +89,11 @@ describe('issueAccess', () => {
 describe('issueRefresh', () => {
   it('says what was granted, in whole seconds, and nothing else', () => {
     const { token, expiresAt } = issuer.issueRefresh(refreshGrant);
-    expect(headerOf(token)).toEqual({ alg: 'HS256', kid: keys.signingKey('refresh').kid, typ: 'rt+jwt' });
+    expect(headerOf(token)).toEqual({
+      alg: 'HS256',
+      kid: keys.signingKey('refresh', Date.now()).kid,
+      typ: 'rt+jwt',
+    });
     expect(verifier.verify('refresh', token)).toEqual({
       iss: 'freshgate',
       aud: 'api',

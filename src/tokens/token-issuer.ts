@@ -79,7 +79,7 @@ export class TokenIssuer {
     kind: C['type'],
     claims: Omit<C, 'iss' | 'aud' | 'type'> & { exp: number },
   ): IssuedToken {
-    const { kid, alg, signWith } = this.keys.signingKey(kind);
+    const { kid, alg, signWith } = this.keys.signingKey(kind, this.clock.now());
     const { issuer, audience } = this.options;
     const token = this.jwt.sign(
       { iss: issuer, aud: audience, type: kind, ...claims },

@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { JwtService, NotBeforeError, TokenExpiredError } from '@nestjs/jwt';
 import { type Algorithm, type Jwt, type VerifyOptions } from 'jsonwebtoken';
 import { Clock, toNumericDate } from './clock.js';
-import { KeyRing, type RingKey } from './key-ring.js';
+import { KeyRing, type RingKey, SIGNING_ALGORITHMS } from './key-ring.js';
 import { type ClaimsOf, parseClaims, type TokenKind } from './token-claims.js';
 import { TokenError } from './token.errors.js';
 import { TokenOptions } from './token-options.js';
@@ -22,14 +22,13 @@ export interface ReadOptions {
 
 /**
  * What makes a token ours, in one place for passport-jwt and for callers without a request. The order:
- * form, key and header, signature, issuer and audience (the library's part), claims, expiry, and last the kind.
+ * form, key and header, signature and audience (the library's part), claims, issuer, expiry, and last the kind.
  */
 @Injectable()
 export class TokenVerifier {
   /** For jsonwebtoken, as passport-jwt and @nestjs/jwt call it. */
   readonly libraryOptions: VerifyOptions & {
     complete: true;
-    issuer: string;
     audience: string;
     algorithms: Algorithm[];
   };
@@ -38,11 +37,11 @@ export class TokenVerifier {
     private readonly keys: KeyRing,
     private readonly clock: Clock,
     private readonly jwt: JwtService,
-    options: TokenOptions,
+    private readonly options: TokenOptions,
   ) {
     this.libraryOptions = {
-      algorithms: keys.algorithms,
-      issuer: options.issuer,
+      // Read once at boot, while keys come and go: `keyFor` holds a token to the one algorithm of its key.
+      algorithms: [...SIGNING_ALGORITHMS],
       audience: options.audience,
       // Expiry is checked in `read`, by our clock; the library would let a token without `exp` live for ever.
       ignoreExpiration: true,
@@ -70,7 +69,7 @@ export class TokenVerifier {
    */
   keyFor(token: string): RingKey {
     const header = readHeader(token);
-    const key = typeof header.kid === 'string' ? this.keys.find(header.kid) : undefined;
+    const key = typeof header.kid === 'string' ? this.keys.find(header.kid, this.clock.now()) : undefined;
     if (!key) throw new TokenError('token_invalid', 'no key has the "kid" of the token');
     if (header.alg !== key.alg) throw new TokenError('token_invalid', `"alg" is not that of key ${key.kid}`);
     if (header.typ !== TYP_OF[key.kind])
@@ -85,15 +84,23 @@ export class TokenVerifier {
    * @throws TokenError `token_invalid`, `token_expired`, or `token_wrong_type` for a sound token of the other kind
    */
   read<K extends TokenKind>(kind: K, verified: Jwt, options: ReadOptions = {}): ClaimsOf[K] {
-    const key = this.keys.find(String(verified.header.kid));
+    const key = this.keys.find(String(verified.header.kid), this.clock.now());
     if (!key) throw new TokenError('token_invalid', 'the key of the token has been retired');
     const claims = parseClaims(key.kind, verified.payload);
+    this.requireIssuer(key, claims.iss);
     if (!options.evenExpired && claims.exp <= toNumericDate(this.clock.now())) {
       throw new TokenError('token_expired', `expired at ${claims.exp}`);
     }
     if (claims.type !== kind)
       throw new TokenError('token_wrong_type', `expected ${kind}, got ${claims.type}`);
     return claims as ClaimsOf[K];
+  }
+
+  /** Each key verifies the tokens of one issuer: whoever holds a foreign key must not speak in our name. */
+  private requireIssuer({ issuer, kid }: RingKey, iss: string): void {
+    if (issuer === this.options.issuer || iss !== (issuer ?? this.options.issuer)) {
+      throw new TokenError('token_invalid', `"iss" is not the issuer of key ${kid}`);
+    }
   }
 }
 

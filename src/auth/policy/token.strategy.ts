@@ -4,7 +4,7 @@ import { bearerToken } from '../bearer-token.js';
 
 /** What the three passport-jwt strategies share: where the token is, and the one set of verification rules. */
 export function strategyOptions(verifier: TokenVerifier): StrategyOptionsWithRequest {
-  const { algorithms, issuer, audience, ignoreExpiration, ...jsonWebTokenOptions } = verifier.libraryOptions;
+  const { algorithms, audience, ignoreExpiration, ...jsonWebTokenOptions } = verifier.libraryOptions;
   return {
     jwtFromRequest: bearerToken,
     secretOrKeyProvider: (_request: unknown, token: string, done) => {
@@ -16,7 +16,6 @@ export function strategyOptions(verifier: TokenVerifier): StrategyOptionsWithReq
       }
     },
     algorithms,
-    issuer,
     audience,
     ignoreExpiration,
     jsonWebTokenOptions,
