@@ -5,13 +5,12 @@ import { ConfigModule } from './config/config.module.js';
 import { DatabaseModule, DatabaseUrlError, openDatabase } from './database/index.js';
 import { FeaturesModule } from './features/features.module.js';
 import { HealthModule } from './health/health.module.js';
-import { openKeyFile } from './tokens/key-file.js';
 import { KeyRingError } from './tokens/key-ring.js';
 
 /** Puts the rooms together: here, and only here, the environment becomes their options. */
 @Module({})
 export class AppModule {
-  /** @throws DatabaseUrlError, KeyRingError when what the configuration names cannot be opened */
+  /** @throws DatabaseUrlError when what the configuration names cannot be opened */
   static forRoot(
     config: AppConfig,
     auth: AuthModuleOptions & AuthModuleExtras = authOptions(config),
@@ -31,9 +30,8 @@ export class AppModule {
 
 /** What the environment says of authentication; a team adds what has no variable, and its hooks, here. */
 export function authOptions(config: AppConfig): AuthModuleOptions {
-  const create = config.NODE_ENV !== 'production';
   return {
-    keys: openKeyFile(config.AUTH_KEYS_FILE, { create }),
+    keys: { file: config.AUTH_KEYS_FILE, create: config.NODE_ENV !== 'production' },
     tokens: {
       issuer: config.AUTH_ISSUER,
       audience: config.AUTH_AUDIENCE,

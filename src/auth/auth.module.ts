@@ -13,6 +13,7 @@ import { Sessions } from '../sessions/sessions.repository.js';
 import { sessionsMigrations } from '../sessions/sessions.table.js';
 import { SpentTokens } from '../sessions/spent-tokens.js';
 import { Clock, SystemClock } from '../tokens/clock.js';
+import { KeyFileWatcher } from '../tokens/key-file-watcher.js';
 import { KeyRing } from '../tokens/key-ring.js';
 import { TokenIssuer } from '../tokens/token-issuer.js';
 import { TokenOptions } from '../tokens/token-options.js';
@@ -82,7 +83,14 @@ const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN } = new ConfigurableModule
   controllers: [AuthController, SessionsController, JwksController],
   providers: [
     { provide: AuthOptions, inject: [MODULE_OPTIONS_TOKEN], useFactory: resolveOptions },
-    { provide: KeyRing, inject: [AuthOptions], useFactory: (options: AuthOptions) => options.keys },
+    // Filled at `onModuleInit`, where a wrong file is reported as it is, and Nest logs no stack trace.
+    { provide: KeyRing, useFactory: () => new KeyRing() },
+    {
+      provide: KeyFileWatcher,
+      inject: [AuthOptions, KeyRing, Clock],
+      useFactory: ({ keys }: AuthOptions, ring: KeyRing, clock: Clock) =>
+        new KeyFileWatcher(keys, ring, clock),
+    },
     { provide: TokenOptions, inject: [AuthOptions], useFactory: (options: AuthOptions) => options.tokens },
     {
       provide: SessionOptions,

@@ -30,9 +30,12 @@ export class Subjects {
     return user.id;
   }
 
-  /** The user's id, with every token that is shown: keep it out of the database where routes are hot. */
-  toUserId(claims: TokenClaims): string | Promise<string> {
-    return claims.sub;
+  /**
+   * The user's id, with every token that is shown: keep it out of the database where routes are hot. A foreign
+   * issuer's users are kept apart from ours, which may bear the same names; who trusts it to name ours says so here.
+   */
+  toUserId(claims: TokenClaims, foreignIssuer: string | null): string | Promise<string> {
+    return foreignIssuer === null ? claims.sub : `${foreignIssuer}#${claims.sub}`;
   }
 }
 

@@ -1,21 +1,25 @@
 import { Controller, Get, Header } from '@nestjs/common';
 import { ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
-import { KeyRing } from '../tokens/key-ring.js';
+import { Clock } from '../tokens/clock.js';
+import { JWKS_MAX_AGE, KeyRing } from '../tokens/key-ring.js';
 import { Public } from './policy/public.decorator.js';
 
 @ApiTags('keys')
 @Controller('.well-known')
 export class JwksController {
-  constructor(private readonly keys: KeyRing) {}
+  constructor(
+    private readonly keys: KeyRing,
+    private readonly clock: Clock,
+  ) {}
 
   @Public()
   @Get('jwks.json')
-  @Header('Cache-Control', 'max-age=300')
+  @Header('Cache-Control', `max-age=${JWKS_MAX_AGE}`)
   @ApiOperation({ summary: 'The public keys that verify access tokens (RFC 7517)' })
   @ApiOkResponse({
     schema: { type: 'object', properties: { keys: { type: 'array', items: { type: 'object' } } } },
   })
   jwks(): ReturnType<KeyRing['publicJwks']> {
-    return this.keys.publicJwks();
+    return this.keys.publicJwks(this.clock.now());
   }
 }

@@ -87,7 +87,7 @@ export class TokenChecks {
   /** Any token of ours, expired or revoked: enough to end its session, one must always be able to log out. */
   async evenIfEnded(kind: keyof ClaimsOf, verified: Jwt): Promise<Authentication> {
     const claims = this.verifier.read(kind, verified, { evenExpired: true });
-    return { principal: toPrincipal(claims, await this.subjects.toUserId(claims)), claims };
+    return this.identify(claims);
   }
 
   private async requireNotRevoked(claims: TokenClaims): Promise<void> {
@@ -100,6 +100,11 @@ export class TokenChecks {
     if (!(await this.check.accepts(claims, request))) {
       throw new TokenError('token_invalid', 'refused by the TokenCheck of the application');
     }
-    return { principal: toPrincipal(claims, await this.subjects.toUserId(claims)), claims };
+    return this.identify(claims);
+  }
+
+  private async identify<C extends TokenClaims>(claims: C): Promise<Authentication<C>> {
+    const foreignIssuer = this.verifier.isForeign(claims) ? claims.iss : null;
+    return { principal: toPrincipal(claims, await this.subjects.toUserId(claims, foreignIssuer)), claims };
   }
 }

@@ -1,22 +1,20 @@
+import { type JsonWebKey, type KeyObject } from 'node:crypto';
 import {
-  createPrivateKey,
-  createPublicKey,
-  createSecretKey,
-  type JsonWebKey,
-  type KeyObject,
-  sign,
-  verify,
-} from 'node:crypto';
+  isSigningAlgorithm,
+  KeyRingError,
+  type PrivateJwk,
+  problem,
+  readForeignKey,
+  readKeyPair,
+  SIGNING_ALGORITHMS,
+  type SigningAlgorithm,
+} from './key-material.js';
 import { type TokenKind } from './token-claims.js';
 
-export type SigningAlgorithm = 'ES256' | 'HS256';
+export { KeyRingError, type PrivateJwk, SIGNING_ALGORITHMS, type SigningAlgorithm } from './key-material.js';
 
-/** A private JWK (RFC 7517) that says which kind of token it signs. One key, one kind, one algorithm (RFC 8725 §3.1). */
-export interface PrivateJwk extends JsonWebKey {
-  kid: string;
-  alg: SigningAlgorithm;
-  token_use: TokenKind;
-}
+/** Seconds for which others may keep the JWKS: a key is shown for longer than that before it signs. */
+export const JWKS_MAX_AGE = 300;
 
 export interface PrivateJwkSet {
   keys: PrivateJwk[];
@@ -27,53 +25,70 @@ export interface RingKey {
   readonly kid: string;
   readonly alg: SigningAlgorithm;
   readonly kind: TokenKind;
-  readonly signWith: KeyObject;
+  /** Whose tokens it verifies: another issuer's, or ours (null). */
+  readonly issuer: string | null;
+  /** Null for a foreign issuer's key. */
+  readonly signWith: KeyObject | null;
   readonly verifyWith: KeyObject;
+  /** Milliseconds, 0 where the file says nothing. */
+  readonly signsFrom: number;
+  /** Milliseconds, Infinity where the file says nothing. */
+  readonly verifiesUntil: number;
 }
 
-/** What is wrong with the key set, in words for the operator; never contains key material. */
-export class KeyRingError extends Error {
-  override readonly name = 'KeyRingError';
-}
-
-/** HMAC keys shorter than the hash weaken it (RFC 7518 §3.2). */
-const MINIMAL_SECRET_BYTES = 32;
-const ALGORITHM_OF: Record<TokenKind, SigningAlgorithm> = { access: 'ES256', refresh: 'HS256' };
+export type SigningKey = RingKey & { readonly signWith: KeyObject };
 
 /** A JOSE header with anything else is read differently by different libraries. */
 const VISIBLE_ASCII = /^[\x21-\x7e]+$/;
+/** As a NumericDate the year 5138: whoever wrote more wrote milliseconds. */
+const LATEST_DATE = 1e11;
 
-/** All keys that verify, and for each kind of token the one that signs now: the first of its kind. */
+/**
+ * All keys that verify, and for each kind of token the one that signs at a given time. Replaced as a whole, so no
+ * request sees half of a change. Times are the caller's clock, in milliseconds.
+ */
 export class KeyRing {
-  private readonly keys: ReadonlyMap<string, RingKey>;
-  private readonly signing: Record<TokenKind, RingKey>;
+  private keys: ReadonlyMap<string, RingKey> = new Map();
 
-  /** @throws KeyRingError */
-  constructor(set: PrivateJwkSet) {
-    const keys = readSet(set).map(toRingKey);
+  /** Without a set it is empty, until the first `replace`. @throws KeyRingError */
+  constructor();
+  constructor(set: PrivateJwkSet, now: number);
+  constructor(set?: PrivateJwkSet, now = 0) {
+    if (set) this.replace(set, now);
+  }
+
+  /** @throws KeyRingError, and keeps what it has */
+  replace(set: PrivateJwkSet, now: number): void {
+    const keys = readKeySet(set);
+    for (const kind of ['access', 'refresh'] as const) requireSigningKey(keys, kind, now);
     this.keys = new Map(keys.map((key) => [key.kid, key]));
-    const twin = keys.find((key) => this.keys.get(key.kid) !== key);
-    if (twin) throw new KeyRingError(`two keys share the "kid" "${twin.kid}"`);
-    this.signing = { access: firstOf('access', keys), refresh: firstOf('refresh', keys) };
   }
 
-  find(kid: string): RingKey | undefined {
-    return this.keys.get(kid);
+  find(kid: string, now: number): RingKey | undefined {
+    const key = this.keys.get(kid);
+    return key && now < key.verifiesUntil ? key : undefined;
   }
 
-  signingKey(kind: TokenKind): RingKey {
-    return this.signing[kind];
+  kids(): string[] {
+    return [...this.keys.keys()];
   }
 
-  get algorithms(): SigningAlgorithm[] {
-    return [...new Set([...this.keys.values()].map((key) => key.alg))];
+  /** @throws KeyRingError once the last key of the kind has ended in the running process */
+  signingKey(kind: TokenKind, now: number): SigningKey {
+    return requireSigningKey([...this.keys.values()], kind, now);
   }
 
-  /** RFC 7517 §5: the public halves of the keys that verify access tokens. Symmetric keys never leave the server. */
-  publicJwks(): { keys: JsonWebKey[] } {
-    const publicKeys = [...this.keys.values()].filter((key) => key.verifyWith.type === 'public');
+  /**
+   * RFC 7517 §5: the public halves of our own keys that verify access tokens, or will. Symmetric keys never leave
+   * the server, and a foreign issuer's keys are that issuer's to publish.
+   */
+  publicJwks(now: number): { keys: JsonWebKey[] } {
+    const shown = [...this.keys.values()].filter(
+      ({ kind, issuer, verifyWith, verifiesUntil }) =>
+        kind === 'access' && issuer === null && verifyWith.type === 'public' && now < verifiesUntil,
+    );
     return {
-      keys: publicKeys.map(({ kid, alg, verifyWith }) => ({
+      keys: shown.map(({ kid, alg, verifyWith }) => ({
         ...verifyWith.export({ format: 'jwk' }),
         kid,
         alg,
@@ -83,56 +98,76 @@ export class KeyRing {
   }
 }
 
-function readSet(set: unknown): PrivateJwk[] {
-  const keys = (set as Partial<PrivateJwkSet> | null)?.keys;
-  if (!Array.isArray(keys) || keys.length === 0) {
+/** Every key of a set, whatever the time is. @throws KeyRingError */
+export function readKeySet(set: unknown): RingKey[] {
+  const jwks = (set as Partial<PrivateJwkSet> | null)?.keys;
+  if (!Array.isArray(jwks) || jwks.length === 0) {
     throw new KeyRingError('expected a JWK Set: {"keys": [ … ]} with at least one key (RFC 7517 §5)');
+  }
+  const keys = jwks.map(toRingKey);
+  const known = new Set<string>();
+  for (const { kid } of keys) {
+    if (known.has(kid)) throw new KeyRingError(`two keys share the "kid" "${kid}"; give one another name`);
+    known.add(kid);
   }
   return keys;
 }
 
-function firstOf(kind: TokenKind, keys: RingKey[]): RingKey {
-  const key = keys.find((candidate) => candidate.kind === kind);
-  if (!key) throw new KeyRingError(`no key with "token_use": "${kind}"`);
-  return key;
+/** Of our own keys whose time has come, the newest; of equally new ones the first in the file. */
+export function findSigningKey(
+  keys: readonly RingKey[],
+  kind: TokenKind,
+  now: number,
+): SigningKey | undefined {
+  return keys
+    .filter((key): key is SigningKey => key.signWith !== null && key.kind === kind)
+    .filter(({ signsFrom, verifiesUntil }) => signsFrom <= now && now < verifiesUntil)
+    .reduce<SigningKey | undefined>(
+      (best, key) => (best && best.signsFrom >= key.signsFrom ? best : key),
+      undefined,
+    );
+}
+
+function requireSigningKey(keys: readonly RingKey[], kind: TokenKind, now: number): SigningKey {
+  const key = findSigningKey(keys, kind, now);
+  if (key) return key;
+  const own = keys.some((each) => each.kind === kind && each.issuer === null);
+  throw new KeyRingError(
+    own
+      ? `no key with "token_use": "${kind}" signs now; \`npm run keys -- rotate\` adds one, or change "signs_from" or "verifies_until"`
+      : `no key of our own with "token_use": "${kind}"; \`npm run keys -- rotate\` adds one`,
+  );
 }
 
 function toRingKey(jwk: PrivateJwk | null, index: number): RingKey {
   if (typeof jwk !== 'object' || jwk === null) throw new KeyRingError(`key ${index} is not a JSON object`);
-  const { kid, alg, token_use: kind } = jwk;
+  const { kid, alg, token_use: kind, use, iss } = jwk;
   if (typeof kid !== 'string' || !VISIBLE_ASCII.test(kid)) {
     throw new KeyRingError(`key ${index} has no "kid" of visible ASCII characters`);
   }
   if (kind !== 'access' && kind !== 'refresh') {
-    throw new KeyRingError(`key "${kid}": "token_use" must be "access" or "refresh"`);
+    throw problem(jwk, '"token_use" must be "access" or "refresh"');
   }
-  if (alg !== ALGORITHM_OF[kind]) {
-    throw new KeyRingError(`key "${kid}": "alg" must be "${ALGORITHM_OF[kind]}" for ${kind} tokens`);
+  if (!isSigningAlgorithm(alg)) {
+    throw problem(jwk, `"alg" must be one of ${SIGNING_ALGORITHMS.join(', ')}`);
   }
-  return { kid, alg, kind, ...(kind === 'access' ? ecKeys(jwk) : secretKey(jwk)) };
+  if (use !== undefined && use !== 'sig') throw problem(jwk, '"use" must be "sig" or absent');
+  const signsFrom = readDate(jwk, 'signs_from', 0);
+  const verifiesUntil = readDate(jwk, 'verifies_until', Infinity);
+  const times = { signsFrom, verifiesUntil };
+  if (iss === undefined) return { kid, alg, kind, issuer: null, ...readKeyPair(jwk), ...times };
+  if (typeof iss !== 'string' || iss === '') {
+    throw problem(jwk, '"iss" must be the foreign issuer\'s name, or absent for a key of our own');
+  }
+  if (kind !== 'access') throw problem(jwk, '"token_use" of a foreign issuer\'s key must be "access"');
+  return { kid, alg, kind, issuer: iss, signWith: null, verifyWith: readForeignKey(jwk), ...times };
 }
 
-function ecKeys(jwk: PrivateJwk): Pick<RingKey, 'signWith' | 'verifyWith'> {
-  if (jwk.kty !== 'EC' || jwk.crv !== 'P-256' || typeof jwk.d !== 'string') {
-    throw new KeyRingError(`key "${jwk.kid}" is not a private EC key on the curve P-256`);
+function readDate(jwk: PrivateJwk, name: 'signs_from' | 'verifies_until', absent: number): number {
+  const value: unknown = jwk[name];
+  if (value === undefined) return absent;
+  if (typeof value !== 'number' || !(value >= 0 && value < LATEST_DATE)) {
+    throw problem(jwk, `"${name}" must be a NumericDate: seconds since 1970, as a number`);
   }
-  try {
-    const signWith = createPrivateKey({ key: jwk, format: 'jwk' });
-    const verifyWith = createPublicKey(signWith);
-    // Both halves are taken as they are written: only a signature shows whether they belong together.
-    const probe = Buffer.from('freshgate');
-    if (verify('sha256', probe, verifyWith, sign('sha256', probe, signWith))) return { signWith, verifyWith };
-  } catch {
-    // Said below.
-  }
-  throw new KeyRingError(`key "${jwk.kid}" is not a valid EC key`);
-}
-
-function secretKey(jwk: PrivateJwk): Pick<RingKey, 'signWith' | 'verifyWith'> {
-  const bytes = typeof jwk.k === 'string' ? Buffer.from(jwk.k, 'base64url') : Buffer.alloc(0);
-  if (jwk.kty !== 'oct' || bytes.length < MINIMAL_SECRET_BYTES) {
-    throw new KeyRingError(`key "${jwk.kid}" is not an oct key of at least ${MINIMAL_SECRET_BYTES} bytes`);
-  }
-  const key = createSecretKey(bytes);
-  return { signWith: key, verifyWith: key };
+  return value * 1000;
 }

@@ -51,9 +51,9 @@ const isExactly =
   (value) =>
     value === expected;
 
-const COMMON: Record<string, Check> = {
+const COMMON = {
   iss: isText,
-  aud: (value) => isText(value) || isTextList(value),
+  aud: (value: unknown) => isText(value) || isTextList(value),
   sub: isText,
   sid: isText,
   jti: isText,
@@ -88,18 +88,40 @@ export const RESERVED_CLAIMS: ReadonlySet<string> = new Set([
 
 /** @throws TokenError `token_invalid` that names the first claim that is absent or of the wrong type */
 export function parseClaims<K extends TokenKind>(kind: K, payload: unknown): ClaimsOf[K] {
+  requireClaims(payload, { ...OPTIONAL, ...REQUIRED[kind] }, `of kind ${kind}`);
+  return payload as ClaimsOf[K];
+}
+
+/**
+ * The claims of another issuer's access token, in the form of ours. It cannot say what only we can know: it is never
+ * fresh, has none of our roles, and its session is named so that it is none of ours.
+ * @throws TokenError `token_invalid`
+ */
+export function parseForeignClaims(payload: unknown): AccessClaims {
+  const { iss, aud, sub, iat, exp } = COMMON;
+  requireClaims(payload, { ...OPTIONAL, iss, aud, sub, iat, exp }, 'of another issuer');
+  const claims = payload as CommonClaims;
+  return {
+    ...claims,
+    jti: isText(claims.jti) ? claims.jti : '',
+    sid: `${claims.iss}#${isText(claims.sid) ? claims.sid : ''}`,
+    type: 'access',
+    fresh: false,
+    auth_time: isWholeNumber(claims['auth_time']) ? (claims['auth_time'] as number) : claims.iat,
+    amr: isTextList(claims['amr']) ? (claims['amr'] as string[]) : [],
+    roles: [],
+  };
+}
+
+function requireClaims(payload: unknown, checks: Record<string, Check>, token: string): void {
   if (typeof payload !== 'object' || payload === null) {
     throw new TokenError('token_invalid', 'the payload is not a JSON object');
   }
-  for (const [name, isValid] of Object.entries<Check>({ ...OPTIONAL, ...REQUIRED[kind] })) {
+  for (const [name, isValid] of Object.entries(checks)) {
     const present = Object.hasOwn(payload, name);
     if (!present && name in OPTIONAL) continue;
     if (!present || !isValid((payload as Record<string, unknown>)[name])) {
-      throw new TokenError(
-        'token_invalid',
-        `claim "${name}" is missing or malformed for a token of kind ${kind}`,
-      );
+      throw new TokenError('token_invalid', `claim "${name}" is missing or malformed for a token ${token}`);
     }
   }
-  return payload as ClaimsOf[K];
 }

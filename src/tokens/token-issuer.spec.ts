@@ -20,7 +20,7 @@ const options = {
 };
 const clock = new ManualClock();
 const start = clock.now();
-const keys = new KeyRing(generateKeySet());
+const keys = new KeyRing(generateKeySet(), Date.now());
 const issuer = new TokenIssuer(keys, clock, new JwtService({}), options);
 const verifier = new TokenVerifier(keys, clock, new JwtService({}), options);
 
@@ -46,7 +46,11 @@ const headerOf = (token: string) =>
 describe('issueAccess', () => {
   it('says what was granted, in whole seconds, and nothing else', () => {
     const { token, expiresAt } = issuer.issueAccess(accessGrant);
-    expect(headerOf(token)).toEqual({ alg: 'ES256', kid: keys.signingKey('access').kid, typ: 'at+jwt' });
+    expect(headerOf(token)).toEqual({
+      alg: 'ES256',
+      kid: keys.signingKey('access', Date.now()).kid,
+      typ: 'at+jwt',
+    });
     expect(verifier.verify('access', token)).toEqual({
       iss: 'freshgate',
       aud: 'api',
@@ -93,7 +97,11 @@ describe('issueAccess', () => {
 describe('issueRefresh', () => {
   it('says what was granted, in whole seconds, and nothing else', () => {
     const { token, expiresAt } = issuer.issueRefresh(refreshGrant);
-    expect(headerOf(token)).toEqual({ alg: 'HS256', kid: keys.signingKey('refresh').kid, typ: 'rt+jwt' });
+    expect(headerOf(token)).toEqual({
+      alg: 'HS256',
+      kid: keys.signingKey('refresh', Date.now()).kid,
+      typ: 'rt+jwt',
+    });
     expect(verifier.verify('refresh', token)).toEqual({
       iss: 'freshgate',
       aud: 'api',

@@ -97,7 +97,7 @@ export class TokenIssuer {
     }
     refuseReserved('claim', extraClaims, RESERVED_CLAIMS);
     refuseReserved('header', headers, RESERVED_HEADERS);
-    const { kid, alg, signWith } = this.keys.signingKey(kind);
+    const { kid, alg, signWith } = this.keys.signingKey(kind, this.clock.now());
     const { issuer, audience, notBefore } = this.options;
     const token = this.jwt.sign(
       {

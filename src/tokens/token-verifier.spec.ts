@@ -26,9 +26,9 @@ const options = {
   notBefore: false,
 };
 const set = generateKeySet();
-const keys = new KeyRing(set);
-const accessKey = keys.signingKey('access');
-const refreshKey = keys.signingKey('refresh');
+const keys = new KeyRing(set, Date.now());
+const accessKey = keys.signingKey('access', Date.now());
+const refreshKey = keys.signingKey('refresh', Date.now());
 const jwt = new JwtService({});
 
 let clock: ManualClock;
@@ -62,7 +62,7 @@ const encodeUneven = (value: object) => {
 };
 const encodeJson = (value: unknown) => encode(JSON.stringify(value));
 const headerOf = (kind: TokenKind) => {
-  const { alg, kid } = keys.signingKey(kind);
+  const { alg, kid } = keys.signingKey(kind, Date.now());
   return { alg, kid, typ: TYP_OF[kind] };
 };
 const claimsOf = (kind: TokenKind): Record<string, unknown> => {
@@ -114,9 +114,14 @@ describe.each(KINDS)('verify, for a token of kind %s', (kind) => {
   it('takes one signed by an older key of the ring, but none of a key that is gone from it', () => {
     const token = issue(kind);
     const newer = generateKeySet();
-    verifier = new TokenVerifier(new KeyRing({ keys: [...newer.keys, ...set.keys] }), clock, jwt, options);
+    verifier = new TokenVerifier(
+      new KeyRing({ keys: [...newer.keys, ...set.keys] }, Date.now()),
+      clock,
+      jwt,
+      options,
+    );
     expect(outcome(kind, token)).toBe('verified');
-    verifier = new TokenVerifier(new KeyRing(newer), clock, jwt, options);
+    verifier = new TokenVerifier(new KeyRing(newer, Date.now()), clock, jwt, options);
     expect(outcome(kind, token)).toBe('token_invalid');
   });
 
@@ -147,7 +152,7 @@ describe.each(KINDS)('verify, for a token of kind %s', (kind) => {
     },
   );
 
-  it.each(ALGORITHMS.filter((alg) => alg !== keys.signingKey(kind).alg))(
+  it.each(ALGORITHMS.filter((alg) => alg !== keys.signingKey(kind, Date.now()).alg))(
     'refuses "alg" %s, which is not that of the key',
     (alg) => {
       expect(outcome(kind, forge(kind, { header: { alg } }))).toBe('token_invalid');
@@ -160,11 +165,11 @@ describe.each(KINDS)('verify, for a token of kind %s', (kind) => {
     ['empty', ''],
     ['unknown', 'c0ffee'],
     ['a number', 0],
-    ['a list of the right one', [keys.signingKey(kind).kid]],
-    ['in capitals', keys.signingKey(kind).kid.toUpperCase()],
+    ['a list of the right one', [keys.signingKey(kind, Date.now()).kid]],
+    ['in capitals', keys.signingKey(kind, Date.now()).kid.toUpperCase()],
     ['a name that every object has', 'constructor'],
     ['a path', '../../../dev/null'],
-    ['that of the other kind', keys.signingKey(other).kid],
+    ['that of the other kind', keys.signingKey(other, Date.now()).kid],
   ])('refuses a "kid" that is %s', (_, kid) => {
     expect(outcome(kind, forge(kind, { header: { kid } }))).toBe('token_invalid');
   });
@@ -365,12 +370,12 @@ describe.each(KINDS)('verify, for a token of kind %s', (kind) => {
 describe.each(KINDS)('keyFor, for a token of kind %s', (kind) => {
   it('gives the key that the token names, before any signature is looked at', () => {
     const token = forge(kind, { signer: () => Buffer.alloc(64) });
-    expect(verifier.keyFor(token)).toBe(keys.signingKey(kind));
+    expect(verifier.keyFor(token)).toBe(keys.signingKey(kind, Date.now()));
   });
 
   it.each([
     ['"kid"', { kid: 'c0ffee' }, 'no key has the "kid" of the token'],
-    ['"alg"', { alg: 'none' }, `"alg" is not that of key ${keys.signingKey(kind).kid}`],
+    ['"alg"', { alg: 'none' }, `"alg" is not that of key ${keys.signingKey(kind, Date.now()).kid}`],
     ['"typ"', { typ: 'JWT' }, `"typ" is not ${TYP_OF[kind]}`],
     ['"crit"', { crit: ['exp'] }, '"crit" names an extension'],
   ])('gives none for a wrong %s, and says which member it was', (_, header, reason) => {
@@ -381,13 +386,13 @@ describe.each(KINDS)('keyFor, for a token of kind %s', (kind) => {
 
 describe('verify, where the public key is used as a secret', () => {
   const publicKey = accessKey.verifyWith;
-  const publicJwk = JSON.stringify(keys.publicJwks().keys[0]);
+  const publicJwk = JSON.stringify(keys.publicJwks(Date.now()).keys[0]);
   const secrets: [string, string | Buffer][] = [
     ['PEM', publicKey.export({ type: 'spki', format: 'pem' })],
     ['PEM without its last line feed', publicKey.export({ type: 'spki', format: 'pem' }).toString().trim()],
     ['DER', publicKey.export({ type: 'spki', format: 'der' })],
     ['JWK', publicJwk],
-    ['JWK Set', JSON.stringify(keys.publicJwks())],
+    ['JWK Set', JSON.stringify(keys.publicJwks(Date.now()))],
     ['nothing at all', ''],
   ];
 

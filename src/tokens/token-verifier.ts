@@ -2,13 +2,16 @@ import { Injectable } from '@nestjs/common';
 import { JwtService, NotBeforeError, TokenExpiredError } from '@nestjs/jwt';
 import { type Algorithm, type Jwt, type VerifyOptions } from 'jsonwebtoken';
 import { Clock, toNumericDate } from './clock.js';
-import { KeyRing, type RingKey } from './key-ring.js';
-import { type ClaimsOf, parseClaims, type TokenKind } from './token-claims.js';
+import { KeyRing, type RingKey, SIGNING_ALGORITHMS } from './key-ring.js';
+import { type ClaimsOf, parseClaims, parseForeignClaims, type TokenKind } from './token-claims.js';
 import { TokenError } from './token.errors.js';
 import { TokenOptions } from './token-options.js';
 
 /** The JOSE `typ` of each kind, so that no JWT made for something else passes (RFC 8725 §3.11, RFC 9068 §2.1). */
 export const TYP_OF: Record<TokenKind, string> = { access: 'at+jwt', refresh: 'rt+jwt' };
+
+/** What others write: RFC 9068 in both spellings, and what most providers still do. */
+const FOREIGN_TYPS = ['at+jwt', 'application/at+jwt', 'JWT', undefined];
 
 /** Ours have about 700; the bound keeps strangers from making us parse megabytes. */
 const LONGEST_TOKEN = 8192;
@@ -22,14 +25,13 @@ export interface ReadOptions {
 
 /**
  * What makes a token ours, in one place for passport-jwt and for callers without a request. The order:
- * form, key and header, signature, issuer and audience (the library's part), claims, expiry, and last the kind.
+ * form, key and header, signature and audience (the library's part), claims, issuer, times, and last the kind.
  */
 @Injectable()
 export class TokenVerifier {
   /** For jsonwebtoken, as passport-jwt and @nestjs/jwt call it. */
   readonly libraryOptions: VerifyOptions & {
     complete: true;
-    issuer: string[];
     audience: [string, ...string[]];
     algorithms: Algorithm[];
   };
@@ -42,8 +44,8 @@ export class TokenVerifier {
   ) {
     const [audience = '', ...others] = [...options.audience, ...options.acceptAudiences];
     this.libraryOptions = {
-      algorithms: keys.algorithms,
-      issuer: [options.issuer, ...options.acceptIssuers],
+      // Read once at boot, while keys come and go: `keyFor` holds a token to the one algorithm of its key.
+      algorithms: [...SIGNING_ALGORITHMS],
       audience: [audience, ...others],
       // Expiry is checked in `read`, by our clock; the library would let a token without `exp` live for ever.
       ignoreExpiration: true,
@@ -74,11 +76,12 @@ export class TokenVerifier {
    */
   keyFor(token: string): RingKey {
     const header = readHeader(token);
-    const key = typeof header.kid === 'string' ? this.keys.find(header.kid) : undefined;
+    const key = typeof header.kid === 'string' ? this.keys.find(header.kid, this.clock.now()) : undefined;
     if (!key) throw new TokenError('token_invalid', 'no key has the "kid" of the token');
     if (header.alg !== key.alg) throw new TokenError('token_invalid', `"alg" is not that of key ${key.kid}`);
-    if (header.typ !== TYP_OF[key.kind])
-      throw new TokenError('token_invalid', `"typ" is not ${TYP_OF[key.kind]}`);
+    const types: unknown[] = key.issuer === null ? [TYP_OF[key.kind]] : FOREIGN_TYPS;
+    if (!types.includes(header.typ))
+      throw new TokenError('token_invalid', `"typ" is not ${types.join(' or ')}`);
     // RFC 7515 §4.1.11: an extension that must be understood, and none is.
     if ('crit' in header) throw new TokenError('token_invalid', '"crit" names an extension');
     return key;
@@ -89,9 +92,11 @@ export class TokenVerifier {
    * @throws TokenError `token_invalid`, `token_expired`, or `token_wrong_type` for a sound token of the other kind
    */
   read<K extends TokenKind>(kind: K, verified: Jwt, options: ReadOptions = {}): ClaimsOf[K] {
-    const key = this.keys.find(String(verified.header.kid));
+    const key = this.keys.find(String(verified.header.kid), this.clock.now());
     if (!key) throw new TokenError('token_invalid', 'the key of the token has been retired');
-    const claims = parseClaims(key.kind, verified.payload);
+    const claims =
+      key.issuer === null ? parseClaims(key.kind, verified.payload) : parseForeignClaims(verified.payload);
+    this.requireIssuer(key, claims.iss);
     const now = toNumericDate(this.clock.now());
     const leeway = toNumericDate(this.options.leeway);
     if (claims.nbf !== undefined && claims.nbf - leeway > now) {
@@ -103,6 +108,17 @@ export class TokenVerifier {
     if (claims.type !== kind)
       throw new TokenError('token_wrong_type', `expected ${kind}, got ${claims.type}`);
     return claims as ClaimsOf[K];
+  }
+
+  /** Whether the issuer is another than ours: its users and sessions are none of ours, whatever their names. */
+  isForeign({ iss }: { iss: string }): boolean {
+    return iss !== this.options.issuer && !this.options.acceptIssuers.includes(iss);
+  }
+
+  /** Each key verifies the tokens of its issuer: whoever holds a foreign key must not speak in our name. */
+  private requireIssuer({ issuer, kid }: RingKey, iss: string): void {
+    const isIts = issuer === null ? !this.isForeign({ iss }) : iss === issuer && this.isForeign({ iss });
+    if (!isIts) throw new TokenError('token_invalid', `"iss" is not the issuer of key ${kid}`);
   }
 }
 

@@ -70,8 +70,8 @@ export function forge(
   key?: KeyObject,
 ): string {
   const { header: original, payload } = decode(token, { complete: true }) as Jwt;
-  const ring = api.get(KeyRing).find(String(original.kid));
-  if (!ring) throw new Error('the token is not ours');
+  const ring = api.get(KeyRing).find(String(original.kid), api.clock.now());
+  if (!ring?.signWith) throw new Error('the token is not ours');
   return new JwtService().sign(
     { ...(payload as object), ...claims },
     {
@@ -84,7 +84,7 @@ export function forge(
 
 function strangersKey(kind: TokenKind): KeyObject {
   if (kind === 'access') return generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey;
-  return new KeyRing(generateKeySet()).signingKey('refresh').signWith;
+  return new KeyRing(generateKeySet(), 0).signingKey('refresh', 0).signWith;
 }
 
 async function ended(api: TestApp, login: TestLogin): Promise<void> {

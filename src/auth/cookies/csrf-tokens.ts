@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { createHmac, hkdfSync, type KeyObject, timingSafeEqual } from 'node:crypto';
-import { KeyRing, type RingKey } from '../../tokens/key-ring.js';
+import { Clock } from '../../tokens/clock.js';
+import { KeyRing } from '../../tokens/key-ring.js';
 
 /**
  * The value that a page must repeat in a header, to show that it can read the site's cookies: an HMAC of the session
@@ -11,27 +12,32 @@ import { KeyRing, type RingKey } from '../../tokens/key-ring.js';
 export class CsrfTokens {
   private readonly derived = new WeakMap<KeyObject, Buffer>();
 
-  constructor(private readonly keys: KeyRing) {}
+  constructor(
+    private readonly keys: KeyRing,
+    private readonly clock: Clock,
+  ) {}
 
   of(sessionId: string): string {
-    const key = this.keys.signingKey('refresh');
-    return `${key.kid}.${this.mac(key, sessionId)}`;
+    const { kid, signWith } = this.keys.signingKey('refresh', this.clock.now());
+    return `${kid}.${this.mac(signWith, sessionId)}`;
   }
 
   isOf(sessionId: string, value: string): boolean {
     const dot = value.lastIndexOf('.');
-    const key = this.keys.find(value.slice(0, Math.max(dot, 0)));
-    if (key?.kind !== 'refresh') return false;
-    const [given, expected] = [Buffer.from(value.slice(dot + 1)), Buffer.from(this.mac(key, sessionId))];
-    return given.length === expected.length && timingSafeEqual(given, expected);
+    const key = this.keys.find(value.slice(0, Math.max(dot, 0)), this.clock.now());
+    if (key?.kind !== 'refresh' || !key.signWith) return false;
+    const [given, expected] = [value.slice(dot + 1), this.mac(key.signWith, sessionId)].map((text) =>
+      Buffer.from(text),
+    );
+    return !!given && !!expected && given.length === expected.length && timingSafeEqual(given, expected);
   }
 
-  private mac(key: RingKey, sessionId: string): string {
+  private mac(key: KeyObject, sessionId: string): string {
     return createHmac('sha256', this.derive(key)).update(sessionId).digest('base64url');
   }
 
   /** A key of its own, derived from the one that signs refresh tokens: neither can be used for the other. */
-  private derive({ signWith }: RingKey): Buffer {
+  private derive(signWith: KeyObject): Buffer {
     const known = this.derived.get(signWith);
     if (known) return known;
     const secret =

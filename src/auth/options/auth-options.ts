@@ -12,7 +12,7 @@ import {
   ValidateNested,
 } from 'class-validator';
 import { IsDuration } from '../../tokens/is-duration.js';
-import { type KeyRing } from '../../tokens/key-ring.js';
+import { type KeySource } from '../../tokens/key-file.js';
 import { parseDuration } from '../../tokens/duration.js';
 import { ToList, TrustedOrigins } from './option-decorators.js';
 
@@ -185,7 +185,7 @@ class CsrfGroup {
  */
 export class AuthOptions {
   /** `{ file, create }`: a private JWK Set in a file, followed while it changes. Or the set itself. */
-  declare readonly keys: KeyRing;
+  declare readonly keys: KeySource;
 
   @IsObject()
   @ValidateNested()

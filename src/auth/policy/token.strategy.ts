@@ -4,7 +4,7 @@ import { type AuthRequest } from '../auth-request.js';
 
 /** What the three passport-jwt strategies share: the token that the guard found, and one set of verification rules. */
 export function strategyOptions(verifier: TokenVerifier): StrategyOptionsWithRequest {
-  const { algorithms, issuer, audience, ignoreExpiration, ...jsonWebTokenOptions } = verifier.libraryOptions;
+  const { algorithms, audience, ignoreExpiration, ...jsonWebTokenOptions } = verifier.libraryOptions;
   return {
     jwtFromRequest: (request: AuthRequest) => request.presented?.token ?? null,
     secretOrKeyProvider: (_request: unknown, token: string, done) => {
@@ -16,7 +16,6 @@ export function strategyOptions(verifier: TokenVerifier): StrategyOptionsWithReq
       }
     },
     algorithms,
-    issuer,
     audience,
     ignoreExpiration,
     jsonWebTokenOptions,

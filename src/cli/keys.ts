@@ -1,0 +1,196 @@
+import { parseArgs } from 'node:util';
+import { type AppConfig, ConfigError } from '../config/app-config.js';
+import { configFromEnvironment } from '../config/environment.js';
+import { changeKeyFile } from '../tokens/key-file-lock.js';
+import { createKeyFile, generateKeySet, readKeyFile } from '../tokens/key-file.js';
+import {
+  KeyRingError,
+  type PrivateJwkSet,
+  readKeySet,
+  SIGNING_ALGORITHMS,
+  type SigningAlgorithm,
+} from '../tokens/key-ring.js';
+import {
+  type Change,
+  type Removal,
+  removeNow,
+  retire,
+  rotate,
+  stateOf,
+  toTime,
+  withoutEnded,
+} from '../tokens/key-rotation.js';
+import { type TokenKind } from '../tokens/token-claims.js';
+
+const HELP = `Changes the file that AUTH_KEYS_FILE names, under running servers: they read it within two seconds.
+
+  npm run keys -- generate [--alg ES256]       make the file; never over an existing one
+  npm run keys -- rotate [--kind access|refresh] [--alg ALG]
+                                               add a key, of both kinds or of one, that signs in six minutes
+  npm run keys -- retire [KID]                 let one key, or all that have a successor, end with their last token
+  npm run keys -- retire KID --now             remove a key that somebody else may have
+  npm run keys -- list                         what each key does
+
+ALG is one of ${SIGNING_ALGORITHMS.join(', ')}. See docs/keys.md.
+`;
+
+/** A command that was written wrongly. */
+class UsageError extends Error {}
+
+interface Input {
+  path: string;
+  /** Milliseconds. */
+  now: number;
+  ttl: Record<TokenKind, number>;
+  kid: string | undefined;
+  alg: SigningAlgorithm | undefined;
+  kind: TokenKind | undefined;
+  atOnce: boolean;
+}
+
+const COMMANDS: Record<string, { takes: string[]; run: (input: Input) => string[] }> = {
+  generate: {
+    takes: ['alg'],
+    run: ({ path, alg }) => {
+      if (!createKeyFile(path, generateKeySet(alg))) {
+        throw new KeyRingError(`${path} exists, and is never replaced: another file logs everybody out`);
+      }
+      return [`made ${path}; keep it like a password`];
+    },
+  },
+  rotate: {
+    takes: ['kind', 'alg'],
+    run: (input) =>
+      change(input, (set) => {
+        const lines: string[] = [];
+        for (const kind of input.kind ? [input.kind] : (['access', 'refresh'] as const)) {
+          const { set: next, result: made } = rotate(set, kind, input.now, input.alg);
+          lines.push(
+            `${made.kid} (${made.alg}) signs ${kind} tokens from ${toTime(Number(made.signs_from) * 1000)} on`,
+          );
+          set = next;
+        }
+        return { set, result: lines };
+      }),
+  },
+  retire: {
+    takes: ['kid', 'now'],
+    run: (input) => (input.atOnce ? removeCompromised(input) : retireSuperseded(input)),
+  },
+  list: { takes: [], run: ({ path, now }) => list(readKeyFile(path), now) },
+};
+
+function retireSuperseded(input: Input): string[] {
+  return change(input, (set) => {
+    const { set: next, result: retired } = retire(set, input.ttl, input.now, input.kid);
+    const lines = retired.map(
+      ({ kid, verifies_until: end }) => `${kid} verifies until ${toTime(Number(end) * 1000)}`,
+    );
+    return {
+      set: next,
+      result: lines.length > 0 ? lines : ['no key has been superseded: nothing to retire'],
+    };
+  });
+}
+
+function removeCompromised(input: Input): string[] {
+  const { kid } = input;
+  if (kid === undefined) throw new UsageError('--now needs the KID of the key');
+  return change(input, (set) => {
+    const { set: next, result } = removeNow(set, input.now, kid);
+    return { set: next, result: costs(result) };
+  });
+}
+
+function costs({ kid, kind, successor, made }: Removal): string[] {
+  const price = {
+    access: 'every access token that it signed is refused: clients refresh once',
+    refresh: 'every refresh token that it signed is refused: those users log in again',
+  };
+  return [
+    `${kid} is removed${kind === null ? ': no token of that issuer verifies by it' : `; ${price[kind]}`}`,
+    ...(successor === null ? [] : [`${successor} signs from now on${made ? ', made for it' : ''}`]),
+    'servers read this within two seconds; a copy of the file elsewhere is yours to replace',
+  ];
+}
+
+/** Every change also drops what is over. */
+function change(input: Input, work: (set: PrivateJwkSet) => Change<string[]>): string[] {
+  return changeKeyFile(input.path, input.now, (set) => {
+    const changed = work(set);
+    const kept = withoutEnded(changed.set, input.now);
+    return {
+      set: kept.set,
+      result: [...changed.result, ...kept.result.map((kid) => `${kid} had ended and is gone`)],
+    };
+  });
+}
+
+function list(set: PrivateJwkSet, now: number): string[] {
+  const keys = readKeySet(set);
+  const rows = [
+    ['KID', 'KIND', 'ALG', 'STATE'],
+    ...keys.map((key) => [key.kid, key.kind, key.alg, stateOf(keys, key, now)]),
+  ];
+  const width = (column: number) => Math.max(...rows.map((row) => (row[column] ?? '').length));
+  return rows.map((row) => row.map((cell, i) => (i < 3 ? cell.padEnd(width(i)) : cell)).join('  '));
+}
+
+function run(args: string[]): string {
+  const { values, positionals } = parse(args);
+  if (values.help) return HELP;
+  const [name = '', kid, ...more] = positionals;
+  const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
+  if (!command) throw new UsageError(name === '' ? 'which command?' : `there is no command "${name}"`);
+  const given = [...Object.keys(values), ...(kid === undefined ? [] : ['kid'])];
+  const wrong = given.find((option) => !command.takes.includes(option));
+  if (wrong !== undefined)
+    throw new UsageError(`${name} takes no ${wrong === 'kid' ? `"${kid}"` : `--${wrong}`}`);
+  if (more.length > 0) throw new UsageError(`${name} takes one KID`);
+  const config: AppConfig = configFromEnvironment();
+  const lines = command.run({
+    path: config.AUTH_KEYS_FILE,
+    now: Date.now(),
+    ttl: { access: config.ACCESS_TOKEN_TTL, refresh: config.REFRESH_TOKEN_TTL },
+    kid,
+    alg: oneOf(SIGNING_ALGORITHMS, 'alg', values.alg),
+    kind: oneOf(['access', 'refresh'], 'kind', values.kind),
+    atOnce: values.now ?? false,
+  });
+  return `${lines.join('\n')}\n`;
+}
+
+function parse(args: string[]) {
+  try {
+    return parseArgs({
+      args,
+      allowPositionals: true,
+      options: {
+        alg: { type: 'string' },
+        kind: { type: 'string' },
+        now: { type: 'boolean' },
+        help: { type: 'boolean', short: 'h' },
+      },
+    });
+  } catch (error) {
+    throw new UsageError((error as Error).message);
+  }
+}
+
+function oneOf<T extends string>(allowed: readonly T[], option: string, value?: string): T | undefined {
+  const found = allowed.find((each) => each === value);
+  if (value !== undefined && found === undefined) {
+    throw new UsageError(`--${option} must be one of ${allowed.join(', ')}`);
+  }
+  return found;
+}
+
+try {
+  process.stdout.write(run(process.argv.slice(2)));
+} catch (thrown) {
+  if (thrown instanceof UsageError) process.stderr.write(`${thrown.message}\n\n${HELP}`);
+  else if (thrown instanceof ConfigError || thrown instanceof KeyRingError) {
+    process.stderr.write(`${thrown.message}\n`);
+  } else throw thrown;
+  process.exitCode = 1;
+}
