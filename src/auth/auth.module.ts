@@ -1,7 +1,7 @@
 import { ConfigurableModuleBuilder, Module } from '@nestjs/common';
 import { APP_FILTER, APP_GUARD, DiscoveryModule } from '@nestjs/core';
 import { JwtModule } from '@nestjs/jwt';
-import { DatabaseModule } from '../database/index.js';
+import { Database, DatabaseModule, MigrationSet } from '../database/index.js';
 import { AuditLog } from '../audit/audit-log.js';
 import { auditMigrations } from '../audit/audit.table.js';
 import { EndedSessions } from '../sessions/ended-sessions.js';
@@ -18,11 +18,13 @@ import { TokenIssuer } from '../tokens/token-issuer.js';
 import { TokenOptions } from '../tokens/token-options.js';
 import { TokenVerifier } from '../tokens/token-verifier.js';
 import { PasswordHasher } from '../users/password-hasher.js';
+import { UserStore } from '../users/user-store.js';
 import { Users } from '../users/users.repository.js';
-import { usersMigrations } from '../users/users.table.js';
 import { AccessGuard } from './access/access.guard.js';
 import { AccessStrategy } from './access/access.strategy.js';
+import { AccountAdmin } from './account-admin.js';
 import { Accounts } from './accounts.js';
+import { AdminController } from './admin.controller.js';
 import { AuthOptions } from './auth-options.js';
 import { AuthController } from './auth.controller.js';
 import { AuthService } from './auth.service.js';
@@ -35,6 +37,7 @@ import { LiveSessions } from './live-sessions.js';
 import { SessionsController } from './sessions.controller.js';
 import { SessionsService } from './sessions.service.js';
 import { AuthPolicyGuard } from './policy/auth-policy.guard.js';
+import { RolesCheck } from './policy/roles-check.js';
 import { RefreshGuard } from './refresh/refresh.guard.js';
 import { RefreshStrategy } from './refresh/refresh.strategy.js';
 
@@ -50,9 +53,9 @@ const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN } = new ConfigurableModule
     DiscoveryModule,
     // No secret here: keys are passed with every call.
     JwtModule.register({}),
-    DatabaseModule.forFeature({ ...usersMigrations, ...sessionsMigrations, ...auditMigrations }),
+    DatabaseModule.forFeature({ ...sessionsMigrations, ...auditMigrations }),
   ],
-  controllers: [AuthController, SessionsController, JwksController],
+  controllers: [AuthController, SessionsController, AdminController, JwksController],
   providers: [
     { provide: AuthOptions, useExisting: MODULE_OPTIONS_TOKEN },
     { provide: KeyRing, inject: [AuthOptions], useFactory: (options: AuthOptions) => options.keys },
@@ -76,13 +79,20 @@ const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN } = new ConfigurableModule
     SessionPurge,
     AuditLog,
     SpentTokens,
-    Users,
+    // Another store takes its place by a provider of its own; then this factory, and so the table, is not made.
+    {
+      provide: UserStore,
+      inject: [Database, MigrationSet],
+      useFactory: (db: Database, migrations: MigrationSet) => Users.withTable(db, migrations),
+    },
     PasswordHasher,
     LiveSessions,
     EndedSessionCheck,
     AuthService,
     SessionsService,
     Accounts,
+    AccountAdmin,
+    RolesCheck,
     AccessStrategy,
     AccessGuard,
     FreshAccessStrategy,
@@ -93,6 +103,6 @@ const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN } = new ConfigurableModule
     { provide: APP_FILTER, useClass: ErrorFilter },
   ],
   // For features; `SpentTokens` because `@FreshAccess({ once: true })` runs in their modules.
-  exports: [Accounts, Clock, SpentTokens, RevocationFeed],
+  exports: [Accounts, AccountAdmin, Clock, SpentTokens, RevocationFeed],
 })
 export class AuthModule extends ConfigurableModuleClass {}

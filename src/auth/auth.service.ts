@@ -11,8 +11,7 @@ import { type RefreshClaims } from '../tokens/token-claims.js';
 import { TokenError } from '../tokens/token.errors.js';
 import { TokenIssuer } from '../tokens/token-issuer.js';
 import { PasswordHasher } from '../users/password-hasher.js';
-import { Users } from '../users/users.repository.js';
-import { type User } from '../users/users.table.js';
+import { type User, UserStore } from '../users/user-store.js';
 import { AuthOptions } from './auth-options.js';
 import { type TokenPairDto } from './dto/token-pair.dto.js';
 import { ApiError } from './errors/api-error.js';
@@ -29,7 +28,7 @@ const AMR = ['pwd'];
 export class AuthService {
   constructor(
     private readonly db: Database,
-    private readonly users: Users,
+    private readonly users: UserStore,
     private readonly hasher: PasswordHasher,
     private readonly sessions: Sessions,
     private readonly ends: SessionEnds,
@@ -46,7 +45,7 @@ export class AuthService {
     const passwordHash = await this.hasher.hash(password);
     return this.db.inTransaction(async (tx) => {
       const at = this.clock.now();
-      const user = await this.users.create(tx, username, passwordHash, at);
+      const user = await this.users.create(tx, { username, passwordHash, roles: [], createdAt: at });
       if (!user) throw new ApiError(409, 'username_taken', `The username ${username} is taken`);
       await this.audit.record({ event: 'user_created', at, subjectId: user.id }, caller, tx);
       return user;
@@ -72,7 +71,7 @@ export class AuthService {
       }
       return opened;
     });
-    return this.tokenPair(session, { fresh: true });
+    return this.tokenPair(session, user.roles, { fresh: true });
   }
 
   /** The next refresh token of the session, with an access token that is not fresh. */
@@ -81,10 +80,10 @@ export class AuthService {
     const rotation = await this.db.inTransaction(async (tx) => {
       const result = await this.sessions.rotate(tx, request);
       await this.recordRotation(tx, 'session_renewed', result.outcome, token, caller);
-      return result;
+      return 'session' in result ? { ...result, roles: await this.rolesNow(tx, token) } : result;
     });
     if (!('session' in rotation)) throw refusal(rotation.outcome, token);
-    return this.tokenPair(rotation.session, { fresh: false });
+    return this.tokenPair(rotation.session, rotation.roles, { fresh: false });
   }
 
   /** A refresh that proves the password again, and so gives a fresh access token. */
@@ -112,7 +111,7 @@ export class AuthService {
       return result;
     });
     if (!('session' in rotation)) throw refusal(rotation.outcome, token);
-    return this.tokenPair(rotation.session, { fresh: true });
+    return this.tokenPair(rotation.session, user.roles, { fresh: true });
   }
 
   /** Ends every other session, and gives this one a fresh token pair. */
@@ -126,7 +125,7 @@ export class AuthService {
     const user = await this.prove(await this.users.findById(userId), currentPassword, failure, caller);
     const passwordHash = await this.hasher.hash(newPassword);
     const session = await this.db.inTransaction(async (tx) => {
-      if (!(await this.users.changePassword(tx, user, passwordHash)))
+      if (!(await this.users.update(tx, user, { passwordHash })))
         throw invalidCredentials('changed meanwhile');
       const at = this.clock.now();
       await this.ends.endAll(tx, userId, 'password_changed', at, sessionId);
@@ -137,7 +136,7 @@ export class AuthService {
       await this.audit.record({ event: 'authn_password_change', ...who }, caller, tx);
       return renewed;
     });
-    return this.tokenPair(session, { fresh: true });
+    return this.tokenPair(session, user.roles, { fresh: true });
   }
 
   /** What became of a refresh token, as far as anything changed: who presents a dead one leaves no trace to fill a disk. */
@@ -168,28 +167,39 @@ export class AuthService {
     };
   }
 
-  /** @throws ApiError `invalid_credentials`, after the same work whether or not there is such a user */
+  /** @throws ApiError `invalid_credentials`, after the same work, whatever the cause: nobody learns who is disabled */
   private async prove(
     user: User | undefined,
     password: string,
     failure: Pick<AuditEvent, 'event' | 'sessionId'>,
     caller: Caller,
   ): Promise<User> {
-    const proved = await this.hasher.verify(user?.password_hash, password);
-    if (user && proved) return user;
-    const cause = user ? 'wrong_password' : 'no_such_user';
+    const proved = await this.hasher.verify(user?.passwordHash, password);
+    if (user && proved && user.disabledAt === null) return user;
+    const cause = !user ? 'no_such_user' : proved ? 'account_disabled' : 'wrong_password';
     const at = this.clock.now();
     await this.audit.record({ ...failure, outcome: 'fail', cause, at, subjectId: user?.id }, caller);
     throw invalidCredentials(cause);
   }
 
+  /**
+   * The user's roles, in the transaction of the rotation: whoever takes a role away then ends the session, so
+   * either this rotation comes first and its tokens die, or it comes too late.
+   * @throws TokenError `token_revoked` where another than we has removed or disabled the user and left the session
+   */
+  private async rolesNow(tx: Tx, { sub }: RefreshClaims): Promise<readonly string[]> {
+    const user = await this.users.findById(sub, tx);
+    if (user?.disabledAt === null) return user.roles;
+    throw new TokenError('token_revoked', `account ${sub} is ${user ? 'disabled' : 'gone'}`);
+  }
+
   /** A password takes time to verify; what it allows holds only if it is still the password. */
   private async requireUnchanged(tx: Tx, user: User): Promise<void> {
     if (!(await this.users.lockIfUnchanged(tx, user)))
-      throw invalidCredentials('the password was changed meanwhile');
+      throw invalidCredentials('the user was changed meanwhile');
   }
 
-  private tokenPair(session: Session, { fresh }: { fresh: boolean }): TokenPairDto {
+  private tokenPair(session: Session, roles: readonly string[], { fresh }: { fresh: boolean }): TokenPairDto {
     const now = toNumericDate(this.clock.now());
     const subject = { userId: session.user_id, sessionId: session.id };
     const access = this.issuer.issueAccess({
@@ -197,6 +207,7 @@ export class AuthService {
       fresh,
       authTime: session.auth_time,
       amr: AMR,
+      roles,
       notAfter: session.expires_at,
     });
     const refresh = this.issuer.issueRefresh({

@@ -1,5 +1,6 @@
 /** All that features may import of the auth room. */
 export { Access, OptionalAccess } from './access/access.decorator.js';
+export { AccountAdmin, type AccountSummary } from './account-admin.js';
 export { Accounts } from './accounts.js';
 export { AuthModule } from './auth.module.js';
 export { type AuthOptions } from './auth-options.js';
@@ -12,6 +13,7 @@ export { describeProtection } from './policy/openapi-protection.js';
 export { listRoutes, type Route } from './policy/routes.js';
 export { LowerCased } from './lower-cased.decorator.js';
 export { Public } from './policy/public.decorator.js';
+export { Roles } from './policy/roles.decorator.js';
 export { type Principal, type TokenClaims } from './principal.js';
 export { AccessOrRefresh, Refresh } from './refresh/refresh.decorator.js';
 export { createValidationPipe } from './validation.pipe.js';
@@ -19,3 +21,4 @@ export { RequestCaller } from './caller.decorator.js';
 export { type Caller } from '../audit/audit-log.js';
 export { RevocationFeed } from '../sessions/revocation-feed.js';
 export { Clock } from '../tokens/clock.js';
+export { type NewUser, type SeenUser, type User, type UserChange, UserStore } from '../users/user-store.js';

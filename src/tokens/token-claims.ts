@@ -23,6 +23,8 @@ export interface AccessClaims extends CommonClaims {
   auth_time: number;
   /** RFC 8176. */
   amr: string[];
+  /** RFC 9068 §2.2.3.1. Absent where the user has none. */
+  roles?: string[];
 }
 
 export interface RefreshClaims extends CommonClaims {
@@ -61,7 +63,7 @@ const COMMON: Record<keyof CommonClaims, Check> = {
  * What a token of each kind must say. A missing claim is an error, never a default: a verifier that takes a
  * token without `type` for an access token, or one without `exp` for an endless one, accepts what was never issued.
  */
-const REQUIRED: { [K in TokenKind]: Record<keyof ClaimsOf[K], Check> } = {
+const REQUIRED: { [K in TokenKind]: Record<Exclude<keyof ClaimsOf[K], 'roles'>, Check> } = {
   access: {
     ...COMMON,
     type: isExactly('access'),
@@ -71,6 +73,9 @@ const REQUIRED: { [K in TokenKind]: Record<keyof ClaimsOf[K], Check> } = {
   },
   refresh: { ...COMMON, type: isExactly('refresh'), gen: isWholeNumber },
 };
+
+/** What a token may leave out; what it does say must be well-formed all the same. */
+const OPTIONAL: Record<TokenKind, Record<string, Check>> = { access: { roles: isTextList }, refresh: {} };
 
 /** @throws TokenError `token_invalid` that names the first claim that is absent or of the wrong type */
 export function parseClaims<K extends TokenKind>(kind: K, payload: unknown): ClaimsOf[K] {
@@ -83,6 +88,11 @@ export function parseClaims<K extends TokenKind>(kind: K, payload: unknown): Cla
         'token_invalid',
         `claim "${name}" is missing or malformed for a token of kind ${kind}`,
       );
+    }
+  }
+  for (const [name, isValid] of Object.entries(OPTIONAL[kind])) {
+    if (name in payload && !isValid((payload as Record<string, unknown>)[name])) {
+      throw new TokenError('token_invalid', `claim "${name}" is malformed for a token of kind ${kind}`);
     }
   }
   return payload as ClaimsOf[K];

@@ -15,6 +15,7 @@ export interface AccessGrant {
   authTime: number;
   /** RFC 8176; how the user proved who they are. */
   amr: string[];
+  roles?: readonly string[];
   /** The session's end, past which no token of it lives. */
   notAfter: number;
 }
@@ -55,6 +56,7 @@ export class TokenIssuer {
       fresh: grant.fresh,
       auth_time: toNumericDate(grant.authTime),
       amr: grant.amr,
+      ...(grant.roles?.length ? { roles: [...grant.roles] } : {}),
     });
   }
 

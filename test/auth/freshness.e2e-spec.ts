@@ -94,6 +94,7 @@ describeEachEngine('fresh access', (engine) => {
       tokenId: expect.any(String),
       fresh: true,
       authTime: api.clock.now() / 1000,
+      roles: [],
     });
   });
 

@@ -7,6 +7,7 @@ import { FreshAccessGuard } from '../fresh-access/fresh-access.guard.js';
 import { RefreshGuard } from '../refresh/refresh.guard.js';
 import { TokenVerifier } from '../../tokens/token-verifier.js';
 import { policyOf } from './auth-policy.js';
+import { requireRole, rolesOf } from './roles.decorator.js';
 
 /**
  * The one global guard: reads what the route declares and hands over to the Passport guard for it. One
@@ -23,6 +24,12 @@ export class AuthPolicyGuard implements CanActivate {
   ) {}
 
   async canActivate(context: ExecutionContext): Promise<boolean> {
+    const accepted = await this.accepts(context);
+    requireRole(rolesOf(this.reflector, context.getHandler(), context.getClass()), requestOf(context).user);
+    return accepted;
+  }
+
+  private async accepts(context: ExecutionContext): Promise<boolean> {
     if (context.getType() !== 'http') throw new Error('AuthPolicyGuard protects HTTP routes only');
     const policy = policyOf(this.reflector, context.getHandler(), context.getClass());
     const request = requestOf(context);
