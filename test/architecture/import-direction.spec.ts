@@ -18,6 +18,7 @@ const RULES: Record<string, string[]> = {
   config: ['tokens/duration'],
   features: ['auth/index', 'database/index', 'config/app-config'],
   health: ['auth/index', 'database/index'],
+  cli: ['app.module', 'config/*', 'auth/index', 'tokens/*', 'database/index'],
 };
 
 /** What the rooms that know nothing of HTTP may not import either. */
