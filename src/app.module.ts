@@ -53,10 +53,19 @@ export function authOptions(config: AppConfig): AuthModuleOptions {
 }
 
 /** The rooms know no variables; what they report is told to the operator under the name that was set. */
-export function toConfigError(error: unknown): unknown {
+function toConfigError(error: unknown): unknown {
   if (error instanceof DatabaseUrlError)
     return new ConfigError([{ variable: 'DATABASE_URL', problem: error.message }]);
   if (error instanceof KeyRingError)
     return new ConfigError([{ variable: 'AUTH_KEYS_FILE', problem: error.message }]);
   return error;
+}
+
+/** For stderr: one line for each setting that is wrong; a stack trace only where no setting is to blame. */
+export function explainFailedStart(thrown: unknown): string {
+  const error = toConfigError(thrown);
+  if (error instanceof ConfigError)
+    return `The configuration is wrong, freshgate does not start:\n${error.message.replace(/^/gm, '  ')}\n`;
+  const trace = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  return `freshgate does not start: ${trace}\n`;
 }

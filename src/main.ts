@@ -1,7 +1,7 @@
 import { ConsoleLogger, Logger } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { type NestFastifyApplication } from '@nestjs/platform-fastify';
-import { AppModule, toConfigError } from './app.module.js';
+import { AppModule, explainFailedStart } from './app.module.js';
 import { createAdapter } from './adapter.js';
 import { APP_OPTIONS, configureApp } from './app.setup.js';
 import { type AppConfig, ConfigError } from './config/app-config.js';
@@ -37,12 +37,7 @@ async function listen(app: NestFastifyApplication, { HOST, PORT }: AppConfig): P
 try {
   await start();
 } catch (thrown) {
-  const error = toConfigError(thrown);
-  process.stderr.write(
-    error instanceof ConfigError
-      ? `The configuration is wrong, freshgate does not start:\n${error.message.replace(/^/gm, '  ')}\n`
-      : `freshgate does not start: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`,
-  );
+  process.stderr.write(explainFailedStart(thrown));
   // Open handles (a pool, the listener of a half-started server) would keep the process from ending by itself.
   process.exit(1);
 }

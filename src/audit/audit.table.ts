@@ -4,7 +4,10 @@ import { type Migrations } from '../database/index.js';
 /** What happened; names of the OWASP Logging Vocabulary. */
 export type AuditEventName =
   | 'user_created'
+  | 'user_updated'
   | 'user_deleted'
+  | 'authz_change'
+  | 'authn_login_lock'
   | 'authn_login_success'
   | 'authn_login_fail'
   | 'authn_password_change'

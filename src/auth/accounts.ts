@@ -4,7 +4,7 @@ import { Database } from '../database/index.js';
 import { SessionEnds } from '../sessions/session-ends.js';
 import { Clock } from '../tokens/clock.js';
 import { TokenError } from '../tokens/token.errors.js';
-import { Users } from '../users/users.repository.js';
+import { UserStore } from '../users/user-store.js';
 import { type AccountDto, toAccountDto } from './dto/account.dto.js';
 import { UserLoader } from './hooks.js';
 import { type Principal } from './principal.js';
@@ -14,7 +14,7 @@ import { type Principal } from './principal.js';
 export class Accounts {
   constructor(
     private readonly db: Database,
-    private readonly users: Users,
+    private readonly users: UserStore,
     private readonly ends: SessionEnds,
     private readonly audit: AuditLog,
     private readonly clock: Clock,
@@ -52,7 +52,7 @@ export class Accounts {
 /** What `@CurrentUser(LoadUser)` gives where the team says nothing else. */
 @Injectable()
 export class AccountLoader extends UserLoader<AccountDto> {
-  constructor(private readonly users: Users) {
+  constructor(private readonly users: UserStore) {
     super();
   }
 

@@ -1,7 +1,7 @@
 import { ConfigurableModuleBuilder, type DynamicModule, Module, type Provider } from '@nestjs/common';
 import { APP_FILTER, APP_GUARD, DiscoveryModule } from '@nestjs/core';
 import { JwtModule } from '@nestjs/jwt';
-import { DatabaseModule } from '../database/index.js';
+import { Database, DatabaseModule, MigrationSet } from '../database/index.js';
 import { AuditLog } from '../audit/audit-log.js';
 import { auditMigrations } from '../audit/audit.table.js';
 import { EndedSessions } from '../sessions/ended-sessions.js';
@@ -19,11 +19,13 @@ import { TokenIssuer } from '../tokens/token-issuer.js';
 import { TokenOptions } from '../tokens/token-options.js';
 import { TokenVerifier } from '../tokens/token-verifier.js';
 import { PasswordHasher } from '../users/password-hasher.js';
+import { UserStore } from '../users/user-store.js';
 import { Users } from '../users/users.repository.js';
-import { usersMigrations } from '../users/users.table.js';
 import { AccessGuard } from './access/access.guard.js';
 import { AccessStrategy } from './access/access.strategy.js';
+import { AccountAdmin } from './account-admin.js';
 import { AccountLoader, Accounts } from './accounts.js';
+import { AdminController } from './admin.controller.js';
 import { AuthController } from './auth.controller.js';
 import { Authenticator } from './authenticator.js';
 import { AuthService } from './auth.service.js';
@@ -45,6 +47,7 @@ import { type AuthModuleOptions, resolveOptions } from './options/resolve-option
 import { SessionsController } from './sessions.controller.js';
 import { SessionsService } from './sessions.service.js';
 import { AuthPolicyGuard } from './policy/auth-policy.guard.js';
+import { RolesCheck } from './policy/roles-check.js';
 import { RefreshGuard } from './refresh/refresh.guard.js';
 import { RefreshStrategy } from './refresh/refresh.strategy.js';
 import { TokenChecks } from './token-checks.js';
@@ -78,9 +81,9 @@ const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN } = new ConfigurableModule
     DiscoveryModule,
     // No secret here: keys are passed with every call.
     JwtModule.register({}),
-    DatabaseModule.forFeature({ ...usersMigrations, ...sessionsMigrations, ...auditMigrations }),
+    DatabaseModule.forFeature({ ...sessionsMigrations, ...auditMigrations }),
   ],
-  controllers: [AuthController, SessionsController, JwksController],
+  controllers: [AuthController, SessionsController, AdminController, JwksController],
   providers: [
     { provide: AuthOptions, inject: [MODULE_OPTIONS_TOKEN], useFactory: resolveOptions },
     // Filled at `onModuleInit`, where a wrong file is reported as it is, and Nest logs no stack trace.
@@ -111,7 +114,12 @@ const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN } = new ConfigurableModule
     SessionPurge,
     AuditLog,
     SpentTokens,
-    Users,
+    // Another store takes its place by a provider of its own; then this factory, and so the table, is not made.
+    {
+      provide: UserStore,
+      inject: [Database, MigrationSet],
+      useFactory: (db: Database, migrations: MigrationSet) => Users.withTable(db, migrations),
+    },
     PasswordHasher,
     LiveSessions,
     EndedSessionCheck,
@@ -135,6 +143,8 @@ const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN } = new ConfigurableModule
     { provide: UserLoader, useExisting: AccountLoader },
     AccountLoader,
     LoadUser,
+    AccountAdmin,
+    RolesCheck,
     AccessStrategy,
     AccessGuard,
     FreshAccessStrategy,
@@ -146,6 +156,7 @@ const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN } = new ConfigurableModule
   ],
   // For features. The last six because decorators bring interceptors and pipes that run in the features' modules.
   exports: [
+    AccountAdmin,
     Accounts,
     Authenticator,
     Clock,

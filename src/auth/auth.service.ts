@@ -9,8 +9,7 @@ import { Clock } from '../tokens/clock.js';
 import { type RefreshClaims } from '../tokens/token-claims.js';
 import { TokenError } from '../tokens/token.errors.js';
 import { PasswordHasher } from '../users/password-hasher.js';
-import { Users } from '../users/users.repository.js';
-import { type User } from '../users/users.table.js';
+import { type User, UserStore } from '../users/user-store.js';
 import { ApiError } from './errors/api-error.js';
 import { Logins } from './logins.js';
 import { AuthOptions } from './options/auth-options.js';
@@ -28,7 +27,7 @@ const AMR = ['pwd'];
 export class AuthService {
   constructor(
     private readonly db: Database,
-    private readonly users: Users,
+    private readonly users: UserStore,
     private readonly hasher: PasswordHasher,
     private readonly sessions: Sessions,
     private readonly ends: SessionEnds,
@@ -46,7 +45,7 @@ export class AuthService {
     const passwordHash = await this.hasher.hash(password);
     return this.db.inTransaction(async (tx) => {
       const at = this.clock.now();
-      const user = await this.users.create(tx, username, passwordHash, at);
+      const user = await this.users.create(tx, { username, passwordHash, roles: [], createdAt: at });
       if (!user) throw new ApiError(409, 'username_taken', `The username ${username} is taken`);
       await this.audit.record({ event: 'user_created', at, subjectId: user.id }, caller, tx);
       return user;
@@ -72,15 +71,15 @@ export class AuthService {
     caller: Caller,
   ): Promise<IssuedPair> {
     const request = this.rotationRequest(token, idempotencyKey);
-    const [rotation, user] = await this.db.inTransaction(async (tx) => {
+    const rotation = await this.db.inTransaction(async (tx) => {
       const result = await this.sessions.rotate(tx, request);
       await this.recordRotation(tx, 'session_renewed', result.outcome, who, caller);
-      // What the tokens say of the user is what is true in this transaction.
-      return [result, 'session' in result && (await this.users.findById(result.session.user_id, tx))];
+      return 'session' in result
+        ? { ...result, user: await this.userNow(tx, result.session.user_id) }
+        : result;
     });
     if (!('session' in rotation)) throw refusal(rotation.outcome, token);
-    if (!user) throw new TokenError('token_revoked', `the account of session ${token.sid} is gone`);
-    return this.pairs.issue(rotation.session, user, { fresh: false });
+    return this.pairs.issue(rotation.session, rotation.user, { fresh: false });
   }
 
   /** A refresh that proves the password again, and so gives a fresh access token. */
@@ -123,7 +122,7 @@ export class AuthService {
     const user = await this.prove(await this.users.findById(userId), currentPassword, failure, caller);
     const passwordHash = await this.hasher.hash(newPassword);
     const session = await this.db.inTransaction(async (tx) => {
-      if (!(await this.users.changePassword(tx, user, passwordHash)))
+      if (!(await this.users.update(tx, user, { passwordHash })))
         throw invalidCredentials('changed meanwhile');
       const at = this.clock.now();
       await this.ends.endAll(tx, userId, 'password_changed', at, sessionId);
@@ -165,25 +164,36 @@ export class AuthService {
     };
   }
 
-  /** @throws ApiError `invalid_credentials`, after the same work whether or not there is such a user */
+  /** @throws ApiError `invalid_credentials`, after the same work, whatever the cause: nobody learns who is disabled */
   private async prove(
     user: User | undefined,
     password: string,
     failure: Pick<AuditEvent, 'event' | 'sessionId'>,
     caller: Caller,
   ): Promise<User> {
-    const proved = await this.hasher.verify(user?.password_hash, password);
-    if (user && proved) return user;
-    const cause = user ? 'wrong_password' : 'no_such_user';
+    const proved = await this.hasher.verify(user?.passwordHash, password);
+    if (user && proved && user.disabledAt === null) return user;
+    const cause = !user ? 'no_such_user' : proved ? 'account_disabled' : 'wrong_password';
     const at = this.clock.now();
     await this.audit.record({ ...failure, outcome: 'fail', cause, at, subjectId: user?.id }, caller);
     throw invalidCredentials(cause);
   }
 
+  /**
+   * The user, in the transaction of the rotation: whoever takes a role away then ends the session, so either this
+   * rotation comes first and its tokens die, or it comes too late.
+   * @throws TokenError `token_revoked` where another than we has removed or disabled the user and left the session
+   */
+  private async userNow(tx: Tx, userId: string): Promise<User> {
+    const user = await this.users.findById(userId, tx);
+    if (user?.disabledAt === null) return user;
+    throw new TokenError('token_revoked', `account ${userId} is ${user ? 'disabled' : 'gone'}`);
+  }
+
   /** A password takes time to verify; what it allows holds only if it is still the password. */
   private async requireUnchanged(tx: Tx, user: User): Promise<void> {
     if (!(await this.users.lockIfUnchanged(tx, user)))
-      throw invalidCredentials('the password was changed meanwhile');
+      throw invalidCredentials('the user was changed meanwhile');
   }
 }
 

@@ -1,5 +1,6 @@
 /** All that features may import of the auth room. */
 export { Access, type AccessOptions, OptionalAccess } from './access/access.decorator.js';
+export { AccountAdmin, type AccountSummary } from './account-admin.js';
 export { Accounts } from './accounts.js';
 export { AuthModule, type AuthModuleExtras } from './auth.module.js';
 export { Authenticator } from './authenticator.js';
@@ -26,6 +27,7 @@ export { AuthOptions, TOKEN_LOCATIONS, type TokenLocation } from './options/auth
 export { type AuthModuleOptions, AuthOptionsError } from './options/resolve-options.js';
 export { LowerCased } from './lower-cased.decorator.js';
 export { Public } from './policy/public.decorator.js';
+export { Roles } from './policy/roles.decorator.js';
 export { type Principal, type TokenClaims } from './principal.js';
 export { AccessOrRefresh, Refresh } from './refresh/refresh.decorator.js';
 export { type Authentication } from './token-checks.js';
@@ -37,3 +39,4 @@ export { type Caller } from '../audit/audit-log.js';
 export { RevocationFeed } from '../sessions/revocation-feed.js';
 export { Clock } from '../tokens/clock.js';
 export { TokenError, type TokenErrorCode } from '../tokens/token.errors.js';
+export { type NewUser, type SeenUser, type User, type UserChange, UserStore } from '../users/user-store.js';

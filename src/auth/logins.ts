@@ -8,8 +8,8 @@ import { Clock } from '../tokens/clock.js';
 import { parseDuration } from '../tokens/duration.js';
 import { TokenError } from '../tokens/token.errors.js';
 import { type Extras } from '../tokens/token-issuer.js';
-import { Users } from '../users/users.repository.js';
-import { type User } from '../users/users.table.js';
+
+import { type User, UserStore } from '../users/user-store.js';
 import { type TokenPairDto } from './dto/token-pair.dto.js';
 import { AuthOptions } from './options/auth-options.js';
 import { type IssuedPair, TokenPairs } from './token-pairs.js';
@@ -34,7 +34,7 @@ export interface LoginOptions extends Extras {
 export class Logins {
   constructor(
     private readonly db: Database,
-    private readonly users: Users,
+    private readonly users: UserStore,
     private readonly sessions: Sessions,
     private readonly ends: SessionEnds,
     private readonly audit: AuditLog,
@@ -88,7 +88,7 @@ export class Logins {
       const extended = await this.sessions.extendAccess(tx, sessionId, now + accessTtl, now);
       return [extended, extended && (await this.users.findById(extended.user_id, tx))];
     });
-    if (!session || !user)
+    if (!session || user?.disabledAt !== null)
       throw new TokenError('token_revoked', `session ${sessionId} has ended or is unknown`);
     return this.pairs.issueAccess(session, user, { ...extras, fresh: false, accessTtl });
   }

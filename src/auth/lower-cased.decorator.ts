@@ -6,6 +6,11 @@ import { Transform } from 'class-transformer';
  */
 export function LowerCased(): PropertyDecorator {
   return Transform(({ value }: { value: unknown }) =>
-    typeof value === 'string' ? value.replace(/[A-Z]/g, (letter) => letter.toLowerCase()) : value,
+    typeof value === 'string' ? lowerCased(value) : value,
   );
+}
+
+/** The same for a username that came another way. */
+export function lowerCased(username: string): string {
+  return username.replace(/[A-Z]/g, (letter) => letter.toLowerCase());
 }

@@ -10,6 +10,8 @@ export interface Principal {
   fresh: boolean;
   /** NumericDate of the password proof; null where a refresh token was shown, which does not tell. */
   authTime: number | null;
+  /** As of when the token was issued; none where a refresh token was shown. */
+  roles: readonly string[];
 }
 
 export type TokenClaims = AccessClaims | RefreshClaims;
@@ -21,5 +23,6 @@ export function toPrincipal(claims: TokenClaims, userId: string): Principal {
     tokenId: claims.jti,
     fresh: claims.type === 'access' && claims.fresh,
     authTime: claims.type === 'access' ? claims.auth_time : null,
+    roles: claims.type === 'access' ? (claims.roles ?? []) : [],
   };
 }

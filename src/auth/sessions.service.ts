@@ -1,19 +1,21 @@
 import { Injectable } from '@nestjs/common';
 import { isUUID } from 'class-validator';
 import { AuditLog, type Caller } from '../audit/audit-log.js';
-import { Database } from '../database/index.js';
+import { Database, type Tx } from '../database/index.js';
 import { SessionEnds } from '../sessions/session-ends.js';
 import { Sessions } from '../sessions/sessions.repository.js';
 import { type Session } from '../sessions/sessions.table.js';
 import { Clock } from '../tokens/clock.js';
+import { type User, UserStore } from '../users/user-store.js';
 import { ApiError } from './errors/api-error.js';
 import { type Principal } from './principal.js';
 
-/** What one can do about one's sessions. After any of these has answered, no token of the ended sessions works. */
+/** What one can do about one's sessions, and an administrator about everybody's. After any of these has answered, no token of the ended sessions works. */
 @Injectable()
 export class SessionsService {
   constructor(
     private readonly db: Database,
+    private readonly users: UserStore,
     private readonly sessions: Sessions,
     private readonly ends: SessionEnds,
     private readonly audit: AuditLog,
@@ -56,5 +58,29 @@ export class SessionsService {
       const who = { actorId: userId, subjectId: userId, sessionId };
       await this.audit.record({ event: 'session_ended', cause: 'ended_by_user', at, ...who }, caller, tx);
     });
+  }
+
+  /** @throws ApiError `not_found` */
+  async listOf(userId: string): Promise<Session[]> {
+    const { id } = await this.requireUser(userId);
+    return this.sessions.listLive(id, this.clock.now());
+  }
+
+  /** Ends every session of somebody, for an administrator. @throws ApiError `not_found` */
+  async endAllOf(userId: string, admin: Principal, caller: Caller): Promise<void> {
+    await this.db.inTransaction(async (tx) => {
+      const { id } = await this.requireUser(userId, tx);
+      const at = this.clock.now();
+      await this.ends.endAll(tx, id, 'ended_by_admin', at);
+      // Without a session: the administrator's own is not the one that ended.
+      const who = { actorId: admin.userId, subjectId: id };
+      await this.audit.record({ event: 'session_ended', cause: 'ended_by_admin', at, ...who }, caller, tx);
+    });
+  }
+
+  private async requireUser(id: string, tx?: Tx): Promise<User> {
+    const user = await this.users.findById(id, tx);
+    if (!user) throw new ApiError(404, 'not_found', 'There is no such user');
+    return user;
   }
 }

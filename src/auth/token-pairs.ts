@@ -3,7 +3,7 @@ import { type Session } from '../sessions/sessions.table.js';
 import { Clock, toNumericDate } from '../tokens/clock.js';
 import { type TokenKind } from '../tokens/token-claims.js';
 import { type Extras, TokenIssuer } from '../tokens/token-issuer.js';
-import { type User } from '../users/users.table.js';
+import { type User } from '../users/user-store.js';
 import { type TokenPairDto } from './dto/token-pair.dto.js';
 import { Subjects, TokenExtras } from './hooks.js';
 
@@ -56,6 +56,7 @@ export class TokenPairs {
     const { token, expiresAt } = this.issuer.issueAccess({
       ...(await this.subject(session, user, 'access', options)),
       fresh: options.fresh,
+      roles: user.roles,
       authTime: session.auth_time,
       amr: session.amr.split(' '),
       notAfter: session.expires_at,

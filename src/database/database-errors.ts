@@ -5,6 +5,9 @@ export class DatabaseUrlError extends Error {
   override readonly name = 'DatabaseUrlError';
 }
 
+/** Another process owns the file of the embedded database. */
+export class DatabaseInUseError extends DatabaseUrlError {}
+
 /** The database could not answer, whatever the query: the client may come again. */
 export class DatabaseUnavailableError extends Error {
   override readonly name = 'DatabaseUnavailableError';

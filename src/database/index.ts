@@ -1,7 +1,12 @@
 /** The room's face: what rooms and features may import. */
 export { Database, type Engine, type Executor, type Tables, type Tx } from './database.js';
-export { DatabaseUnavailableError, DatabaseUrlError, isForeignKeyViolation } from './database-errors.js';
+export {
+  DatabaseInUseError,
+  DatabaseUnavailableError,
+  DatabaseUrlError,
+  isForeignKeyViolation,
+} from './database-errors.js';
 export { DatabaseModule } from './database.module.js';
 export { type Listener, type ReadRows } from './listener.js';
-export { type Migrations } from './migrations.js';
+export { type Migrations, MigrationSet } from './migrations.js';
 export { openDatabase } from './open-database.js';

@@ -3,7 +3,7 @@ import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type Driver, SqliteAdapter, SqliteDialect } from 'kysely';
 import Libsql from 'libsql';
-import { DatabaseUrlError } from './database-errors.js';
+import { DatabaseInUseError, DatabaseUrlError } from './database-errors.js';
 import { Database } from './database.js';
 import { ReportingDriver } from './reporting-driver.js';
 
@@ -42,7 +42,7 @@ export function openSqlite(url: string): Database {
       const { code, message } = error as Error & { code?: string };
       if (code !== 'SQLITE_BUSY') throw new DatabaseUrlError(`${path} cannot be opened: ${message}`);
       if (attempt === OPEN_TRIES) {
-        throw new DatabaseUrlError(
+        throw new DatabaseInUseError(
           `${path} is in use by another process; an embedded database has one owner. Stop the other one, or use PostgreSQL`,
         );
       }

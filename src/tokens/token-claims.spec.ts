@@ -85,6 +85,25 @@ describe.each(['access', 'refresh'] as const)('parseClaims, for a token of kind 
   it('refuses a payload that is a list', () => refusesNaming(kind, 'iss', [VALID[kind]]));
 });
 
+describe('the roles of an access token', () => {
+  it('may be absent, or empty, or several', () => {
+    for (const roles of [[], ['admin'], ['admin', 'ops:read']]) {
+      expect(parseClaims('access', { ...VALID.access, roles })).toMatchObject({ roles });
+    }
+    expect(parseClaims('access', VALID.access).roles).toBeUndefined();
+  });
+
+  it.each([[null], [undefined], ['admin'], [{}], [true], [[1]], [['']], [[['admin']]]])(
+    'are refused as %p',
+    (roles) => {
+      expect(refusal('access', { ...VALID.access, roles })).toMatchObject({
+        code: 'token_invalid',
+        reason: 'claim "roles" is missing or malformed for a token of kind access',
+      });
+    },
+  );
+});
+
 describe('parseClaims', () => {
   it.each([
     ['access', 'refresh'],

@@ -27,6 +27,8 @@ export interface AccessClaims extends CommonClaims {
   auth_time: number;
   /** RFC 8176. */
   amr: string[];
+  /** RFC 9068 §2.2.3.1. Absent where the user has none. */
+  roles?: string[];
 }
 
 export interface RefreshClaims extends CommonClaims {
@@ -76,8 +78,8 @@ const REQUIRED: { [K in TokenKind]: Record<string, Check> } = {
   refresh: { ...COMMON, type: isExactly('refresh'), gen: isWholeNumber },
 };
 
-/** What a token may say besides; if it does, in this form. */
-const OPTIONAL: Record<string, Check> = { nbf: isWholeNumber };
+/** What a token may leave out; what it does say must be well-formed all the same. */
+const OPTIONAL: Record<string, Check> = { nbf: isWholeNumber, roles: isTextList };
 
 /** Claims whose meaning is settled here: nothing that the application adds may use their names. */
 export const RESERVED_CLAIMS: ReadonlySet<string> = new Set([

@@ -22,6 +22,7 @@ export interface AccessGrant extends Extras {
   authTime: number;
   /** RFC 8176; how the user proved who they are. */
   amr: string[];
+  roles?: readonly string[];
   /** The session's end, past which no token of it lives. */
   notAfter: number;
   /** The token's life, instead of the one that is configured. */
@@ -71,6 +72,7 @@ export class TokenIssuer {
       fresh: grant.fresh,
       auth_time: toNumericDate(grant.authTime),
       amr: grant.amr,
+      ...(grant.roles?.length ? { roles: [...grant.roles] } : {}),
     });
   }
 

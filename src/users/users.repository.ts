@@ -1,36 +1,63 @@
 import { Injectable } from '@nestjs/common';
-import { v7 as uuidv7 } from 'uuid';
-import { Database, type Executor, type Tx } from '../database/index.js';
-import { type User } from './users.table.js';
+import { v7 as uuidv7, validate as isUuid } from 'uuid';
+import { Database, type Executor, type MigrationSet, type Tx } from '../database/index.js';
+import {
+  type NewUser,
+  type SeenUser,
+  type User,
+  type UserChange,
+  USERNAME,
+  type UserStore,
+} from './user-store.js';
+import { usersMigrations, type UsersRow } from './users.table.js';
 
-/** 3 to 32 of `a-z 0-9 . _ -`; input is lower-cased before. */
-export const USERNAME = /^[a-z0-9._-]{3,32}$/;
-
+/** The users in our own table. */
 @Injectable()
-export class Users {
+export class Users implements UserStore {
   constructor(private readonly db: Database) {}
 
-  /** @returns the user, or undefined when the name is taken */
-  async create(tx: Tx, username: string, passwordHash: string, now: number): Promise<User | undefined> {
-    return tx
+  /** The table comes with its store: an application that has another one has no table `users`. */
+  static withTable(db: Database, migrations: MigrationSet): Users {
+    migrations.add(usersMigrations);
+    return new Users(db);
+  }
+
+  async create(tx: Tx, { username, passwordHash, roles, createdAt }: NewUser): Promise<User | undefined> {
+    const row = await tx
       .insertInto('users')
-      .values({ id: uuidv7(), username, password_hash: passwordHash, credential_version: 1, created_at: now })
+      .values({
+        id: uuidv7(),
+        username,
+        password_hash: passwordHash,
+        credential_version: 1,
+        roles: toColumn(roles),
+        disabled_at: null,
+        created_at: createdAt,
+      })
       .onConflict((conflict) => conflict.column('username').doNothing())
       .returningAll()
       .executeTakeFirst();
+    return row && toUser(row);
   }
 
+  /** An id that cannot exist is not asked for: PostgreSQL, for one, refuses a text with a NUL. */
   async findById(id: string, db: Executor = this.db): Promise<User | undefined> {
-    return db.selectFrom('users').selectAll().where('id', '=', id).executeTakeFirst();
+    if (!isUuid(id)) return undefined;
+    const row = await db.selectFrom('users').selectAll().where('id', '=', id).executeTakeFirst();
+    return row && toUser(row);
   }
 
-  /** A name that cannot exist is not asked for: PostgreSQL, for one, refuses a text with a NUL. */
+  /** A name that cannot exist is not asked for either. */
   async findByUsername(username: string): Promise<User | undefined> {
     if (!USERNAME.test(username)) return undefined;
-    return this.db.selectFrom('users').selectAll().where('username', '=', username).executeTakeFirst();
+    const row = await this.db
+      .selectFrom('users')
+      .selectAll()
+      .where('username', '=', username)
+      .executeTakeFirst();
+    return row && toUser(row);
   }
 
-  /** Names by id; ids of deleted users are absent. */
   async usernames(ids: string[]): Promise<Map<string, string>> {
     if (ids.length === 0) return new Map();
     const rows = await this.db
@@ -41,37 +68,59 @@ export class Users {
     return new Map(rows.map((row) => [row.id, row.username]));
   }
 
-  /**
-   * Locks the user's row until the transaction ends, if the credentials are still those that were verified. An
-   * UPDATE that changes nothing, since SQLite knows no `FOR UPDATE`; password change and deletion meet it here.
-   */
-  async lockIfUnchanged(tx: Tx, user: Pick<User, 'id' | 'credential_version'>): Promise<boolean> {
-    const { numUpdatedRows } = await tx
-      .updateTable('users')
-      .set({ credential_version: user.credential_version })
-      .where('id', '=', user.id)
-      .where('credential_version', '=', user.credential_version)
-      .executeTakeFirst();
-    return numUpdatedRows === 1n;
+  async list(limit: number, after?: string): Promise<User[]> {
+    const rows = await this.db
+      .selectFrom('users')
+      .selectAll()
+      .$if(after !== undefined, (query) => query.where('username', '>', after ?? ''))
+      .orderBy('username')
+      .limit(limit)
+      .execute();
+    return rows.map(toUser);
   }
 
-  /** @returns false when the credentials are no longer those that were verified */
-  async changePassword(
-    tx: Tx,
-    user: Pick<User, 'id' | 'credential_version'>,
-    passwordHash: string,
-  ): Promise<boolean> {
-    const { numUpdatedRows } = await tx
-      .updateTable('users')
-      .set({ password_hash: passwordHash, credential_version: user.credential_version + 1 })
-      .where('id', '=', user.id)
-      .where('credential_version', '=', user.credential_version)
-      .executeTakeFirst();
-    return numUpdatedRows === 1n;
+  /** An UPDATE that changes nothing, since SQLite knows no `FOR UPDATE`; every change and deletion meets it here. */
+  async lockIfUnchanged(tx: Tx, user: SeenUser): Promise<boolean> {
+    return this.updateIfUnchanged(tx, user, { credential_version: user.credentialVersion });
+  }
+
+  async update(tx: Tx, user: SeenUser, { passwordHash, roles, disabledAt }: UserChange): Promise<boolean> {
+    return this.updateIfUnchanged(tx, user, {
+      credential_version: user.credentialVersion + 1,
+      ...(passwordHash === undefined ? {} : { password_hash: passwordHash }),
+      ...(roles === undefined ? {} : { roles: toColumn(roles) }),
+      ...(disabledAt === undefined ? {} : { disabled_at: disabledAt }),
+    });
   }
 
   /** What other tables hold of the user goes with the row (`on delete`). */
   async delete(tx: Tx, id: string): Promise<void> {
     await tx.deleteFrom('users').where('id', '=', id).execute();
   }
+
+  private async updateIfUnchanged(tx: Tx, user: SeenUser, columns: Partial<UsersRow>): Promise<boolean> {
+    const { numUpdatedRows } = await tx
+      .updateTable('users')
+      .set(columns)
+      .where('id', '=', user.id)
+      .where('credential_version', '=', user.credentialVersion)
+      .executeTakeFirst();
+    return numUpdatedRows === 1n;
+  }
+}
+
+function toUser(row: UsersRow): User {
+  return {
+    id: row.id,
+    username: row.username,
+    passwordHash: row.password_hash,
+    credentialVersion: row.credential_version,
+    roles: row.roles.split(' ').filter(Boolean),
+    disabledAt: row.disabled_at,
+    createdAt: row.created_at,
+  };
+}
+
+function toColumn(roles: readonly string[]): string {
+  return roles.join(' ');
 }

@@ -1,21 +1,23 @@
 import { type Kysely, type Selectable } from 'kysely';
 import { type Migrations } from '../database/index.js';
 
+/** What the members mean, `User` says. */
 export interface UsersTable {
   id: string;
   /** Lower case; see `USERNAME`. */
   username: string;
-  /** PHC string: the parameters travel with the hash. */
   password_hash: string;
-  /**
-   * Moves with every change of the password. Whoever verified a password (which takes time) commits only if it
-   * has not moved since, so a login that raced a password change leaves no session behind.
-   */
   credential_version: number;
+  /**
+   * Names separated by spaces, as in OAuth's `scope` (RFC 6749 §3.3): no name holds one, every text can be read,
+   * the empty one is no roles, and an operator can write it by hand. JSON would be none of these.
+   */
+  roles: string;
+  disabled_at: number | null;
   created_at: number;
 }
 
-export type User = Selectable<UsersTable>;
+export type UsersRow = Selectable<UsersTable>;
 
 declare module '../database/database.js' {
   interface Tables {
@@ -34,6 +36,16 @@ export const usersMigrations: Migrations = {
         .addColumn('credential_version', 'integer', (c) => c.notNull())
         .addColumn('created_at', 'bigint', (c) => c.notNull())
         .execute();
+    },
+  },
+  '2026-11-24.1-users-roles': {
+    async up(db: Kysely<unknown>) {
+      // One column at a time: SQLite adds no two at once.
+      await db.schema
+        .alterTable('users')
+        .addColumn('roles', 'text', (c) => c.notNull().defaultTo(''))
+        .execute();
+      await db.schema.alterTable('users').addColumn('disabled_at', 'bigint').execute();
     },
   },
 };

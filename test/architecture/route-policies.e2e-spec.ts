@@ -5,10 +5,11 @@ import { listRoutes, type Route } from '../../src/auth/index.js';
 import { formatDuration } from '../../src/tokens/duration.js';
 import { createTestApp, type TestApp } from '../support/create-test-app.js';
 
-function describePolicy({ policy }: Route): string {
+function describePolicy({ policy, roles }: Route): string {
   const details = Object.entries(policy)
     .filter(([name, value]) => name !== 'level' && value !== false)
     .map(([name, value]) => (name === 'maxAge' ? `${name} ${formatDuration(Number(value))}` : name));
+  if (roles.length > 0) details.push(`role ${roles.join(' or ')}`);
   return [policy.level, ...details].join(', ');
 }
 

@@ -94,6 +94,7 @@ describeEachStack('fresh access', (stack) => {
       tokenId: expect.any(String),
       fresh: true,
       authTime: api.clock.now() / 1000,
+      roles: [],
     });
   });
 

@@ -12,10 +12,17 @@ type Outcome =
   | 'token_expired'
   | 'token_wrong_type'
   | 'token_revoked'
-  | 'fresh_token_required';
+  | 'fresh_token_required'
+  | 'insufficient_role';
 
 /** What contract §4 and §5 demand of a token at a route, written anew, not read from the guards. */
-function expectedOutcome({ policy }: Route, shown: ShownToken): Outcome {
+function expectedOutcome(route: Route, shown: ShownToken): Outcome {
+  const outcome = ofAnybody(route, shown);
+  // Nobody here has a role.
+  return outcome === 'enters' && route.roles.length > 0 ? 'insufficient_role' : outcome;
+}
+
+function ofAnybody({ policy }: Route, shown: ShownToken): Outcome {
   const { level } = policy;
   if (level === 'public') return 'enters';
   const wantsRefresh = level === 'refresh';
@@ -75,11 +82,12 @@ describeEachAdapter('every route × every kind of token', (stack) => {
         expect([seen, response.body?.errorCode ?? '']).toEqual([seen, expect.not.stringMatching(REFUSALS)]);
       } else {
         expect([seen, response.body.errorCode]).toEqual([seen, outcome]);
-        expectError(response, 401, outcome);
+        expectError(response, outcome === 'insufficient_role' ? 403 : 401, outcome);
         const { error } = parseChallenge(response);
         const challenges = {
           token_missing: undefined,
           fresh_token_required: 'insufficient_user_authentication',
+          insufficient_role: 'insufficient_scope',
         };
         expect(error).toBe(outcome in challenges ? challenges[outcome as 'token_missing'] : 'invalid_token');
       }

@@ -1,5 +1,5 @@
 import { ApiProperty } from '@nestjs/swagger';
-import { type User } from '../../users/users.table.js';
+import { type User } from '../../users/user-store.js';
 
 export class AccountDto {
   @ApiProperty({ format: 'uuid' })
@@ -13,5 +13,5 @@ export class AccountDto {
 }
 
 export function toAccountDto(user: User): AccountDto {
-  return { id: user.id, username: user.username, created_at: new Date(user.created_at).toISOString() };
+  return { id: user.id, username: user.username, created_at: new Date(user.createdAt).toISOString() };
 }

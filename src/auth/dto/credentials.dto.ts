@@ -1,6 +1,6 @@
-import { ApiProperty } from '@nestjs/swagger';
+import { ApiProperty, PickType } from '@nestjs/swagger';
 import { IsNotEmpty, IsString, Matches, MaxLength, MinLength } from 'class-validator';
-import { USERNAME } from '../../users/users.repository.js';
+import { USERNAME } from '../../users/user-store.js';
 import { LowerCased } from '../lower-cased.decorator.js';
 
 export const SHORTEST_PASSWORD = 8;
@@ -32,6 +32,9 @@ export class RegisterDto {
   @IsString()
   readonly password!: string;
 }
+
+/** What an operator sets obeys the same rules. */
+export class NewPasswordDto extends PickType(RegisterDto, ['password'] as const) {}
 
 /** Looser than registration: a name that cannot exist is answered as a wrong password, not as a bad request. */
 export class LoginDto {

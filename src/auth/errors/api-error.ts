@@ -1,5 +1,6 @@
 import { HttpException } from '@nestjs/common';
 import { STATUS_CODES } from 'node:http';
+import { type ChallengeParameters } from './challenge.js';
 
 export interface FieldError {
   field: string;
@@ -11,6 +12,8 @@ interface ApiErrorOptions {
   reason?: string;
   /** Seconds. */
   retryAfter?: number;
+  /** Sent as `WWW-Authenticate: Bearer …`, where a 403 says what token would do (RFC 6750 §3.1). */
+  challenge?: ChallengeParameters;
   /** With `validation_failed`: every field that was refused, and why. */
   errors?: FieldError[];
   cause?: unknown;
@@ -23,9 +26,10 @@ interface ApiErrorOptions {
 export class ApiError extends HttpException {
   readonly reason: string | undefined;
   readonly retryAfter: number | undefined;
+  readonly challenge: ChallengeParameters | undefined;
 
   constructor(status: number, errorCode: string, message: string, options: ApiErrorOptions = {}) {
-    const { reason, retryAfter, errors, cause } = options;
+    const { reason, retryAfter, challenge, errors, cause } = options;
     super(
       { statusCode: status, error: STATUS_CODES[status], message, errorCode, ...(errors ? { errors } : {}) },
       status,
@@ -33,6 +37,7 @@ export class ApiError extends HttpException {
     );
     this.reason = reason;
     this.retryAfter = retryAfter;
+    this.challenge = challenge;
   }
 }
 

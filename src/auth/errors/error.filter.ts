@@ -120,13 +120,13 @@ function answerToken({ code, maxAge }: TokenError, scheme?: string): Answer {
 
 function answerHttp(exception: HttpException, scheme?: string): Answer {
   const status = exception.getStatus();
-  const retryAfter = (exception instanceof ApiError ? exception.retryAfter : undefined) ?? RETRY_AFTER;
+  const { retryAfter = RETRY_AFTER, challenge } = exception instanceof ApiError ? exception : {};
   return {
     status,
     body: bodyOf(exception, status),
     headers: {
       // RFC 9110 §15.5.2: a 401 without a challenge is malformed.
-      ...(status === 401 ? { 'WWW-Authenticate': bearerChallenge({}, scheme) } : {}),
+      ...(status === 401 || challenge ? { 'WWW-Authenticate': bearerChallenge(challenge, scheme) } : {}),
       ...(status === 429 || status === 503 ? { 'Retry-After': String(retryAfter) } : {}),
     },
   };

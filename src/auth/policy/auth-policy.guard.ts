@@ -10,6 +10,7 @@ import { FreshAccessGuard } from '../fresh-access/fresh-access.guard.js';
 import { TokenReader } from '../locations/token-reader.js';
 import { RefreshGuard } from '../refresh/refresh.guard.js';
 import { type AuthPolicy, KINDS_OF, policyOf } from './auth-policy.js';
+import { requireRole, rolesOf } from './roles.decorator.js';
 import { type TokenGuard } from './token.guard.js';
 
 /**
@@ -58,6 +59,7 @@ export class AuthPolicyGuard implements CanActivate {
     request.presented = presented;
     await this.guardOf(policy, presented.token).canActivate(context);
     if (presented.location === 'cookie') this.csrf.require(request);
+    requireRole(rolesOf(this.reflector, context.getHandler(), context.getClass()), request.user);
     return true;
   }
 

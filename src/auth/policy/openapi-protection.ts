@@ -14,7 +14,7 @@ type Operation = {
 /** The security of every operation, from the same decorators that the guard reads: the document cannot drift. */
 export function describeProtection(app: INestApplication, document: OpenAPIObject): OpenAPIObject {
   const options = app.get(AuthOptions, { strict: false });
-  for (const { method, path, policy } of listRoutes(app)) {
+  for (const { method, path, policy, roles } of listRoutes(app)) {
     const item = document.paths[path.replace(/:(\w+)/g, '{$1}')] as Record<string, Operation> | undefined;
     const operation = item?.[method.toLowerCase()];
     if (!operation) continue;
@@ -25,6 +25,7 @@ export function describeProtection(app: INestApplication, document: OpenAPIObjec
       securitySchemes: { ...document.components?.securitySchemes, ...schemes },
     };
     if (policy.level !== 'public') operation.responses['401'] ??= unauthorized(policy);
+    if (roles.length > 0) operation.responses['403'] ??= forbidden(roles);
   }
   return document;
 }
@@ -75,5 +76,13 @@ function unauthorized({ level }: AuthPolicy): object {
   return {
     description: codes.map((code) => `\`${code}\``).join(', '),
     headers: { 'WWW-Authenticate': { description: 'RFC 6750, RFC 9470', schema: { type: 'string' } } },
+  };
+}
+
+function forbidden(roles: readonly string[]): object {
+  const names = roles.map((role) => `\`${role}\``).join(' or ');
+  return {
+    description: `\`insufficient_role\`: needs the role ${names}`,
+    headers: { 'WWW-Authenticate': { description: 'RFC 6750', schema: { type: 'string' } } },
   };
 }

@@ -2,6 +2,7 @@ import { type INestApplicationContext, RequestMethod } from '@nestjs/common';
 import { METHOD_METADATA, PATH_METADATA } from '@nestjs/common/constants.js';
 import { DiscoveryService, MetadataScanner, Reflector } from '@nestjs/core';
 import { type AuthPolicy, policyOf } from './auth-policy.js';
+import { rolesOf } from './roles.decorator.js';
 
 export interface Route {
   method: string;
@@ -10,14 +11,19 @@ export interface Route {
   /** `ProfileController.show`. */
   handler: string;
   policy: AuthPolicy;
+  /** Of which any one is needed; empty where none is. */
+  roles: readonly string[];
 }
 
 /** Every route of the application with its protection, sorted by path. */
 export function listRoutes(app: INestApplicationContext): Route[] {
-  const reflector = app.get(Reflector);
+  return routesOf(app.get(DiscoveryService, { strict: false }), app.get(Reflector));
+}
+
+export function routesOf(discovery: DiscoveryService, reflector: Reflector): Route[] {
   const scanner = new MetadataScanner();
-  const controllers = app.get(DiscoveryService, { strict: false }).getControllers();
-  return controllers
+  return discovery
+    .getControllers()
     .flatMap(({ metatype }) => {
       if (typeof metatype !== 'function') return [];
       const prototype = metatype.prototype as Record<string, Function>;
@@ -26,11 +32,13 @@ export function listRoutes(app: INestApplicationContext): Route[] {
         if (!handler || !Reflect.hasMetadata(METHOD_METADATA, handler)) return [];
         const method = RequestMethod[Reflect.getMetadata(METHOD_METADATA, handler) as RequestMethod];
         const policy = policyOf(reflector, handler, metatype);
+        const roles = rolesOf(reflector, handler, metatype);
         return pathsOf(metatype, handler).map((path) => ({
           method,
           path,
           handler: `${metatype.name}.${name}`,
           policy,
+          roles,
         }));
       });
     })

@@ -1,0 +1,195 @@
+import { Injectable } from '@nestjs/common';
+import { type AuditEvent, AuditLog, type Caller } from '../audit/audit-log.js';
+import { Database } from '../database/index.js';
+import { SessionEnds } from '../sessions/session-ends.js';
+import { type EndCause } from '../sessions/sessions.table.js';
+import { Clock } from '../tokens/clock.js';
+import { PasswordHasher } from '../users/password-hasher.js';
+import { ROLE, type User, type UserChange, UserStore } from '../users/user-store.js';
+import { NewPasswordDto, RegisterDto } from './dto/credentials.dto.js';
+import { ApiError, validationFailed } from './errors/api-error.js';
+import { lowerCased } from './lower-cased.decorator.js';
+import { createValidationPipe } from './validation.pipe.js';
+
+/** Who acts. Nobody is logged in at the operator's shell. */
+export interface Acting {
+  actorId?: string;
+  caller: Caller;
+}
+
+const OPERATOR: Acting = { caller: { ip: null, userAgent: 'operator', requestId: null } };
+
+export type AccountSummary = Pick<User, 'id' | 'username' | 'roles' | 'disabledAt' | 'createdAt'>;
+
+interface Change {
+  change: UserChange;
+  event: Pick<AuditEvent, 'event' | 'cause'>;
+  /** Why all sessions of the user end with it; absent where they live on. */
+  ends?: EndCause;
+}
+
+/** They travel in every access token, and tokens in headers and cookies of some 4,000 bytes. */
+const MOST_ROLES = 16;
+const PAGE = 200;
+/** Between reading the user and changing them, somebody else may have. */
+const TRIES = 5;
+
+/**
+ * What an operator can do about accounts: the changes that no user may make. Each is one transaction with its audit
+ * event, and moves the credential version, so that a login that is under way does not commit. Whatever takes
+ * something away ends all sessions of the user with it: no token outlives the right that it tells of.
+ */
+@Injectable()
+export class AccountAdmin {
+  private readonly validation = createValidationPipe();
+
+  constructor(
+    private readonly db: Database,
+    private readonly users: UserStore,
+    private readonly hasher: PasswordHasher,
+    private readonly ends: SessionEnds,
+    private readonly audit: AuditLog,
+    private readonly clock: Clock,
+  ) {}
+
+  /** Also where registration is closed. @throws ApiError `validation_failed`, `username_taken` */
+  async create(
+    username: string,
+    password: string,
+    roles: readonly string[] = [],
+    by = OPERATOR,
+  ): Promise<AccountSummary> {
+    const account = await this.validate(RegisterDto, { username, password });
+    const granted = requireRoles(roles);
+    const passwordHash = await this.hasher.hash(account.password);
+    return this.db.inTransaction(async (tx) => {
+      const at = this.clock.now();
+      const user = await this.users.create(tx, {
+        username: account.username,
+        passwordHash,
+        roles: granted,
+        createdAt: at,
+      });
+      if (!user) throw new ApiError(409, 'username_taken', `The username ${account.username} is taken`);
+      const cause = granted.length > 0 ? { cause: `roles ${granted.join(' ')}` } : {};
+      const who = { actorId: by.actorId, subjectId: user.id };
+      await this.audit.record({ event: 'user_created', at, ...cause, ...who }, by.caller, tx);
+      return summaryOf(user);
+    });
+  }
+
+  /** Holds from the next refresh on; a role that the user has already is no error. */
+  async grant(username: string, role: string, by = OPERATOR): Promise<AccountSummary> {
+    requireRoles([role]);
+    return this.change(username, by, ({ roles }) => {
+      if (roles.includes(role)) return undefined;
+      return {
+        change: { roles: requireRoles([...roles, role]) },
+        event: { event: 'authz_change', cause: `granted ${role}` },
+      };
+    });
+  }
+
+  /** @throws ApiError `role_not_granted`: a role misspelt is not one taken away */
+  async revoke(username: string, role: string, by = OPERATOR): Promise<AccountSummary> {
+    return this.change(username, by, ({ roles, username: name }) => {
+      if (!roles.includes(role)) {
+        const message = `${name} does not have the role ${role}, but ${roles.join(', ') || 'none'}`;
+        throw new ApiError(409, 'role_not_granted', message);
+      }
+      return {
+        change: { roles: roles.filter((each) => each !== role) },
+        event: { event: 'authz_change', cause: `revoked ${role}` },
+        ends: 'role_revoked',
+      };
+    });
+  }
+
+  /** From then on no password and no token of the user opens anything. */
+  async disable(username: string, by = OPERATOR): Promise<AccountSummary> {
+    return this.change(username, by, ({ disabledAt }) => ({
+      change: { disabledAt: disabledAt ?? this.clock.now() },
+      event: { event: 'authn_login_lock', cause: 'account_disabled' },
+      ends: 'account_disabled',
+    }));
+  }
+
+  async enable(username: string, by = OPERATOR): Promise<AccountSummary> {
+    return this.change(username, by, ({ disabledAt }) =>
+      disabledAt === null
+        ? undefined
+        : { change: { disabledAt: null }, event: { event: 'user_updated', cause: 'account_enabled' } },
+    );
+  }
+
+  /** For who has forgotten it, or has had it stolen: nothing of before lives on. */
+  async resetPassword(username: string, password: string, by = OPERATOR): Promise<AccountSummary> {
+    await this.validate(NewPasswordDto, { password });
+    const passwordHash = await this.hasher.hash(password);
+    return this.change(username, by, () => ({
+      change: { passwordHash },
+      event: { event: 'authn_password_change', cause: 'password_reset' },
+      ends: 'password_reset',
+    }));
+  }
+
+  /** All accounts, by username. */
+  async list(): Promise<AccountSummary[]> {
+    const all: AccountSummary[] = [];
+    for (;;) {
+      const page = await this.users.list(PAGE, all.at(-1)?.username);
+      all.push(...page.map(summaryOf));
+      if (page.length < PAGE) return all;
+    }
+  }
+
+  private async change(
+    username: string,
+    by: Acting,
+    decide: (user: User) => Change | undefined,
+  ): Promise<AccountSummary> {
+    const name = lowerCased(username);
+    for (let attempt = 1; attempt <= TRIES; attempt++) {
+      const user = await this.users.findByUsername(name);
+      if (!user) throw new ApiError(404, 'not_found', `There is no account named ${name}`);
+      const decided = decide(user);
+      if (!decided || (await this.apply(user, decided, by)))
+        return summaryOf({ ...user, ...decided?.change });
+    }
+    throw new ApiError(409, 'changed_meanwhile', `${name} is being changed by others; try again`);
+  }
+
+  /** The user's row first and sessions after, as everywhere. @returns false when the user has changed meanwhile */
+  private async apply(user: User, { change, event, ends }: Change, by: Acting): Promise<boolean> {
+    return this.db.inTransaction(async (tx) => {
+      if (!(await this.users.update(tx, user, change))) return false;
+      const at = this.clock.now();
+      if (ends) await this.ends.endAll(tx, user.id, ends, at);
+      const who = { actorId: by.actorId, subjectId: user.id };
+      await this.audit.record({ ...event, at, ...who }, by.caller, tx);
+      return true;
+    });
+  }
+
+  private async validate<T extends object>(metatype: new () => T, given: T): Promise<T> {
+    return this.validation.transform(given, { type: 'body', metatype }) as Promise<T>;
+  }
+}
+
+/** @throws ApiError `validation_failed` */
+function requireRoles(roles: readonly string[]): string[] {
+  const wrong = roles.find((role) => !ROLE.test(role));
+  if (wrong !== undefined) {
+    const message = `${JSON.stringify(wrong)} is not 1 to 64 of a-z, 0-9, dot, underscore, colon and hyphen`;
+    throw validationFailed([{ field: 'role', messages: [message] }]);
+  }
+  const distinct = [...new Set(roles)];
+  if (distinct.length > MOST_ROLES) {
+    throw validationFailed([{ field: 'role', messages: [`must be one of at most ${MOST_ROLES} of a user`] }]);
+  }
+  return distinct;
+}
+
+function summaryOf({ id, username, roles, disabledAt, createdAt }: User): AccountSummary {
+  return { id, username, roles, disabledAt, createdAt };
+}

@@ -1,0 +1,76 @@
+import { parseArgs } from 'node:util';
+
+export const USAGE = `Usage:
+  npm run users -- create NAME [--role ROLE]… [--password-stdin]
+  npm run users -- grant NAME ROLE
+  npm run users -- revoke NAME ROLE
+  npm run users -- disable NAME
+  npm run users -- enable NAME
+  npm run users -- reset-password NAME [--password-stdin]
+  npm run users -- list
+
+disable, revoke and reset-password end every session of the user. Without --password-stdin, which reads one line,
+a random password is made and shown once. Settings come from the environment and .env, as for the server.
+`;
+
+/** What the operator typed makes no sense, or asks for what there is not. The message is all that they need. */
+export class OperatorError extends Error {
+  override readonly name = 'OperatorError';
+}
+
+type Named<C extends string> = { command: C; name: string };
+
+export type Command =
+  | { command: 'help' | 'list' }
+  | Named<'disable' | 'enable'>
+  | (Named<'grant' | 'revoke'> & { role: string })
+  | (Named<'reset-password'> & { passwordFromStdin: boolean })
+  | (Named<'create'> & { passwordFromStdin: boolean; roles: string[] });
+
+/** The operands of each command, and the options that it takes. */
+const COMMANDS: Record<string, { operands: string[]; options: string[] }> = {
+  create: { operands: ['NAME'], options: ['role', 'password-stdin'] },
+  grant: { operands: ['NAME', 'ROLE'], options: [] },
+  revoke: { operands: ['NAME', 'ROLE'], options: [] },
+  disable: { operands: ['NAME'], options: [] },
+  enable: { operands: ['NAME'], options: [] },
+  'reset-password': { operands: ['NAME'], options: ['password-stdin'] },
+  list: { operands: [], options: [] },
+};
+
+/** @throws OperatorError */
+export function parseCommand(args: string[]): Command {
+  const { values, positionals } = parse(args);
+  if (values.help) return { command: 'help' };
+  const [command = '', ...operands] = positionals;
+  const form = Object.hasOwn(COMMANDS, command) ? COMMANDS[command] : undefined;
+  if (!form) {
+    throw new OperatorError(
+      `${command === '' ? 'No command was given' : `There is no command ${command}`}; it is one of ${Object.keys(COMMANDS).join(', ')}`,
+    );
+  }
+  const foreign = Object.keys(values).find((option) => !form.options.includes(option));
+  if (foreign !== undefined) throw new OperatorError(`${command} takes no --${foreign}`);
+  if (operands.length !== form.operands.length) {
+    throw new OperatorError(`Expected: ${[command, ...form.operands].join(' ')}`);
+  }
+  const [name = '', role = ''] = operands;
+  const { role: roles = [], 'password-stdin': passwordFromStdin = false } = values;
+  return { command, name, role, roles, passwordFromStdin } as Command;
+}
+
+function parse(args: string[]) {
+  try {
+    return parseArgs({
+      args,
+      allowPositionals: true,
+      options: {
+        role: { type: 'string', multiple: true },
+        'password-stdin': { type: 'boolean' },
+        help: { type: 'boolean', short: 'h' },
+      },
+    });
+  } catch (error) {
+    throw new OperatorError((error as Error).message);
+  }
+}

@@ -1,0 +1,33 @@
+import { randomBytes } from 'node:crypto';
+import { type Readable } from 'node:stream';
+import { OperatorError } from './arguments.js';
+
+/** 120 bits, in 20 characters that no terminal breaks. */
+export function randomPassword(): string {
+  return randomBytes(15).toString('base64url');
+}
+
+/**
+ * The first line, without its end and otherwise as it is: spaces belong to the password.
+ * @throws OperatorError where there is none, or it is no UTF-8: decoded leniently, several would become one
+ */
+export async function readPassword(input: Readable): Promise<string> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of input as AsyncIterable<Buffer>) {
+    chunks.push(chunk);
+    if (chunk.includes('\n')) break;
+  }
+  const [line = ''] = decode(Buffer.concat(chunks)).split('\n');
+  const password = line.replace(/\r$/, '');
+  if (password === '')
+    throw new OperatorError('--password-stdin: there is no password on the standard input');
+  return password;
+}
+
+function decode(bytes: Buffer): string {
+  try {
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
+  } catch {
+    throw new OperatorError('--password-stdin: the standard input is not UTF-8');
+  }
+}
