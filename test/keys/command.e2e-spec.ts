@@ -83,7 +83,8 @@ describe('keys rotate', () => {
       run('rotate', '--kind', 'access'),
       run('rotate', '--kind', 'refresh'),
     ]);
-    expect(outcomes.map(({ code }) => code).toSorted()).toEqual([0, 0, 1, 1]);
+    // One of each kind: whoever is second of a kind finds a key that waits.
+    expect(outcomes.map(({ code }) => code).reduce((sum, code) => sum + code)).toBe(2);
     for (const outcome of outcomes.filter(({ code }) => code === 1)) expectRefusal(outcome, /already waits/);
     expect(read()).toHaveLength(4);
     expect(readdirSync(join(folder, 'data'))).toEqual(['keys.json']);

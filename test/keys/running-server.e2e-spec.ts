@@ -46,18 +46,18 @@ describe('a running server', () => {
     const server = await startWithAccount();
     let pair = await login(server);
     const first = pair;
-    let done = false;
+    const over = new AbortController();
     const failures: number[] = [];
     let count = 0;
     const client = async () => {
-      while (!done) {
+      while (!over.signal.aborted) {
         const status = await statusOf(server, first.access_token);
         if (status !== 200) failures.push(status);
         count++;
       }
     };
     const refreshing = async () => {
-      while (!done) {
+      while (!over.signal.aborted) {
         const answer = await server.request<TokenPairDto>('POST', '/auth/refresh', {
           token: pair.refresh_token,
         });
@@ -70,7 +70,7 @@ describe('a running server', () => {
     expect(await keys(server.folder, ['rotate'])).toMatchObject({ code: 0 });
     await until('the new key is shown', async () => (await shownKids(server)).length === 2);
     await sleep(200);
-    done = true;
+    over.abort();
     await Promise.all(clients);
     expect({ failures, enough: count > 50 }).toEqual({ failures: [], enough: true });
     expect(kidOf(pair.access_token)).toBe(kidOf(first.access_token));
