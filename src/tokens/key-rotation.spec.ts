@@ -63,6 +63,13 @@ describe('retire', () => {
     expect(retire(set, TTL, later, R.kid).result[0]?.verifies_until).toBe(T + 3601 + 86_400 + LEEWAY);
   });
 
+  it('takes the first of equally new keys for the one that signs, as the ring does', () => {
+    const second = access();
+    const { set, result } = retire({ keys: [A, second, R] }, TTL, NOW);
+    expect(result.map(({ kid }) => kid)).toEqual([second.kid]);
+    expect(new KeyRing(set, NOW).signingKey('access', NOW).kid).toBe(A.kid);
+  });
+
   it.each([
     ['one without successor', SET, A.kid, /has no successor: rotate first/],
     [
