@@ -15,8 +15,8 @@ const PERIOD = 2_000;
 /**
  * Fills the ring at start, and again whenever the file has changed. It looks instead of being told: a Kubernetes
  * secret is a link that comes to lead elsewhere, of which a watch on the file hears nothing. A file that cannot be
- * used leaves the ring as it is, and is tried again each time: a key that signs from a moment on which another
- * machine's clock is ahead of becomes good by waiting, and so does a file that is still being copied.
+ * used leaves the ring as it is and is tried again each time: a `signs_from` written by a clock that is ahead of
+ * ours becomes good by waiting, and so does a file that is still being copied.
  */
 export class KeyFileWatcher implements OnModuleInit, OnApplicationBootstrap, OnApplicationShutdown {
   private readonly logger = new Logger('Keys');

@@ -1,0 +1,164 @@
+import { afterAll, describe, expect, it } from '@jest/globals';
+import { decode, type Jwt } from 'jsonwebtoken';
+import { createHmac } from 'node:crypto';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { KeyFileWatcher } from '../../src/tokens/key-file-watcher.js';
+import { generateKey, generateKeySet } from '../../src/tokens/key-file.js';
+import { KeyRing, type PrivateJwk, SIGNING_ALGORITHMS } from '../../src/tokens/key-ring.js';
+import { retire, rotate } from '../../src/tokens/key-rotation.js';
+import { createTestApp, type TestApp } from '../support/create-test-app.js';
+import { expectError } from '../support/expect-error.js';
+import { makeFolder } from '../support/server-process.js';
+
+const apps: TestApp[] = [];
+afterAll(async () => {
+  await Promise.all(apps.map((app) => app.close()));
+});
+
+async function withKeys(...keys: PrivateJwk[]): Promise<{ api: TestApp; keysFile: string }> {
+  const keysFile = join(makeFolder(), 'keys.json');
+  writeFileSync(keysFile, JSON.stringify({ keys }));
+  const api = await createTestApp({ keysFile });
+  apps.push(api);
+  return { api, keysFile };
+}
+
+const headerOf = (token: string) => (decode(token, { complete: true }) as Jwt).header;
+const profile = async (api: TestApp, token: string) => (await api.request('GET', '/profile', token)).status;
+const jwksOf = async (api: TestApp) =>
+  (await api.request('GET', '/.well-known/jwks.json').expect(200)).body as { keys: PrivateJwk[] };
+
+describe.each(SIGNING_ALGORITHMS)('keys for %s', (alg) => {
+  it('sign and verify both kinds of token over HTTP', async () => {
+    const keys = [generateKey('access', alg), generateKey('refresh', alg)];
+    const { api } = await withKeys(...keys);
+    const login = await api.login();
+    expect([headerOf(login.access), headerOf(login.refresh)]).toMatchObject([
+      { alg, kid: keys[0]?.kid, typ: 'at+jwt' },
+      { alg, kid: keys[1]?.kid, typ: 'rt+jwt' },
+    ]);
+    expect(await profile(api, login.access)).toBe(200);
+    await login.rotate();
+    expect(await profile(api, login.access)).toBe(200);
+    expect(await profile(api, login.refresh)).toBe(401);
+    const shown = await jwksOf(api);
+    expect(shown.keys.map(({ kid }) => kid)).toEqual(alg === 'HS256' ? [] : [keys[0]?.kid]);
+  });
+});
+
+describe('keys of several algorithms beside each other', () => {
+  it('each verify by their own only: neither another’s, nor an HMAC with a public half', async () => {
+    const rs = generateKey('access', 'RS256');
+    const { api } = await withKeys(
+      rs,
+      generateKey('access', 'HS256'),
+      generateKey('access', 'ES256'),
+      generateKey('refresh', 'HS256'),
+    );
+    const genuine = (await api.login()).access;
+    expect(headerOf(genuine)).toMatchObject({ alg: 'RS256', kid: rs.kid });
+    const ring = api.get(KeyRing);
+    const { verifyWith } = ring.signingKey('access', api.clock.now());
+    const payload = genuine.split('.')[1]!;
+    const secrets = [
+      verifyWith.export({ type: 'spki', format: 'pem' }),
+      verifyWith.export({ type: 'spki', format: 'der' }),
+      JSON.stringify((await jwksOf(api)).keys[0]),
+    ];
+    for (const { kid } of (await jwksOf(api)).keys.concat(rs)) {
+      for (const secret of secrets) {
+        const header = Buffer.from(JSON.stringify({ alg: 'HS256', kid, typ: 'at+jwt' })).toString(
+          'base64url',
+        );
+        const signature = createHmac('sha256', secret).update(`${header}.${payload}`).digest('base64url');
+        expectError(
+          await api.request('GET', '/profile', `${header}.${payload}.${signature}`),
+          401,
+          'token_invalid',
+        );
+      }
+    }
+    const [, , signature] = genuine.split('.');
+    for (const change of [
+      { alg: 'PS256' },
+      ...ring
+        .kids()
+        .slice(1)
+        .map((kid) => ({ kid })),
+    ]) {
+      const header = Buffer.from(JSON.stringify({ ...headerOf(genuine), ...change })).toString('base64url');
+      expectError(
+        await api.request('GET', '/profile', `${header}.${payload}.${signature}`),
+        401,
+        'token_invalid',
+      );
+    }
+    expect(await profile(api, genuine)).toBe(200);
+  });
+});
+
+describe('a rotation', () => {
+  it('shows the new key first, signs with it at its time, and ends the old one at its end and not before', async () => {
+    const old = generateKeySet();
+    const { api, keysFile } = await withKeys(...old.keys);
+    const { clock } = api;
+    const write = async (set: object) => {
+      writeFileSync(keysFile, JSON.stringify(set));
+      await api.get(KeyFileWatcher).look(keysFile);
+    };
+    const ttl = { access: 15 * 60_000, refresh: 14 * 86_400_000 };
+    const { set, result: next } = rotate(old, 'access', clock.now());
+    const { set: retired } = retire(set, ttl, clock.now());
+    await write(retired);
+    expect((await jwksOf(api)).keys.map(({ kid }) => kid)).toEqual([old.keys[0]?.kid, next.kid]);
+
+    clock.advance(360_000 - 1);
+    const user = await api.register();
+    const before = await user.login();
+    expect(headerOf(before.access).kid).toBe(old.keys[0]?.kid);
+    clock.advance(1);
+    const after = await user.login();
+    expect(headerOf(after.access).kid).toBe(next.kid);
+    expect(await profile(api, before.access)).toBe(200);
+    expect(await profile(api, after.access)).toBe(200);
+
+    // The last token of the old key: it lives its whole life, and the key a minute longer.
+    clock.advance('14m 58s');
+    expect(await profile(api, before.access)).toBe(200);
+    clock.advance('1m 2s');
+    expect((await jwksOf(api)).keys.map(({ kid }) => kid)).toEqual([next.kid]);
+    await after.rotate();
+    expect(await profile(api, after.access)).toBe(200);
+  });
+
+  it('refuses the tokens of a key at its end, be they alive themselves', async () => {
+    const { keys } = generateKeySet();
+    const { api, keysFile } = await withKeys(...keys);
+    const login = await api.login();
+    const end = api.clock.now() / 1000 + 60;
+    const next = { ...generateKey('access', 'ES256'), signs_from: end - 60 };
+    writeFileSync(keysFile, JSON.stringify({ keys: [{ ...keys[0], verifies_until: end }, keys[1], next] }));
+    await api.get(KeyFileWatcher).look(keysFile);
+    api.clock.advance(59_999);
+    expect(await profile(api, login.access)).toBe(200);
+    api.clock.advance(1);
+    expectError(await api.request('GET', '/profile', login.access), 401, 'token_invalid');
+  });
+
+  it('that nobody made in time is a 500 at the login and not the end of the process', async () => {
+    const { keys } = generateKeySet();
+    const keysFile = join(makeFolder(), 'keys.json');
+    const end = Math.floor(Date.now() / 1000) + 60;
+    writeFileSync(keysFile, JSON.stringify({ keys: [{ ...keys[0], verifies_until: end }, keys[1]] }));
+    const api = await createTestApp({ keysFile });
+    apps.push(api);
+    const { username, password } = await api.register();
+    api.clock.advance('2m');
+    const login = () => api.request('POST', '/auth/login').send({ username, password });
+    expectError(await login(), 500, 'internal_error');
+    writeFileSync(keysFile, JSON.stringify({ keys: [...keys, generateKey('access', 'RS256')] }));
+    await api.get(KeyFileWatcher).look(keysFile);
+    expect((await login()).status).toBe(200);
+  });
+});

@@ -1,0 +1,189 @@
+import { beforeEach, describe, expect, it } from '@jest/globals';
+import {
+  chmodSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import { generateKey, generateKeySet } from '../../src/tokens/key-file.js';
+import { type PrivateJwk } from '../../src/tokens/key-ring.js';
+import { makeFolder } from '../support/server-process.js';
+import { keys, type Outcome } from './command.js';
+
+let folder: string;
+let file: string;
+beforeEach(() => {
+  folder = makeFolder();
+  mkdirSync(join(folder, 'data'));
+  file = join(folder, 'data/keys.json');
+});
+
+const write = (...set: object[]) => writeFileSync(file, JSON.stringify({ keys: set }), { mode: 0o600 });
+const read = () => (JSON.parse(readFileSync(file, 'utf8')) as { keys: PrivateJwk[] }).keys;
+const run = (...args: string[]) => keys(folder, args);
+const seconds = () => Math.floor(Date.now() / 1000);
+/** A time within the few seconds that the command took. */
+function expectTime(actual: number | undefined, expected: number): void {
+  expect(Math.abs(Number(actual) - expected)).toBeLessThan(10);
+}
+
+/** What the operator gets: a line, exit code 1, no stack trace, nothing of a key. */
+function expectRefusal({ code, stdout, stderr }: Outcome, message: RegExp): void {
+  expect({ code, stdout, stderr }).toEqual({ code: 1, stdout: '', stderr: expect.stringMatching(message) });
+  expect(stderr).not.toMatch(/^\s+at .*:\d+/m);
+}
+
+describe('keys generate', () => {
+  it('makes a file for its owner only, with the algorithm that was asked for', async () => {
+    expect(await run('generate', '--alg', 'PS256')).toMatchObject({ code: 0, stderr: '' });
+    expect(read().map(({ token_use: kind, alg }) => [kind, alg])).toEqual([
+      ['access', 'PS256'],
+      ['refresh', 'HS256'],
+    ]);
+    expect(statSync(file).mode & 0o777).toBe(0o600);
+  });
+
+  it('never replaces one', async () => {
+    write(...generateKeySet().keys);
+    const before = readFileSync(file, 'utf8');
+    expectRefusal(await run('generate'), /exists, and is never replaced/);
+    expect(readFileSync(file, 'utf8')).toBe(before);
+    expect(readdirSync(join(folder, 'data'))).toEqual(['keys.json']);
+  });
+});
+
+describe('keys rotate', () => {
+  it('adds a key of each kind, drops what has ended, and keeps what it does not know', async () => {
+    const [access, refresh] = generateKeySet().keys;
+    const ended = { ...generateKey('access', 'ES256'), verifies_until: seconds() - 1 };
+    const set = { note: 'ours', keys: [{ ...access, note: 'first' }, refresh, ended] };
+    writeFileSync(file, JSON.stringify(set));
+    const { stdout } = await run('rotate');
+    expect(stdout).toContain(`${ended.kid} had ended and is gone`);
+    expect(JSON.parse(readFileSync(file, 'utf8'))).toMatchObject({ note: 'ours' });
+    const after = read();
+    expect(after.slice(0, 2)).toEqual([{ ...access, note: 'first' }, refresh]);
+    expect(after.slice(2).map(({ token_use: kind, alg }) => [kind, alg])).toEqual([
+      ['access', 'ES256'],
+      ['refresh', 'HS256'],
+    ]);
+    for (const { signs_from: from } of after.slice(2)) expectTime(from, seconds() + 360);
+  });
+
+  it('loses no key where two run at once, and adds one', async () => {
+    write(...generateKeySet().keys);
+    const outcomes = await Promise.all([
+      run('rotate', '--kind', 'access'),
+      run('rotate', '--kind', 'refresh'),
+      run('rotate', '--kind', 'access'),
+      run('rotate', '--kind', 'refresh'),
+    ]);
+    // One of each kind: whoever is second of a kind finds a key that waits.
+    expect(outcomes.map(({ code }) => code).reduce((sum, code) => sum + code)).toBe(2);
+    for (const outcome of outcomes.filter(({ code }) => code === 1)) expectRefusal(outcome, /already waits/);
+    expect(read()).toHaveLength(4);
+    expect(readdirSync(join(folder, 'data'))).toEqual(['keys.json']);
+  });
+
+  it('keeps the mode of the file, and a link a link', async () => {
+    write(...generateKeySet().keys);
+    chmodSync(file, 0o640);
+    const link = join(folder, 'link.json');
+    symlinkSync(file, link);
+    await keys(folder, ['rotate'], { AUTH_KEYS_FILE: './link.json' });
+    expect(lstatSync(link).isSymbolicLink()).toBe(true);
+    expect(read()).toHaveLength(4);
+    expect(statSync(file).mode & 0o777).toBe(0o640);
+  });
+
+  it('explains a lock that was left behind, and changes nothing', async () => {
+    write(...generateKeySet().keys);
+    writeFileSync(`${file}.lock`, 'process 7 on elsewhere');
+    expectRefusal(
+      await run('rotate'),
+      /keys\.json\.lock is held \(process 7 on elsewhere\)\. If that one has ended without removing it, remove it/,
+    );
+    expect(read()).toHaveLength(2);
+  });
+});
+
+describe('keys retire', () => {
+  it('ends every superseded key a minute after its last token, by the lifetimes of the environment', async () => {
+    const set = generateKeySet().keys;
+    write(...set, { ...generateKey('access', 'ES256'), signs_from: seconds() + 100 });
+    const env = { ACCESS_TOKEN_TTL: '20m' };
+    const { code, stdout } = await keys(folder, ['retire'], env);
+    expect(code).toBe(0);
+    const [first, second] = read();
+    expectTime(first?.verifies_until, seconds() + 100 + 1200 + 60);
+    expect(second).toEqual(set[1]);
+    expect(stdout).toMatch(new RegExp(`^${first?.kid} verifies until \\d{4}-\\d\\d-\\d\\dT[\\d:]+Z\n$`));
+  });
+
+  it('--now removes the key, and says what it costs', async () => {
+    const [access, refresh] = generateKeySet().keys;
+    write(access!, refresh!);
+    const { stdout } = await run('retire', refresh!.kid, '--now');
+    expect(stdout).toMatch(/those users log in again[^]*signs from now on, made for it/);
+    const after = read();
+    expect(after).toHaveLength(2);
+    expect(after.map(({ kid }) => kid)).not.toContain(refresh!.kid);
+    expectTime(after[1]?.signs_from, seconds());
+  });
+
+  it('refuses a key without successor', async () => {
+    const set = generateKeySet().keys;
+    write(...set);
+    expectRefusal(await run('retire', set[0]!.kid), /has no successor: rotate first/);
+    expectRefusal(await run('retire', 'unknown'), /no key has the "kid" "unknown"/);
+  });
+});
+
+it('keys list shows what each key does, and nothing of the keys', async () => {
+  const set = [...generateKeySet().keys, { ...generateKey('access', 'RS256'), signs_from: 4e9 }];
+  write(...set);
+  const { stdout } = await run('list');
+  expect(stdout.split('\n').map((line) => line.split(/ {2,}/))).toEqual([
+    ['KID', 'KIND', 'ALG', 'STATE'],
+    [set[0]!.kid, 'access', 'ES256', 'signs'],
+    [set[1]!.kid, 'refresh', 'HS256', 'signs'],
+    [set[2]!.kid, 'access', 'RS256', 'signs from 2096-10-02T07:06:40Z'],
+    [''],
+  ]);
+});
+
+describe('keys, wrongly called or wrongly set', () => {
+  it.each<[string[], RegExp]>([
+    [[], /^which command\?/],
+    [['frobnicate'], /^there is no command "frobnicate"/],
+    [['constructor'], /^there is no command "constructor"/],
+    [['rotate', '--alg', 'HS512'], /^--alg must be one of ES256, ES384, RS256, PS256, HS256/],
+    [['rotate', '--kind', 'id'], /^--kind must be one of access, refresh/],
+    [['rotate', '--force'], /^Unknown option '--force'/],
+    [['rotate', 'x'], /^rotate takes no "x"/],
+    [['list', '--now'], /^list takes no --now/],
+    [['retire', '--now'], /^--now needs the KID/],
+    [['rotate'], /keys\.json does not exist; `npm run keys -- generate` makes one/],
+  ])('%j: says so', async (args, message) => {
+    expectRefusal(await run(...args), message);
+    expect(readdirSync(join(folder, 'data'))).toEqual([]);
+  });
+
+  it('tells of a broken file and a wrong environment as the server does', async () => {
+    writeFileSync(file, '{');
+    for (const command of ['list', 'rotate', 'retire']) {
+      expectRefusal(await run(command), /keys\.json is not JSON; restore it from a backup/);
+    }
+    expectRefusal(await keys(folder, ['list'], { ACCESS_TOKEN_TTL: '9' }), /^ACCESS_TOKEN_TTL: must be/);
+    expect(readFileSync(file, 'utf8')).toBe('{');
+  });
+
+  it('--help explains', async () => {
+    expect(await run('--help')).toMatchObject({ code: 0, stdout: expect.stringContaining('rotate') });
+  });
+});
