@@ -52,12 +52,11 @@ export class Accounts {
 /** What `@CurrentUser(LoadUser)` gives where the team says nothing else. */
 @Injectable()
 export class AccountLoader extends UserLoader<AccountDto> {
-  constructor(private readonly users: UserStore) {
+  constructor(private readonly accounts: Accounts) {
     super();
   }
 
-  async load({ userId }: Principal): Promise<AccountDto | null> {
-    const user = await this.users.findById(userId);
-    return user ? toAccountDto(user) : null;
+  load({ userId }: Principal): Promise<AccountDto> {
+    return this.accounts.get(userId);
   }
 }

@@ -11,7 +11,16 @@ import { TokenVerifier } from './token-verifier.js';
 const clock = new ManualClock();
 const OURS = 'https://auth.example';
 const THEIRS = 'https://partner.example';
-const options = { issuer: OURS, audience: 'api', accessTtl: 900_000 };
+const OLD_NAME = 'https://auth.old.example';
+const options = {
+  issuer: OURS,
+  audience: ['api'],
+  acceptIssuers: [OLD_NAME],
+  acceptAudiences: [],
+  accessTtl: 900_000,
+  leeway: 0,
+  notBefore: false,
+};
 const theirKey = generateKey('access', 'ES384');
 const theirPrivate = new KeyRing({ keys: [theirKey, ...generateKeySet().keys] }, clock.now()).find(
   theirKey.kid,
@@ -51,6 +60,7 @@ describe('another issuer’s key', () => {
 
   it('verifies nothing at all under our own name', () => {
     expect(() => verifierFor(OURS).verify('access', theirToken(OURS))).toThrow(TokenError);
+    expect(() => verifierFor(OLD_NAME).verify('access', theirToken(OLD_NAME))).toThrow(TokenError);
   });
 
   it('verifies no refresh token', () => {

@@ -1,10 +1,13 @@
 import { Controller, Delete, Get, Header, HttpCode } from '@nestjs/common';
 import { ApiNoContentResponse, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import {
+  AccountDto,
   Accounts,
   type Caller,
+  ClearsTokens,
   CurrentUser,
   FreshAccess,
+  LoadUser,
   type Principal,
   RequestCaller,
 } from '../../auth/index.js';
@@ -19,11 +22,12 @@ export class ProfileController {
   @Header('Cache-Control', 'no-store')
   @ApiOperation({ summary: 'Who am I' })
   @ApiOkResponse({ type: ProfileDto })
-  async show(@CurrentUser() user: Principal): Promise<ProfileDto> {
-    return { ...(await this.accounts.get(user.userId)), fresh: user.fresh, auth_time: user.authTime };
+  show(@CurrentUser() user: Principal, @CurrentUser(LoadUser) account: AccountDto): ProfileDto {
+    return { ...account, fresh: user.fresh, auth_time: user.authTime };
   }
 
   @FreshAccess()
+  @ClearsTokens()
   @Delete()
   @HttpCode(204)
   @ApiOperation({ summary: 'Delete the account with all it owns, and end its sessions' })
