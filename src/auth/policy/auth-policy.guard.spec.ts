@@ -1,0 +1,45 @@
+import { describe, expect, it } from '@jest/globals';
+import { Reflector } from '@nestjs/core';
+import { ExecutionContextHost } from '@nestjs/core/helpers/execution-context-host.js';
+import { AuthPolicyGuard } from './auth-policy.guard.js';
+import { Public } from './public.decorator.js';
+
+@Public()
+class OpenGateway {
+  onMessage(): void {}
+}
+
+class PlainGateway {
+  onMessage(): void {}
+}
+
+/** What Nest hands a global guard for a message that came over a WebSocket. */
+function messageTo(gateway: typeof OpenGateway | typeof PlainGateway): ExecutionContextHost {
+  const context = new ExecutionContextHost([{}, {}], gateway, gateway.prototype.onMessage);
+  context.setType('ws');
+  return context;
+}
+
+describe('the global guard, asked about what is no HTTP request', () => {
+  const nothing = {} as never;
+  const guard = new AuthPolicyGuard(
+    new Reflector(),
+    nothing,
+    nothing,
+    nothing,
+    nothing,
+    nothing,
+    nothing,
+    nothing,
+  );
+
+  it('leaves a gateway that says so to itself', async () => {
+    await expect(guard.canActivate(messageTo(OpenGateway))).resolves.toBe(true);
+  });
+
+  it('lets nothing through to one that says nothing, and says what to do', async () => {
+    await expect(guard.canActivate(messageTo(PlainGateway))).rejects.toThrow(
+      /PlainGateway .*@Public\(\).*Authenticator/,
+    );
+  });
+});
