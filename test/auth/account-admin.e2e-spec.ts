@@ -173,9 +173,9 @@ describeEachEngine('what an operator does to accounts', (engine) => {
     const user = await api.register();
     await admin.grant(user.username, 'admin');
     const hasher = api.get(PasswordHasher);
-    const { verify } = hasher;
+    const verify = hasher.verify.bind(hasher);
     hasher.verify = async (...args) => {
-      const proved = await verify.apply(hasher, args);
+      const proved = await verify(...args);
       await act(user.username);
       return proved;
     };

@@ -173,7 +173,8 @@ describe('@Roles where no token gives any', () => {
           return {};
         }
       }
-      await expect(createTestApp({ controllers: [NobodyController] })).rejects.toThrow(
+      const started = createTestApp({ controllers: [NobodyController] }).then((api) => api.close());
+    await expect(started).rejects.toThrow(
         `NobodyController.enters asks for @Roles(admin), but ${level} gives no roles`,
       );
     },
