@@ -1,6 +1,6 @@
 /** All that features may import of the auth room. */
 export { Access, OptionalAccess } from './access/access.decorator.js';
-export { AccountAdmin, type AccountSummary } from './account-admin.js';
+export { AccountAdmin, type AccountSummary, type Acting } from './account-admin.js';
 export { Accounts } from './accounts.js';
 export { AuthModule } from './auth.module.js';
 export { type AuthOptions } from './auth-options.js';

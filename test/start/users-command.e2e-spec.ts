@@ -118,6 +118,12 @@ describeEachEngine('npm run users', (engine) => {
       /^The configuration is wrong.*\n {2}DATABASE_URL: the database cannot be used: .*\n$/,
     );
     expect(stderr).not.toContain('hunter2');
+    const memory = await users(['create', 'zvezdochka'], { folder, env: { DATABASE_URL: ':memory:' } });
+    expect(memory).toMatchObject({
+      code: 1,
+      stdout: '',
+      stderr: expect.stringContaining('gone when this ends'),
+    });
   });
 });
 
