@@ -112,6 +112,19 @@ describeEachEngine('roles', (engine) => {
     await expectRefused(await user.login());
   });
 
+  it('open nothing once one was taken away, whatever was refreshed at that moment', async () => {
+    const { user } = await api.login();
+    await admin.grant(user.username, 'admin');
+    const logins = await Promise.all(Array.from({ length: 8 }, () => user.login()));
+    const [answers] = await Promise.all([
+      Promise.all(logins.map(async (login) => login.tryRefresh(login.refresh))),
+      admin.revoke(user.username, 'admin'),
+    ]);
+    const pairs = answers.filter(({ status }) => status === 200).map(({ body }) => body as TokenPairDto);
+    for (const token of [...logins.map(({ access }) => access), ...pairs.map((pair) => pair.access_token)])
+      expectError(await api.request('GET', '/vault', token), 401, 'token_revoked');
+  });
+
   it('need one of those that the handler names, which override its class’s', async () => {
     const { user } = await api.login();
     await admin.grant(user.username, 'ops:read');
