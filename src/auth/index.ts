@@ -1,6 +1,6 @@
 /** All that features may import of the auth room. */
 export { Access, type AccessOptions, OptionalAccess } from './access/access.decorator.js';
-export { AccountAdmin, type AccountSummary } from './account-admin.js';
+export { AccountAdmin, type AccountSummary, type Acting } from './account-admin.js';
 export { Accounts } from './accounts.js';
 export { AuthModule, type AuthModuleExtras } from './auth.module.js';
 export { Authenticator } from './authenticator.js';

@@ -26,7 +26,12 @@ async function main(): Promise<void> {
   }
   // Before the database is opened: whoever is asked for a password keeps nobody waiting.
   const password = await passwordFor(command);
-  const app = await NestFactory.createApplicationContext(AppModule.forRoot(configFromEnvironment()), {
+  const config = configFromEnvironment();
+  if (config.DATABASE_URL === ':memory:')
+    throw new OperatorError(
+      'DATABASE_URL is :memory:, which is gone when this ends; name the database of the server',
+    );
+  const app = await NestFactory.createApplicationContext(AppModule.forRoot(config), {
     // What fails is thrown, and told once.
     logger: false,
     abortOnError: false,
