@@ -4,16 +4,16 @@ import { Database } from '../../src/database/index.js';
 import { PasswordHasher } from '../../src/users/password-hasher.js';
 import { UserStore } from '../../src/users/user-store.js';
 import { createTestApp, type TestApp, type TestLogin, type TestUser } from '../support/create-test-app.js';
-import { describeEachEngine } from '../support/engines.js';
+import { describeEachStack } from '../support/adapters.js';
 import { expectError } from '../support/expect-error.js';
 
 const NEW_PASSWORD = 'lunar-dachshund';
 
-describeEachEngine('what an operator does to accounts', (engine) => {
+describeEachStack('what an operator does to accounts', (stack) => {
   let api: TestApp;
   let admin: AccountAdmin;
   beforeAll(async () => {
-    api = await createTestApp({ engine });
+    api = await createTestApp({ ...stack });
     admin = api.get(AccountAdmin);
   });
   afterAll(() => api.close());

@@ -3,14 +3,14 @@ import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { AccountAdmin } from '../../src/auth/index.js';
 import { Database } from '../../src/database/index.js';
 import { createTestApp, type TestApp, type TestLogin } from '../support/create-test-app.js';
-import { describeEachEngine } from '../support/engines.js';
+import { describeEachStack } from '../support/adapters.js';
 import { expectError, expectStepUp, parseChallenge } from '../support/expect-error.js';
 
-describeEachEngine('administrators', (engine) => {
+describeEachStack('administrators', (stack) => {
   let api: TestApp;
   let admin: TestLogin;
   beforeAll(async () => {
-    api = await createTestApp({ engine });
+    api = await createTestApp({ ...stack });
     const user = await api.register();
     await api.get(AccountAdmin).grant(user.username, 'admin');
     admin = await user.login();

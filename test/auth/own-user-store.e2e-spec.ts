@@ -1,10 +1,8 @@
 import { Injectable } from '@nestjs/common';
-import { type NestFastifyApplication } from '@nestjs/platform-fastify';
 import { Test } from '@nestjs/testing';
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { decode } from 'jsonwebtoken';
 import { type Generated, type Kysely, type Selectable } from 'kysely';
-import { createAdapter } from '../../src/adapter.js';
 import { APP_OPTIONS, configureApp } from '../../src/app.setup.js';
 import { type TokenPairDto } from '../../src/auth/dto/token-pair.dto.js';
 import {
@@ -28,7 +26,8 @@ import {
 import { generateKeySet } from '../../src/tokens/key-file.js';
 import { Clock } from '../../src/tokens/clock.js';
 import { TestApp, TestLogin, TestUser } from '../support/create-test-app.js';
-import { createTestDatabase, describeEachEngine, type TestDatabase } from '../support/engines.js';
+import { createTestDatabase, type TestDatabase } from '../support/engines.js';
+import { createNamedAdapter, describeEachStack } from '../support/adapters.js';
 import { expectError } from '../support/expect-error.js';
 import { ManualClock } from '../support/manual-clock.js';
 
@@ -160,17 +159,17 @@ function toUser(row: Selectable<MembersTable>): User {
   };
 }
 
-describeEachEngine('an application with its own user store', (engine) => {
+describeEachStack('an application with its own user store', (stack) => {
   let api: TestApp;
   let database: TestDatabase;
   beforeAll(async () => {
-    database = await createTestDatabase(engine);
+    database = await createTestDatabase(stack.engine);
     const config = loadConfig({ NODE_ENV: 'test' });
     const clock = new ManualClock();
     const testing = await Test.createTestingModule({
       imports: [
         DatabaseModule.forRoot(openDatabase(database.url)),
-        DatabaseModule.forFeature(memberMigrations(engine === 'postgres' ? 'serial' : 'integer')),
+        DatabaseModule.forFeature(memberMigrations(stack.engine === 'postgres' ? 'serial' : 'integer')),
         // As docs/users.md shows it.
         AuthModule.forRoot({
           keys: generateKeySet(),
@@ -182,7 +181,7 @@ describeEachEngine('an application with its own user store', (engine) => {
       .overrideProvider(Clock)
       .useValue(clock)
       .compile();
-    const app = testing.createNestApplication<NestFastifyApplication>(createAdapter(), {
+    const app = testing.createNestApplication(createNamedAdapter(stack.adapter), {
       ...APP_OPTIONS,
       logger: false,
     });

@@ -14,7 +14,7 @@ import {
 } from '../../src/auth/index.js';
 import { type TokenPairDto } from '../../src/auth/dto/token-pair.dto.js';
 import { createTestApp, type TestApp, type TestLogin } from '../support/create-test-app.js';
-import { describeEachEngine } from '../support/engines.js';
+import { describeEachStack } from '../support/adapters.js';
 import { expectError, expectStepUp, parseChallenge } from '../support/expect-error.js';
 import { forge } from '../support/token-kinds.js';
 
@@ -50,11 +50,11 @@ class WhoAmIController {
 
 const claimOf = (token: string) => (decode(token) as { roles?: string[] }).roles;
 
-describeEachEngine('roles', (engine) => {
+describeEachStack('roles', (stack) => {
   let api: TestApp;
   let admin: AccountAdmin;
   beforeAll(async () => {
-    api = await createTestApp({ engine, controllers: [VaultController, WhoAmIController] });
+    api = await createTestApp({ ...stack, controllers: [VaultController, WhoAmIController] });
     admin = api.get(AccountAdmin);
   });
   afterAll(() => api.close());
