@@ -46,13 +46,16 @@ export class Logins {
   /**
    * A fresh token pair in a new session, for a user who has just been authenticated: by a passkey, another provider.
    * The answer of a route that `@DeliversTokens()`.
-   * @throws RangeError for a lifetime that is none; TokenError `token_revoked` when there is no such user
+   * @throws RangeError for a lifetime or a method that is none; TokenError `token_revoked` when nobody can log in
    */
   async open(userId: string, caller: Caller, options: LoginOptions = {}): Promise<IssuedPair> {
     const user = await this.users.findById(userId);
     if (!user) throw new TokenError('token_revoked', `account ${userId} does not exist`);
     const lives = { accessTtl: lifetime(options.accessTtl), sessionTtl: lifetime(options.sessionTtl) };
     const { amr = ['pwd'] } = options;
+    if (amr.length === 0 || !amr.every((method) => /^\S+$/.test(method))) {
+      throw new RangeError(`amr must name methods of RFC 8176, one word each, not ${JSON.stringify(amr)}`);
+    }
     const session = await this.db.inTransaction(async (tx) => {
       if (!(await this.users.lockIfUnchanged(tx, user)))
         throw new TokenError('token_revoked', `account ${userId} changed during the login`);

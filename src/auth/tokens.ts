@@ -26,7 +26,7 @@ export class Tokens {
   /** What a token says, whoever made it: nothing is checked. Null when it is no JWT. */
   decode(token: string): DecodedToken | null {
     const decoded = decode(token, { complete: true });
-    if (!decoded || typeof decoded.payload === 'string') return null;
+    if (!decoded || typeof decoded.payload !== 'object' || decoded.payload === null) return null;
     return { header: { ...decoded.header }, claims: decoded.payload };
   }
 

@@ -34,7 +34,10 @@ export function resolveOptions({ keys, ...given }: AuthModuleOptions): AuthOptio
   const named = withoutPrefixes(options, given);
   const contradictions = findContradictions(named, given);
   if (contradictions.length > 0) throw new AuthOptionsError(contradictions);
-  for (const group of Object.values(named)) Object.freeze(group);
+  for (const group of Object.values(named)) {
+    if (typeof group === 'object') Object.values(group).forEach((value) => Object.freeze(value));
+    Object.freeze(group);
+  }
   return Object.freeze(Object.assign(named, { keys }));
 }
 
