@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { randomUUID } from 'node:crypto';
+import { setTimeout } from 'node:timers/promises';
 import { type SessionDto } from '../../src/auth/dto/session.dto.js';
 import { Database } from '../../src/database/index.js';
 import { EndedSessions, TOMBSTONE_LEEWAY } from '../../src/sessions/ended-sessions.js';
@@ -344,6 +345,11 @@ describeEachEngine('the purge of sessions', (engine) => {
       }
       api.clock.advance(ACCESS_TTL + TOMBSTONE_LEEWAY + 1);
       await api.get(SessionPurge).run();
+      // On PostgreSQL the news of the last logout may come after the purge, the clock having jumped.
+      for (let i = 0; i < 100 && api.get(EndedSessions).size > 0; i++) {
+        await setTimeout(20);
+        await api.get(SessionPurge).run();
+      }
       sizes.push([(await kept()).length, api.get(EndedSessions).size]);
     }
     expect(sizes).toEqual(sizes.map(() => sizes[0]));
