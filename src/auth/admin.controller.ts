@@ -7,8 +7,8 @@ import {
   ApiTags,
 } from '@nestjs/swagger';
 import { type Caller } from '../audit/audit-log.js';
-import { RequestCaller } from './caller.decorator.js';
-import { CurrentUser } from './current-user.decorator.js';
+import { RequestCaller } from './request/caller.decorator.js';
+import { CurrentUser } from './request/current-user.decorator.js';
 import { SessionDto, toSessionDto } from './dto/session.dto.js';
 import { FreshAccess } from './fresh-access/fresh-access.decorator.js';
 import { Roles } from './policy/roles.decorator.js';

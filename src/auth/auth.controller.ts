@@ -13,18 +13,18 @@ import {
 import { type Caller } from '../audit/audit-log.js';
 import { type RefreshClaims } from '../tokens/token-claims.js';
 import { AuthService } from './auth.service.js';
-import { RequestCaller } from './caller.decorator.js';
+import { RequestCaller } from './request/caller.decorator.js';
 import { DeliversTokens } from './cookies/delivers-tokens.decorator.js';
-import { CurrentToken, CurrentUser } from './current-user.decorator.js';
+import { CurrentToken, CurrentUser } from './request/current-user.decorator.js';
 import { AccountDto, toAccountDto } from './dto/account.dto.js';
 import { ChangePasswordDto, LoginDto, ReauthenticateDto, RegisterDto } from './dto/credentials.dto.js';
 import { TokenPairDto } from './dto/token-pair.dto.js';
 import { FreshAccess } from './fresh-access/fresh-access.decorator.js';
-import { IdempotencyKey } from './idempotency-key.decorator.js';
+import { IdempotencyKey } from './request/idempotency-key.decorator.js';
 import { Public } from './policy/public.decorator.js';
 import { type Principal } from './principal.js';
 import { RotatesRefresh } from './refresh/refresh.decorator.js';
-import { type IssuedPair } from './token-pairs.js';
+import { type IssuedPair } from './issuing/token-pairs.js';
 
 const IDEMPOTENCY_KEY = {
   name: 'Idempotency-Key',

@@ -11,10 +11,10 @@ import { TokenError } from '../tokens/token.errors.js';
 import { PasswordHasher } from '../users/password-hasher.js';
 import { type User, UserStore } from '../users/user-store.js';
 import { ApiError } from './errors/api-error.js';
-import { Logins } from './logins.js';
+import { Logins } from './issuing/logins.js';
 import { AuthOptions } from './options/auth-options.js';
 import { type Principal } from './principal.js';
-import { type IssuedPair, TokenPairs } from './token-pairs.js';
+import { type IssuedPair, TokenPairs } from './issuing/token-pairs.js';
 
 /** Verdicts on a refresh token that buys nothing, whatever the password. */
 const DEAD: ReadonlySet<Verdict> = new Set(['superseded', 'reuse', 'rolled_back', 'revoked']);

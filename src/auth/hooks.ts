@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { type TokenKind } from '../tokens/token-claims.js';
 import { type User } from '../users/user-store.js';
-import { type AuthRequest } from './auth-request.js';
+import { type AuthRequest } from './request/auth-request.js';
 import { type Principal, type TokenClaims } from './principal.js';
 
 /*

@@ -1,11 +1,11 @@
 /** All that features may import of the auth room. */
 export { Access, type AccessOptions, OptionalAccess } from './access/access.decorator.js';
-export { AccountAdmin, type AccountSummary, type Acting } from './account-admin.js';
-export { Accounts } from './accounts.js';
+export { AccountAdmin, type AccountSummary, type Acting } from './accounts/account-admin.js';
+export { Accounts } from './accounts/accounts.js';
 export { AuthModule, type AuthModuleExtras } from './auth.module.js';
-export { Authenticator } from './authenticator.js';
+export { Authenticator } from './checks/authenticator.js';
 export { ClearsTokens, DeliversTokens } from './cookies/delivers-tokens.decorator.js';
-export { CurrentToken, CurrentUser } from './current-user.decorator.js';
+export { CurrentToken, CurrentUser } from './request/current-user.decorator.js';
 export { AccountDto } from './dto/account.dto.js';
 export { ApiError, type FieldError, validationFailed } from './errors/api-error.js';
 export { FreshAccess, type FreshAccessOptions } from './fresh-access/fresh-access.decorator.js';
@@ -18,23 +18,23 @@ export {
   TokenExtras,
   UserLoader,
 } from './hooks.js';
-export { IdempotencyKey } from './idempotency-key.decorator.js';
+export { IdempotencyKey } from './request/idempotency-key.decorator.js';
 export { describeProtection } from './policy/openapi-protection.js';
 export { listRoutes, type Route } from './policy/routes.js';
-export { LoadUser } from './load-user.pipe.js';
-export { type AccessTokenOptions, type LoginOptions, Logins } from './logins.js';
+export { LoadUser } from './request/load-user.pipe.js';
+export { type AccessTokenOptions, type LoginOptions, Logins } from './issuing/logins.js';
 export { AuthOptions, TOKEN_LOCATIONS, type TokenLocation } from './options/auth-options.js';
 export { type AuthModuleOptions, AuthOptionsError } from './options/resolve-options.js';
-export { LowerCased } from './lower-cased.decorator.js';
+export { LowerCased } from './request/lower-cased.decorator.js';
 export { Public } from './policy/public.decorator.js';
 export { Roles } from './policy/roles.decorator.js';
 export { type Principal, type TokenClaims } from './principal.js';
 export { AccessOrRefresh, Refresh } from './refresh/refresh.decorator.js';
-export { type Authentication } from './token-checks.js';
-export { type IssuedPair } from './token-pairs.js';
-export { type DecodedToken, type Inspection, Tokens } from './tokens.js';
-export { createValidationPipe } from './validation.pipe.js';
-export { RequestCaller } from './caller.decorator.js';
+export { type Authentication } from './checks/token-checks.js';
+export { type IssuedPair } from './issuing/token-pairs.js';
+export { type DecodedToken, type Inspection, Tokens } from './checks/tokens.js';
+export { createValidationPipe } from './request/validation.pipe.js';
+export { RequestCaller } from './request/caller.decorator.js';
 export { type Caller } from '../audit/audit-log.js';
 export { RevocationFeed } from '../sessions/revocation-feed.js';
 export { Clock } from '../tokens/clock.js';

@@ -2,10 +2,10 @@ import { Injectable } from '@nestjs/common';
 import { PassportStrategy } from '@nestjs/passport';
 import { type Jwt } from 'jsonwebtoken';
 import { TokenVerifier } from '../../tokens/token-verifier.js';
-import { type AuthRequest } from '../auth-request.js';
+import { type AuthRequest } from '../request/auth-request.js';
 import { strategyOptions, TokenStrategy } from '../policy/token.strategy.js';
 import { type Principal, type TokenClaims } from '../principal.js';
-import { TokenChecks } from '../token-checks.js';
+import { TokenChecks } from '../checks/token-checks.js';
 
 /** An access token, fresh or not, of a session that has not ended. No I/O. */
 @Injectable()

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { evaluateCrossOriginRequest } from '@nestjs/core/security/cross-origin-protection.js';
-import { type AuthRequest } from '../auth-request.js';
+import { type AuthRequest } from '../request/auth-request.js';
 import { ApiError } from '../errors/api-error.js';
 import { AuthOptions } from '../options/auth-options.js';
 import { CsrfTokens } from './csrf-tokens.js';

@@ -8,10 +8,10 @@ import {
   UseInterceptors,
 } from '@nestjs/common';
 import { map, type Observable, tap } from 'rxjs';
-import { requestOf } from '../auth-request.js';
+import { requestOf } from '../request/auth-request.js';
 import { type TokenPairDto } from '../dto/token-pair.dto.js';
 import { AuthOptions } from '../options/auth-options.js';
-import { type IssuedPair } from '../token-pairs.js';
+import { type IssuedPair } from '../issuing/token-pairs.js';
 import { CsrfCheck } from './csrf-check.js';
 import { TokenCookies } from './token-cookies.js';
 

@@ -1,7 +1,7 @@
 import { ApiProperty, PickType } from '@nestjs/swagger';
 import { IsNotEmpty, IsString, Matches, MaxLength, MinLength } from 'class-validator';
 import { USERNAME } from '../../users/user-store.js';
-import { LowerCased } from '../lower-cased.decorator.js';
+import { LowerCased } from '../request/lower-cased.decorator.js';
 
 export const SHORTEST_PASSWORD = 8;
 /** Bounds the work of hashing; nothing shorter is ever cut (ASVS 6.2.8). */

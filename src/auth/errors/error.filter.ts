@@ -3,7 +3,7 @@ import { HttpAdapterHost } from '@nestjs/core';
 import { STATUS_CODES } from 'node:http';
 import { DatabaseUnavailableError } from '../../database/index.js';
 import { TokenError } from '../../tokens/token.errors.js';
-import { type AuthRequest } from '../auth-request.js';
+import { type AuthRequest } from '../request/auth-request.js';
 import { type ErrorAnswer, ErrorBody } from '../hooks.js';
 import { AuthOptions } from '../options/auth-options.js';
 import { ApiError } from './api-error.js';

@@ -3,11 +3,11 @@ import { PassportStrategy } from '@nestjs/passport';
 import { type Jwt } from 'jsonwebtoken';
 import { type AccessClaims } from '../../tokens/token-claims.js';
 import { TokenVerifier } from '../../tokens/token-verifier.js';
-import { type AuthRequest } from '../auth-request.js';
+import { type AuthRequest } from '../request/auth-request.js';
 import { AuthOptions } from '../options/auth-options.js';
 import { strategyOptions, TokenStrategy } from '../policy/token.strategy.js';
 import { type Principal } from '../principal.js';
-import { TokenChecks } from '../token-checks.js';
+import { TokenChecks } from '../checks/token-checks.js';
 
 /** An access token whose password proof is recent enough for the route, of a session whose row says it lives. */
 @Injectable()

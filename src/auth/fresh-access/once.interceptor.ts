@@ -3,7 +3,7 @@ import { catchError, concatMap, from, type Observable, of } from 'rxjs';
 import { SpentTokens } from '../../sessions/spent-tokens.js';
 import { Clock } from '../../tokens/clock.js';
 import { TokenError } from '../../tokens/token.errors.js';
-import { type AuthRequest, requestOf } from '../auth-request.js';
+import { type AuthRequest, requestOf } from '../request/auth-request.js';
 import { statusOf } from '../errors/error.filter.js';
 
 /**

@@ -1,5 +1,5 @@
 import { parseCookieHeader } from '@nestjs/core/helpers/cookies/parse-cookie-header.js';
-import { type AuthRequest } from '../auth-request.js';
+import { type AuthRequest } from '../request/auth-request.js';
 
 /**
  * Every value that a request's cookies give one name, empty ones aside. The usual parsers keep the first of several,

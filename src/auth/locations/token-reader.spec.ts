@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { type IncomingMessage } from 'node:http';
 import { TokenError } from '../../tokens/token.errors.js';
-import { type AuthRequest } from '../auth-request.js';
+import { type AuthRequest } from '../request/auth-request.js';
 import { type AuthOptions } from '../options/auth-options.js';
 import { type AuthModuleOptions, resolveOptions } from '../options/resolve-options.js';
 import { TokenReader } from './token-reader.js';

@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { TokenError } from '../../tokens/token.errors.js';
 import { type TokenKind } from '../../tokens/token-claims.js';
-import { type AuthRequest } from '../auth-request.js';
+import { type AuthRequest } from '../request/auth-request.js';
 import { AuthOptions, type TokenLocation } from '../options/auth-options.js';
 import { cookiesNamed } from './request-cookies.js';
 

@@ -3,7 +3,7 @@ import { Reflector } from '@nestjs/core';
 import { TokenError } from '../../tokens/token.errors.js';
 import { TokenVerifier } from '../../tokens/token-verifier.js';
 import { AccessGuard } from '../access/access.guard.js';
-import { type AuthRequest, requestOf } from '../auth-request.js';
+import { type AuthRequest, requestOf } from '../request/auth-request.js';
 import { CsrfCheck } from '../cookies/csrf-check.js';
 import { TokenCookies } from '../cookies/token-cookies.js';
 import { FreshAccessGuard } from '../fresh-access/fresh-access.guard.js';

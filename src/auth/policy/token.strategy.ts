@@ -1,6 +1,6 @@
 import { Strategy, type StrategyOptionsWithRequest } from 'passport-jwt';
 import { type TokenVerifier } from '../../tokens/token-verifier.js';
-import { type AuthRequest } from '../auth-request.js';
+import { type AuthRequest } from '../request/auth-request.js';
 
 /** What the three passport-jwt strategies share: the token that the guard found, and one set of verification rules. */
 export function strategyOptions(verifier: TokenVerifier): StrategyOptionsWithRequest {

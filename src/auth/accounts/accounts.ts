@@ -1,13 +1,13 @@
 import { Injectable } from '@nestjs/common';
-import { AuditLog, type Caller } from '../audit/audit-log.js';
-import { Database } from '../database/index.js';
-import { SessionEnds } from '../sessions/session-ends.js';
-import { Clock } from '../tokens/clock.js';
-import { TokenError } from '../tokens/token.errors.js';
-import { UserStore } from '../users/user-store.js';
-import { type AccountDto, toAccountDto } from './dto/account.dto.js';
-import { UserLoader } from './hooks.js';
-import { type Principal } from './principal.js';
+import { AuditLog, type Caller } from '../../audit/audit-log.js';
+import { Database } from '../../database/index.js';
+import { SessionEnds } from '../../sessions/session-ends.js';
+import { Clock } from '../../tokens/clock.js';
+import { TokenError } from '../../tokens/token.errors.js';
+import { UserStore } from '../../users/user-store.js';
+import { type AccountDto, toAccountDto } from '../dto/account.dto.js';
+import { UserLoader } from '../hooks.js';
+import { type Principal } from '../principal.js';
 
 /** The accounts behind the principals, for features. */
 @Injectable()

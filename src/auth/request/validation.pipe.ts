@@ -1,5 +1,5 @@
 import { type ArgumentMetadata, type ValidationError, ValidationPipe } from '@nestjs/common';
-import { type FieldError, validationFailed } from './errors/api-error.js';
+import { type FieldError, validationFailed } from '../errors/api-error.js';
 
 /** Members that a DTO does not name are refused, not dropped: a client's typo must not pass as success. */
 export function createValidationPipe(): ValidationPipe {

@@ -1,9 +1,9 @@
 import { Injectable } from '@nestjs/common';
 import { decode, type Jwt } from 'jsonwebtoken';
-import { TokenError, type TokenErrorCode } from '../tokens/token.errors.js';
-import { TokenVerifier } from '../tokens/token-verifier.js';
+import { TokenError, type TokenErrorCode } from '../../tokens/token.errors.js';
+import { TokenVerifier } from '../../tokens/token-verifier.js';
 import { Authenticator } from './authenticator.js';
-import { type Principal, type TokenClaims } from './principal.js';
+import { type Principal, type TokenClaims } from '../principal.js';
 
 export interface DecodedToken {
   header: Readonly<Record<string, unknown>>;

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { Type } from 'class-transformer';
 import { IsArray, IsInt, IsOptional, IsString, MaxLength, Min, ValidateNested } from 'class-validator';
-import { ApiError, type FieldError } from './errors/api-error.js';
+import { ApiError, type FieldError } from '../errors/api-error.js';
 import { createValidationPipe } from './validation.pipe.js';
 
 class Item {

@@ -1,11 +1,11 @@
 import { Injectable } from '@nestjs/common';
-import { type Session } from '../sessions/sessions.table.js';
-import { Clock, toNumericDate } from '../tokens/clock.js';
-import { type TokenKind } from '../tokens/token-claims.js';
-import { type Extras, TokenIssuer } from '../tokens/token-issuer.js';
-import { type User } from '../users/user-store.js';
-import { type TokenPairDto } from './dto/token-pair.dto.js';
-import { Subjects, TokenExtras } from './hooks.js';
+import { type Session } from '../../sessions/sessions.table.js';
+import { Clock, toNumericDate } from '../../tokens/clock.js';
+import { type TokenKind } from '../../tokens/token-claims.js';
+import { type Extras, TokenIssuer } from '../../tokens/token-issuer.js';
+import { type User } from '../../users/user-store.js';
+import { type TokenPairDto } from '../dto/token-pair.dto.js';
+import { Subjects, TokenExtras } from '../hooks.js';
 
 /** A token pair, with the session that it is for. */
 export interface IssuedPair extends TokenPairDto {

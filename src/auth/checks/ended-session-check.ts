@@ -1,9 +1,9 @@
 import { Injectable } from '@nestjs/common';
-import { EndedSessions } from '../sessions/ended-sessions.js';
-import { RevocationFeed } from '../sessions/revocation-feed.js';
-import { TokenError } from '../tokens/token.errors.js';
-import { AuthOptions } from './options/auth-options.js';
-import { ApiError } from './errors/api-error.js';
+import { EndedSessions } from '../../sessions/ended-sessions.js';
+import { RevocationFeed } from '../../sessions/revocation-feed.js';
+import { TokenError } from '../../tokens/token.errors.js';
+import { AuthOptions } from '../options/auth-options.js';
+import { ApiError } from '../errors/api-error.js';
 
 /** Refuses access tokens of ended sessions, from memory: no I/O. */
 @Injectable()

@@ -1,17 +1,17 @@
 import { Injectable } from '@nestjs/common';
-import { AuditLog, type Caller } from '../audit/audit-log.js';
-import { Database, type Tx } from '../database/index.js';
-import { SessionEnds } from '../sessions/session-ends.js';
-import { Sessions } from '../sessions/sessions.repository.js';
-import { type Session } from '../sessions/sessions.table.js';
-import { Clock } from '../tokens/clock.js';
-import { parseDuration } from '../tokens/duration.js';
-import { TokenError } from '../tokens/token.errors.js';
-import { type Extras } from '../tokens/token-issuer.js';
+import { AuditLog, type Caller } from '../../audit/audit-log.js';
+import { Database, type Tx } from '../../database/index.js';
+import { SessionEnds } from '../../sessions/session-ends.js';
+import { Sessions } from '../../sessions/sessions.repository.js';
+import { type Session } from '../../sessions/sessions.table.js';
+import { Clock } from '../../tokens/clock.js';
+import { parseDuration } from '../../tokens/duration.js';
+import { TokenError } from '../../tokens/token.errors.js';
+import { type Extras } from '../../tokens/token-issuer.js';
 
-import { type User, UserStore } from '../users/user-store.js';
-import { type TokenPairDto } from './dto/token-pair.dto.js';
-import { AuthOptions } from './options/auth-options.js';
+import { type User, UserStore } from '../../users/user-store.js';
+import { type TokenPairDto } from '../dto/token-pair.dto.js';
+import { AuthOptions } from '../options/auth-options.js';
 import { type IssuedPair, TokenPairs } from './token-pairs.js';
 
 /** What one call wants different. Durations as text, `'5m'`, or milliseconds. */

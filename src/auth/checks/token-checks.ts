@@ -1,16 +1,16 @@
 import { Injectable } from '@nestjs/common';
 import { type Jwt } from 'jsonwebtoken';
-import { Clock } from '../tokens/clock.js';
-import { isFresh } from '../tokens/freshness.js';
-import { type AccessClaims, type ClaimsOf, type RefreshClaims } from '../tokens/token-claims.js';
-import { TokenError } from '../tokens/token.errors.js';
-import { TokenVerifier } from '../tokens/token-verifier.js';
-import { type AuthRequest } from './auth-request.js';
+import { Clock } from '../../tokens/clock.js';
+import { isFresh } from '../../tokens/freshness.js';
+import { type AccessClaims, type ClaimsOf, type RefreshClaims } from '../../tokens/token-claims.js';
+import { TokenError } from '../../tokens/token.errors.js';
+import { TokenVerifier } from '../../tokens/token-verifier.js';
+import { type AuthRequest } from '../request/auth-request.js';
 import { EndedSessionCheck } from './ended-session-check.js';
-import { RevocationCheck, Subjects, TokenCheck } from './hooks.js';
+import { RevocationCheck, Subjects, TokenCheck } from '../hooks.js';
 import { LiveSessions } from './live-sessions.js';
-import { AuthOptions } from './options/auth-options.js';
-import { type Principal, type TokenClaims, toPrincipal } from './principal.js';
+import { AuthOptions } from '../options/auth-options.js';
+import { type Principal, type TokenClaims, toPrincipal } from '../principal.js';
 
 /** Who shows a token, and what it says: the outcome of its checks. */
 export interface Authentication<C extends TokenClaims = TokenClaims> {

@@ -1,5 +1,5 @@
 import { createParamDecorator, type ExecutionContext } from '@nestjs/common';
-import { type Caller } from '../audit/audit-log.js';
+import { type Caller } from '../../audit/audit-log.js';
 import { requestOf } from './auth-request.js';
 
 /** Characters, of what a client may write into every row about it. */

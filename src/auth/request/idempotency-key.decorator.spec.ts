@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import { ROUTE_ARGS_METADATA } from '@nestjs/common/constants.js';
 import { ExecutionContextHost } from '@nestjs/core/helpers/execution-context-host.js';
 import { type IncomingHttpHeaders } from 'node:http';
-import { ApiError } from './errors/api-error.js';
+import { ApiError } from '../errors/api-error.js';
 import { IdempotencyKey } from './idempotency-key.decorator.js';
 
 class Probe {

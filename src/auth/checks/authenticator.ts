@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
-import { parseDuration } from '../tokens/duration.js';
-import { type AccessClaims, type RefreshClaims } from '../tokens/token-claims.js';
-import { TokenVerifier } from '../tokens/token-verifier.js';
+import { parseDuration } from '../../tokens/duration.js';
+import { type AccessClaims, type RefreshClaims } from '../../tokens/token-claims.js';
+import { TokenVerifier } from '../../tokens/token-verifier.js';
 import { type Authentication, TokenChecks } from './token-checks.js';
 
 /**

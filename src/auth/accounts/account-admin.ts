@@ -1,15 +1,15 @@
 import { Injectable } from '@nestjs/common';
-import { type AuditEvent, AuditLog, type Caller } from '../audit/audit-log.js';
-import { Database } from '../database/index.js';
-import { SessionEnds } from '../sessions/session-ends.js';
-import { type EndCause } from '../sessions/sessions.table.js';
-import { Clock } from '../tokens/clock.js';
-import { PasswordHasher } from '../users/password-hasher.js';
-import { ROLE, type User, type UserChange, UserStore } from '../users/user-store.js';
-import { NewPasswordDto, RegisterDto } from './dto/credentials.dto.js';
-import { ApiError, validationFailed } from './errors/api-error.js';
-import { lowerCased } from './lower-cased.decorator.js';
-import { createValidationPipe } from './validation.pipe.js';
+import { type AuditEvent, AuditLog, type Caller } from '../../audit/audit-log.js';
+import { Database } from '../../database/index.js';
+import { SessionEnds } from '../../sessions/session-ends.js';
+import { type EndCause } from '../../sessions/sessions.table.js';
+import { Clock } from '../../tokens/clock.js';
+import { PasswordHasher } from '../../users/password-hasher.js';
+import { ROLE, type User, type UserChange, UserStore } from '../../users/user-store.js';
+import { NewPasswordDto, RegisterDto } from '../dto/credentials.dto.js';
+import { ApiError, validationFailed } from '../errors/api-error.js';
+import { lowerCased } from '../request/lower-cased.decorator.js';
+import { createValidationPipe } from '../request/validation.pipe.js';
 
 /** Who acts. Nobody is logged in at the operator's shell. */
 export interface Acting {

@@ -1,7 +1,7 @@
 import { Injectable, type PipeTransform } from '@nestjs/common';
-import { TokenError } from '../tokens/token.errors.js';
-import { UserLoader } from './hooks.js';
-import { type Principal } from './principal.js';
+import { TokenError } from '../../tokens/token.errors.js';
+import { UserLoader } from '../hooks.js';
+import { type Principal } from '../principal.js';
 
 /**
  * `@CurrentUser(LoadUser) account: Account`: what the application's `UserLoader` makes of the principal. A pipe, so

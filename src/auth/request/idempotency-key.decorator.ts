@@ -1,6 +1,6 @@
 import { createParamDecorator, type ExecutionContext } from '@nestjs/common';
 import { requestOf } from './auth-request.js';
-import { validationFailed } from './errors/api-error.js';
+import { validationFailed } from '../errors/api-error.js';
 
 const VISIBLE_ASCII = /^[\x21-\x7e]{1,255}$/;
 

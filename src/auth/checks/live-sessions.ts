@@ -1,8 +1,8 @@
 import { Injectable } from '@nestjs/common';
-import { Sessions } from '../sessions/sessions.repository.js';
-import { type Session } from '../sessions/sessions.table.js';
-import { Clock } from '../tokens/clock.js';
-import { TokenError } from '../tokens/token.errors.js';
+import { Sessions } from '../../sessions/sessions.repository.js';
+import { type Session } from '../../sessions/sessions.table.js';
+import { Clock } from '../../tokens/clock.js';
+import { TokenError } from '../../tokens/token.errors.js';
 
 /** Refuses tokens of sessions that have ended, by reading the session's row. */
 @Injectable()
