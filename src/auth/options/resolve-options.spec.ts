@@ -15,7 +15,7 @@ const DAY = 24 * 60 * MINUTE;
 
 /** What somebody may write who has no compiler: an options object of any form. */
 function resolve(given: object): AuthOptions {
-  return resolveOptions({ ...KEYS, ...given } as AuthModuleOptions);
+  return resolveOptions({ ...KEYS, ...given });
 }
 
 /** Every problem that is reported, as option → what was expected. */
