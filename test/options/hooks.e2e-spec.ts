@@ -352,43 +352,6 @@ class Rigged {
     plan: 'gold',
   });
 
-  get extras(): AuthModuleExtras {
-    // eslint-disable-next-line unicorn/no-this-assignment -- the hooks below have a `this` of their own
-    const rigged = this;
-    class Check extends TokenCheck {
-      override accepts(...[claims, request]: Parameters<TokenCheck['accepts']>) {
-        rigged.asked.push('TokenCheck');
-        return rigged.accepts(claims, request?.headers['x-device']);
-      }
-    }
-    class Revocations extends RevocationCheck {
-      override isRevoked(claims: TokenClaims) {
-        rigged.asked.push('RevocationCheck');
-        return rigged.isRevoked(claims);
-      }
-    }
-    class Names extends Subjects {
-      override toUserId(claims: TokenClaims) {
-        rigged.asked.push('Subjects');
-        return rigged.toUserId(claims);
-      }
-    }
-    class Loader extends UserLoader<Account> {
-      async load(principal: Principal) {
-        rigged.asked.push('UserLoader');
-        return rigged.load(principal);
-      }
-    }
-    return {
-      providers: [
-        { provide: TokenCheck, useClass: Check },
-        { provide: RevocationCheck, useClass: Revocations },
-        { provide: Subjects, useClass: Names },
-        { provide: UserLoader, useClass: Loader },
-      ],
-    };
-  }
-
   reset(): void {
     this.asked.length = 0;
     const { accepts, isRevoked, toUserId, load } = new Rigged();
@@ -396,12 +359,48 @@ class Rigged {
   }
 }
 
+/** The team's classes, which go by the rules of the moment. */
+function bind(rigged: Rigged): AuthModuleExtras {
+  class Check extends TokenCheck {
+    override accepts(...[claims, request]: Parameters<TokenCheck['accepts']>) {
+      rigged.asked.push('TokenCheck');
+      return rigged.accepts(claims, request?.headers['x-device']);
+    }
+  }
+  class Revocations extends RevocationCheck {
+    override isRevoked(claims: TokenClaims) {
+      rigged.asked.push('RevocationCheck');
+      return rigged.isRevoked(claims);
+    }
+  }
+  class Names extends Subjects {
+    override toUserId(claims: TokenClaims) {
+      rigged.asked.push('Subjects');
+      return rigged.toUserId(claims);
+    }
+  }
+  class Loader extends UserLoader<Account> {
+    async load(principal: Principal) {
+      rigged.asked.push('UserLoader');
+      return rigged.load(principal);
+    }
+  }
+  return {
+    providers: [
+      { provide: TokenCheck, useClass: Check },
+      { provide: RevocationCheck, useClass: Revocations },
+      { provide: Subjects, useClass: Names },
+      { provide: UserLoader, useClass: Loader },
+    ],
+  };
+}
+
 describeEachAdapter('the hooks of a request', (stack) => {
   const rigged = new Rigged();
   let api: TestApp;
   let login: TestLogin;
   beforeAll(async () => {
-    api = await start(stack, rigged.extras);
+    api = await start(stack, bind(rigged));
     login = await api.login();
   });
   afterAll(() => api.close());
