@@ -97,8 +97,7 @@ export class TokenIssuer {
         `the subject of a token must be a text that is not empty, not ${JSON.stringify(subject)}`,
       );
     }
-    refuseReserved('claim', extraClaims, RESERVED_CLAIMS);
-    refuseReserved('header', headers, RESERVED_HEADERS);
+    refuseReservedNames({ claims: extraClaims, headers });
     const { kid, alg, signWith } = this.keys.signingKey(kind, this.clock.now());
     const { issuer, audience, notBefore } = this.options;
     const token = this.jwt.sign(
@@ -116,6 +115,12 @@ export class TokenIssuer {
     );
     return { token, expiresAt: claims.exp };
   }
+}
+
+/** @throws TypeError for a name whose meaning is settled */
+export function refuseReservedNames({ claims = {}, headers = {} }: Extras): void {
+  refuseReserved('claim', claims, RESERVED_CLAIMS);
+  refuseReserved('header', headers, RESERVED_HEADERS);
 }
 
 /** A claim that could be overwritten would decide nothing: `fresh`, `exp` and `type` are what the guards go by. */

@@ -78,7 +78,7 @@ function setCookies(response: Response): Map<string, SetCookie> {
 const COOKIE = { locations: { order: 'cookie' } } as const;
 
 /** Every attribute that the cookies of a login have, by the cookies' names. */
-async function attributes(api: TestApp): Promise<Record<string, string[]>> {
+async function attributesOf(api: TestApp): Promise<Record<string, string[]>> {
   const { cookies } = await browse(api);
   return Object.fromEntries([...cookies].map(([name, each]) => [name, each.attributes]));
 }
@@ -339,14 +339,14 @@ const ROWS: Record<string, Row> = {
   'cookies.accessPath': {
     given: { ...COOKIE, cookies: { accessName: 'a', accessPath: '/walk' } },
     async shows(api) {
-      const { a, '__Host-refresh_token': other } = await attributes(api);
+      const { a, '__Host-refresh_token': other } = await attributesOf(api);
       expect([a?.[0], other?.[0]]).toEqual(['Path=/walk', 'Path=/']);
     },
   },
   'cookies.refreshPath': {
     given: { ...COOKIE, cookies: { refreshName: 'r', refreshPath: '/auth' } },
     async shows(api) {
-      const { r, '__Host-access_token': other } = await attributes(api);
+      const { r, '__Host-access_token': other } = await attributesOf(api);
       expect([r?.[0], other?.[0]]).toEqual(['Path=/auth', 'Path=/']);
     },
   },
@@ -357,7 +357,7 @@ const ROWS: Record<string, Row> = {
       csrf: { cookieName: 'c' },
     },
     async shows(api) {
-      const all = await attributes(api);
+      const all = await attributesOf(api);
       expect(Object.keys(all)).toEqual(['a', 'r', 'c']);
       for (const each of Object.values(all)) expect(each).toContain('Domain=example.com');
     },
@@ -365,7 +365,7 @@ const ROWS: Record<string, Row> = {
   'cookies.secure': {
     given: { ...COOKIE, cookies: { secure: false } },
     async shows(api) {
-      const all = await attributes(api);
+      const all = await attributesOf(api);
       expect(Object.keys(all)).toEqual(['access_token', 'refresh_token', 'csrf_token']);
       for (const each of Object.values(all)) expect(each).not.toContain('Secure');
     },
@@ -373,19 +373,19 @@ const ROWS: Record<string, Row> = {
   'cookies.sameSite': {
     given: { ...COOKIE, cookies: { sameSite: 'lax' } },
     async shows(api) {
-      for (const each of Object.values(await attributes(api))) expect(each).toContain('SameSite=Lax');
+      for (const each of Object.values(await attributesOf(api))) expect(each).toContain('SameSite=Lax');
     },
   },
   'cookies.persistent': {
     given: { ...COOKIE, cookies: { persistent: false } },
     async shows(api) {
-      expect(Object.values(await attributes(api)).join()).not.toMatch(/Max-Age|Expires/);
+      expect(Object.values(await attributesOf(api)).join()).not.toMatch(/Max-Age|Expires/);
     },
   },
   'cookies.partitioned': {
     given: { ...COOKIE, cookies: { partitioned: true } },
     async shows(api) {
-      for (const each of Object.values(await attributes(api))) expect(each).toContain('Partitioned');
+      for (const each of Object.values(await attributesOf(api))) expect(each).toContain('Partitioned');
     },
   },
   'csrf.trustedOrigins': {

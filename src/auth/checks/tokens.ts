@@ -25,7 +25,7 @@ export class Tokens {
 
   /** What a token says, whoever made it: nothing is checked. Null when it is no JWT. */
   decode(token: string): DecodedToken | null {
-    const decoded = decode(token, { complete: true });
+    const decoded = decodeIfJson(token);
     if (!decoded || typeof decoded.payload !== 'object' || decoded.payload === null) return null;
     return { header: { ...decoded.header }, claims: decoded.payload };
   }
@@ -56,5 +56,14 @@ export class Tokens {
     } catch {
       return null;
     }
+  }
+}
+
+/** The library throws where a header says `typ: JWT` and no JSON follows. */
+function decodeIfJson(token: string): Jwt | null {
+  try {
+    return decode(token, { complete: true });
+  } catch {
+    return null;
   }
 }

@@ -65,10 +65,15 @@ export class ErrorFilter implements ExceptionFilter {
       this.logger.error('the ErrorBody of the application failed', error);
       send(answer.body);
     };
+    const sendRendered = (body: unknown): void => {
+      // Found here: thrown by the adapter, it would be an answer without a code, or none at all.
+      JSON.stringify(body);
+      send(body);
+    };
     try {
       const body = isErrorAnswer(answer.body) ? this.errorBody.render(answer.body, request) : answer.body;
-      if (body instanceof Promise) void body.then(send, failed);
-      else send(body);
+      if (body instanceof Promise) body.then(sendRendered).catch(failed);
+      else sendRendered(body);
     } catch (error) {
       failed(error);
     }
