@@ -257,8 +257,8 @@ describe('the token in the query', () => {
   });
 
   it('prefers the URL that the client sent to one that was rewritten', () => {
-    const request = { headers: {}, url: '/?access_token=rewritten', originalUrl: '/x?access_token=sent' };
-    expect(outcome(request, { order: ['query'] })).toBe('sent');
+    const rewritten = { headers: {}, url: '/?access_token=other', originalUrl: '/x?access_token=sent' };
+    expect(outcome(rewritten, { order: ['query'] })).toBe('sent');
   });
 });
 
