@@ -135,6 +135,7 @@ describe('the answer to an ApiError', () => {
 describe('the answer to an exception of Nest', () => {
   it.each<[HttpException, number, string, string]>([
     [new NotFoundException('Cannot GET /x'), 404, 'Not Found', 'not_found'],
+    [new NotFoundException('Is it here? No'), 404, 'Not Found', 'not_found'],
     [new ForbiddenException('Forbidden resource'), 403, 'Forbidden', 'forbidden'],
     [new PayloadTooLargeException('too large'), 413, 'Payload Too Large', 'payload_too_large'],
     [new UnsupportedMediaTypeException('xml'), 415, 'Unsupported Media Type', 'unsupported_media_type'],
@@ -148,6 +149,14 @@ describe('the answer to an exception of Nest', () => {
       body: { statusCode: status, error, message: exception.message, errorCode },
     });
   });
+
+  it.each(['/nowhere?access_token=secret', '/?access_token=secret', 'http://host/x#access_token=secret'])(
+    'does not repeat what may be a token in the URL: %s',
+    (url) => {
+      const { body } = answer(new NotFoundException(`Cannot GET ${url}`));
+      expect(body).toMatchObject({ message: `Cannot GET ${url.split(/[?#]/)[0]}`, errorCode: 'not_found' });
+    },
+  );
 
   it('gathers the reasons of a list into one message, and keeps them apart in the errors', () => {
     expect(answer(new BadRequestException(['a is wrong', 'b is wrong'])).body).toEqual({

@@ -82,7 +82,7 @@ export class ErrorFilter implements ExceptionFilter {
   /** The true reason, under the request id that the client has too. */
   private log(exception: unknown, { status, body }: Answer, request: AuthRequest): void {
     const { errorCode = 'not_ready' } = body as { errorCode?: string };
-    const path = request.url?.split('?')[0];
+    const path = request.url?.split(/[?#]/)[0];
     const line = `${status} ${errorCode} ${request.method} ${path} [${request.id}]: ${reasonOf(exception)}`;
     if (status === 500) this.logger.error(line, exception instanceof Error ? exception.stack : undefined);
     else if (status > 500) this.logger.warn(line);
@@ -99,6 +99,7 @@ function isErrorAnswer(body: unknown): body is ErrorAnswer {
 function reasonOf(exception: unknown): string {
   if (exception instanceof TokenError) return exception.reason;
   if (exception instanceof ApiError && exception.reason !== undefined) return exception.reason;
+  if (exception instanceof HttpException) return messageOf(exception);
   return exception instanceof Error ? exception.message : String(exception);
 }
 
@@ -143,7 +144,7 @@ function bodyOf(exception: HttpException, status: number): unknown {
   const body: { message?: unknown } = typeof given === 'object' && given !== null ? given : {};
   // Not an error, but a health report: left as it is.
   if (body === given && !('statusCode' in body) && !('message' in body)) return body;
-  const messages = Array.isArray(body.message) ? body.message.map(String) : [exception.message];
+  const messages = Array.isArray(body.message) ? body.message.map(String) : [messageOf(exception)];
   const errorCode = exception.errorCode ?? codeOf(status);
   return {
     ...(errorCode === 'validation_failed' ? { errors: [{ field: 'request', messages }] } : {}),
@@ -153,6 +154,11 @@ function bodyOf(exception: HttpException, status: number): unknown {
     message: messages.join('; '),
     errorCode,
   };
+}
+
+/** Nest's own 404 repeats the whole URL, `Cannot GET /nowhere?access_token=…`, and a query may hold a token. */
+function messageOf({ message }: HttpException): string {
+  return message.replace(/^(Cannot [A-Z-]+ [^?#]*)[?#].*$/s, '$1');
 }
 
 /** The status with which an exception will be answered. */
