@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import { generateKeySet } from '../../tokens/key-file.js';
 import { KeyRing } from '../../tokens/key-ring.js';
 import { SystemClock } from '../../tokens/clock.js';
-import { type AuthRequest } from '../auth-request.js';
+import { type AuthRequest } from '../request/auth-request.js';
 import { ApiError } from '../errors/api-error.js';
 import { type AuthModuleOptions, resolveOptions } from '../options/resolve-options.js';
 import { type TokenClaims } from '../principal.js';
