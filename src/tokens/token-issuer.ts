@@ -91,13 +91,7 @@ export class TokenIssuer {
     { subject, sessionId, claims: extraClaims = {}, headers = {} }: AccessGrant | RefreshGrant,
     claims: { iat: number; exp: number; [claim: string]: unknown },
   ): IssuedToken {
-    // Said when the token is made: refused when it is used, it would be found much later, and by somebody else.
-    if (typeof subject !== 'string' || subject === '') {
-      throw new TypeError(
-        `the subject of a token must be a text that is not empty, not ${JSON.stringify(subject)}`,
-      );
-    }
-    refuseReservedNames({ claims: extraClaims, headers });
+    requireContents({ subject, claims: extraClaims, headers });
     const { kid, alg, signWith } = this.keys.signingKey(kind, this.clock.now());
     const { issuer, audience, notBefore } = this.options;
     const token = this.jwt.sign(
@@ -117,8 +111,16 @@ export class TokenIssuer {
   }
 }
 
-/** @throws TypeError for a name whose meaning is settled */
-export function refuseReservedNames({ claims = {}, headers = {} }: Extras): void {
+/**
+ * Said when the token is made: refused when it is used, it would be found much later, and by somebody else.
+ * @throws TypeError for a subject that is no text, or a name whose meaning is settled
+ */
+export function requireContents({ subject, claims = {}, headers = {} }: Extras & { subject: unknown }): void {
+  if (typeof subject !== 'string' || subject === '') {
+    throw new TypeError(
+      `the subject of a token must be a text that is not empty, not ${JSON.stringify(subject)}`,
+    );
+  }
   refuseReserved('claim', claims, RESERVED_CLAIMS);
   refuseReserved('header', headers, RESERVED_HEADERS);
 }

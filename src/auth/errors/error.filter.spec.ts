@@ -64,7 +64,7 @@ function answer(
 }
 
 const withStatus = (statusCode: unknown, message = 'refused') =>
-  Object.assign(new Error(message), { statusCode });
+  Object.assign(new Error(message), { statusCode, code: 'FST_ERR_CTP_INVALID_MEDIA_TYPE' });
 const withCode = (code: string, message = 'connect to db.example:5432 as hunter2') =>
   Object.assign(new Error(message), { code });
 
@@ -229,6 +229,7 @@ describe('the answer to any other error', () => {
     ['nothing', undefined],
     ['null', null],
     ['an object that poses as one of HTTP', { statusCode: 404, message: 'hunter2' }],
+    ['another service’s answer', Object.assign(new Error('hunter2'), { statusCode: 404 })],
     ['an Error whose status is of the server', withStatus(502, 'hunter2')],
     ['an Error whose status is no error', withStatus(200, 'hunter2')],
     ['an Error whose status is text', withStatus('404', 'hunter2')],
@@ -252,6 +253,11 @@ describe('the answer to any other error', () => {
       status,
       body: { statusCode: status, message, errorCode },
     });
+  });
+
+  it('keeps what Express’s parsers refused as well', () => {
+    const refused = Object.assign(new Error('request entity too large'), { statusCode: 413, expose: true });
+    expect(answer(refused)).toMatchObject({ status: 413, body: { errorCode: 'payload_too_large' } });
   });
 
   it.each(['ECONNREFUSED', '57P01', '53300', 'SQLITE_FULL'])(

@@ -166,9 +166,13 @@ export function statusOf(exception: unknown): number {
   return toAnswer(exception).status;
 }
 
-/** The status of what the HTTP adapter refused before a handler ran: a broken body, a wrong media type. */
+/**
+ * The status of what the HTTP adapter refused before a handler ran: a broken body, a wrong media type. Known by the
+ * marks of Fastify and of Express's parsers: another service's 401, thrown by a handler's client, is none of ours.
+ */
 function clientErrorStatus(exception: unknown): number | undefined {
-  const status =
-    exception instanceof Error ? (exception as Error & { statusCode?: unknown }).statusCode : undefined;
+  if (!(exception instanceof Error)) return undefined;
+  const { statusCode: status, code, expose } = exception as Error & Record<string, unknown>;
+  if (!/^FST_ERR_/.test(String(code)) && expose !== true) return undefined;
   return typeof status === 'number' && status >= 400 && status < 500 ? status : undefined;
 }

@@ -7,11 +7,10 @@ import { type Session } from '../../sessions/sessions.table.js';
 import { Clock } from '../../tokens/clock.js';
 import { parseDuration } from '../../tokens/duration.js';
 import { TokenError } from '../../tokens/token.errors.js';
-import { type Extras, refuseReservedNames } from '../../tokens/token-issuer.js';
+import { type Extras } from '../../tokens/token-issuer.js';
 import { type User, UserStore } from '../../users/user-store.js';
-import { type TokenPairDto } from '../dto/token-pair.dto.js';
 import { AuthOptions } from '../options/auth-options.js';
-import { type IssuedPair, TokenPairs } from './token-pairs.js';
+import { type IssuedAccess, type IssuedPair, TokenPairs } from './token-pairs.js';
 
 /** What one call wants different. Durations as text, `'5m'`, or milliseconds. */
 export interface AccessTokenOptions extends Extras {
@@ -56,13 +55,13 @@ export class Logins {
     const { amr = ['pwd'] } = options;
     // Before anything is written: a session of which no token can be issued, or only dead ones, is nobody's.
     requireWords(amr);
-    refuseReservedNames(options);
+    const contents = await this.pairs.contents(user, options);
     const session = await this.db.inTransaction(async (tx) => {
       if (!(await this.users.lockIfUnchanged(tx, user)))
         throw new TokenError('token_revoked', `account ${userId} changed during the login`);
       return this.openIn(tx, user, caller, { ...lives, amr });
     });
-    return this.pairs.issue(session, user, { ...options, fresh: true, accessTtl: lives.accessTtl });
+    return this.pairs.issue(session, contents, { fresh: true, accessTtl: lives.accessTtl });
   }
 
   /** The session's row, in the transaction that made sure of the user; the oldest beyond the most allowed end. */
@@ -82,10 +81,7 @@ export class Logins {
    * Another access token in a session that lives, not fresh: for a download, or with claims of its own.
    * @throws RangeError for a lifetime that is none; TokenError `token_revoked` when the session has ended
    */
-  async accessToken(
-    sessionId: string,
-    { ttl, ...extras }: AccessTokenOptions = {},
-  ): Promise<Pick<TokenPairDto, 'access_token' | 'token_type' | 'expires_in'>> {
+  async accessToken(sessionId: string, { ttl, ...extras }: AccessTokenOptions = {}): Promise<IssuedAccess> {
     const accessTtl = lifetime(ttl) ?? this.options.tokens.accessTtl;
     const [session, user] = await this.db.inTransaction(async (tx) => {
       const now = this.clock.now();
@@ -94,7 +90,10 @@ export class Logins {
     });
     if (!session || user?.disabledAt !== null)
       throw new TokenError('token_revoked', `session ${sessionId} has ended or is unknown`);
-    return this.pairs.issueAccess(session, user, { ...extras, fresh: false, accessTtl });
+    return this.pairs.issueAccess(session, await this.pairs.contents(user, extras), {
+      fresh: false,
+      accessTtl,
+    });
   }
 }
 

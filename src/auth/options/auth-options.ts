@@ -6,9 +6,9 @@ import {
   IsBoolean,
   IsIn,
   IsObject,
-  IsOptional,
   IsString,
   Matches,
+  ValidateIf,
   ValidateNested,
 } from 'class-validator';
 import { IsDuration } from '../../tokens/is-duration.js';
@@ -138,7 +138,7 @@ class CookiesGroup {
   readonly refreshPath: string = '/';
 
   /** Shares the cookies with its sub-domains; needs names without `__Host-`. */
-  @IsOptional()
+  @ValidateIf((_, value) => value !== undefined)
   @Matches(DOMAIN, { message: 'must be a domain name' })
   readonly domain?: string;
 
