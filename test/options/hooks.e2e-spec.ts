@@ -229,6 +229,8 @@ describe('what TokenExtras must not add', () => {
     expect(claimsOf(access_token)).toMatchObject({ type: 'access', fresh: false, amr: ['pwd'] });
     expect(headerOf(access_token)).toMatchObject({ alg: 'ES256', typ: 'at+jwt' });
     await api.request('GET', '/hooks', access_token).expect(200);
+    const sessions = await api.request('GET', '/auth/sessions', login.access).expect(200);
+    expect(sessions.body).toHaveLength(1);
   }
 
   it.each(CLAIMS)('the claim %s', async (name) => {

@@ -173,6 +173,6 @@ export function statusOf(exception: unknown): number {
 function clientErrorStatus(exception: unknown): number | undefined {
   if (!(exception instanceof Error)) return undefined;
   const { statusCode: status, code, expose } = exception as Error & Record<string, unknown>;
-  if (!/^FST_ERR_/.test(String(code)) && expose !== true) return undefined;
+  if (!String(code).startsWith('FST_ERR_') && expose !== true) return undefined;
   return typeof status === 'number' && status >= 400 && status < 500 ? status : undefined;
 }
