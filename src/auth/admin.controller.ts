@@ -1,4 +1,4 @@
-import { Controller, Delete, Get, Header, HttpCode, Param } from '@nestjs/common';
+import { Controller, Delete, Get, Header, HttpCode, Param, UsePipes } from '@nestjs/common';
 import {
   ApiNoContentResponse,
   ApiNotFoundResponse,
@@ -14,10 +14,12 @@ import { FreshAccess } from './fresh-access/fresh-access.decorator.js';
 import { Roles } from './policy/roles.decorator.js';
 import { type Principal } from './principal.js';
 import { SessionsService } from './sessions.service.js';
+import { createValidationPipe } from './request/validation.pipe.js';
 
 /** What an administrator can do about other people's sessions. */
 @ApiTags('admin')
 @Roles('admin')
+@UsePipes(createValidationPipe())
 @Controller('admin/users')
 export class AdminController {
   constructor(private readonly sessions: SessionsService) {}

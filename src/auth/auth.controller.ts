@@ -1,4 +1,4 @@
-import { Body, Controller, HttpCode, Post, Put } from '@nestjs/common';
+import { Body, Controller, HttpCode, Post, Put, UsePipes } from '@nestjs/common';
 import {
   ApiBadRequestResponse,
   ApiConflictResponse,
@@ -25,6 +25,7 @@ import { Public } from './policy/public.decorator.js';
 import { type Principal } from './principal.js';
 import { RotatesRefresh } from './refresh/refresh.decorator.js';
 import { type IssuedPair } from './issuing/token-pairs.js';
+import { createValidationPipe } from './request/validation.pipe.js';
 
 const IDEMPOTENCY_KEY = {
   name: 'Idempotency-Key',
@@ -34,6 +35,7 @@ const IDEMPOTENCY_KEY = {
 };
 
 @ApiTags('auth')
+@UsePipes(createValidationPipe())
 @Controller('auth')
 export class AuthController {
   constructor(private readonly auth: AuthService) {}

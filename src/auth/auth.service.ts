@@ -56,11 +56,12 @@ export class AuthService {
   async login(username: string, password: string, caller: Caller): Promise<IssuedPair> {
     const found = await this.users.findByUsername(username);
     const user = await this.prove(found, password, { event: 'authn_login_fail' }, caller);
+    const contents = await this.pairs.contents(user);
     const session = await this.db.inTransaction(async (tx) => {
       await this.requireUnchanged(tx, user);
       return this.logins.openIn(tx, user, caller, { amr: AMR });
     });
-    return this.pairs.issue(session, user, { fresh: true });
+    return this.pairs.issue(session, contents, { fresh: true });
   }
 
   /** The next refresh token of the session, with an access token that is not fresh. */
@@ -79,7 +80,8 @@ export class AuthService {
         : result;
     });
     if (!('session' in rotation)) throw refusal(rotation.outcome, token);
-    return this.pairs.issue(rotation.session, rotation.user, { fresh: false });
+    // The user is known in the transaction only. Where a hook fails, the client's retry gets the same generation.
+    return this.pairs.issue(rotation.session, await this.pairs.contents(rotation.user), { fresh: false });
   }
 
   /** A refresh that proves the password again, and so gives a fresh access token. */
@@ -100,6 +102,7 @@ export class AuthService {
 
     const failure = { event: 'authn_reauthentication_fail', sessionId: token.sid } as const;
     const user = await this.prove(await this.users.findById(who.userId), password, failure, caller);
+    const contents = await this.pairs.contents(user);
     const request = { ...this.rotationRequest(token, idempotencyKey), passwordProved: true };
     const rotation = await this.db.inTransaction(async (tx) => {
       await this.requireUnchanged(tx, user);
@@ -108,7 +111,7 @@ export class AuthService {
       return result;
     });
     if (!('session' in rotation)) throw refusal(rotation.outcome, token);
-    return this.pairs.issue(rotation.session, user, { fresh: true });
+    return this.pairs.issue(rotation.session, contents, { fresh: true });
   }
 
   /** Ends every other session, and gives this one a fresh token pair. */
@@ -121,6 +124,7 @@ export class AuthService {
     const failure = { event: 'authn_password_change_fail', sessionId } as const;
     const user = await this.prove(await this.users.findById(userId), currentPassword, failure, caller);
     const passwordHash = await this.hasher.hash(newPassword);
+    const contents = await this.pairs.contents(user);
     const session = await this.db.inTransaction(async (tx) => {
       if (!(await this.users.update(tx, user, { passwordHash })))
         throw invalidCredentials('changed meanwhile');
@@ -133,7 +137,7 @@ export class AuthService {
       await this.audit.record({ event: 'authn_password_change', ...who }, caller, tx);
       return renewed;
     });
-    return this.pairs.issue(session, user, { fresh: true });
+    return this.pairs.issue(session, contents, { fresh: true });
   }
 
   /** What became of a refresh token, as far as anything changed: who presents a dead one leaves no trace to fill a disk. */

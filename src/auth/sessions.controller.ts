@@ -1,4 +1,4 @@
-import { Controller, Delete, Get, Header, HttpCode, Param, Post } from '@nestjs/common';
+import { Controller, Delete, Get, Header, HttpCode, Param, Post, UsePipes } from '@nestjs/common';
 import {
   ApiNoContentResponse,
   ApiNotFoundResponse,
@@ -15,8 +15,10 @@ import { FreshAccess } from './fresh-access/fresh-access.decorator.js';
 import { type Principal } from './principal.js';
 import { EndsSession } from './refresh/refresh.decorator.js';
 import { SessionsService } from './sessions.service.js';
+import { createValidationPipe } from './request/validation.pipe.js';
 
 @ApiTags('auth')
+@UsePipes(createValidationPipe())
 @Controller('auth')
 export class SessionsController {
   constructor(private readonly sessions: SessionsService) {}

@@ -91,14 +91,7 @@ export class TokenIssuer {
     { subject, sessionId, claims: extraClaims = {}, headers = {} }: AccessGrant | RefreshGrant,
     claims: { iat: number; exp: number; [claim: string]: unknown },
   ): IssuedToken {
-    // Said when the token is made: refused when it is used, it would be found much later, and by somebody else.
-    if (typeof subject !== 'string' || subject === '') {
-      throw new TypeError(
-        `the subject of a token must be a text that is not empty, not ${JSON.stringify(subject)}`,
-      );
-    }
-    refuseReserved('claim', extraClaims, RESERVED_CLAIMS);
-    refuseReserved('header', headers, RESERVED_HEADERS);
+    requireContents({ subject, claims: extraClaims, headers });
     const { kid, alg, signWith } = this.keys.signingKey(kind, this.clock.now());
     const { issuer, audience, notBefore } = this.options;
     const token = this.jwt.sign(
@@ -116,6 +109,20 @@ export class TokenIssuer {
     );
     return { token, expiresAt: claims.exp };
   }
+}
+
+/**
+ * Said when the token is made: refused when it is used, it would be found much later, and by somebody else.
+ * @throws TypeError for a subject that is no text, or a name whose meaning is settled
+ */
+export function requireContents({ subject, claims = {}, headers = {} }: Extras & { subject: unknown }): void {
+  if (typeof subject !== 'string' || subject === '') {
+    throw new TypeError(
+      `the subject of a token must be a text that is not empty, not ${JSON.stringify(subject)}`,
+    );
+  }
+  refuseReserved('claim', claims, RESERVED_CLAIMS);
+  refuseReserved('header', headers, RESERVED_HEADERS);
 }
 
 /** A claim that could be overwritten would decide nothing: `fresh`, `exp` and `type` are what the guards go by. */

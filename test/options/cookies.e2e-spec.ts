@@ -1,19 +1,44 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { type Response } from 'supertest';
+import { Controller, Post } from '@nestjs/common';
+import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { Logger } from '@nestjs/common';
+import { decode, type JwtPayload } from 'jsonwebtoken';
+import { type Response, type Test } from 'supertest';
+import {
+  AccessOrRefresh,
+  type AuthModuleOptions,
+  CurrentUser,
+  type Principal,
+  Refresh,
+} from '../../src/auth/index.js';
+import { resolveOptions } from '../../src/auth/options/resolve-options.js';
+import { generateKeySet } from '../../src/tokens/key-file.js';
 import { describeEachAdapter } from '../support/adapters.js';
+import { clearsAll, Jar, loginInBrowser, setCookies } from '../support/browser.js';
 import { createTestApp, type TestApp } from '../support/create-test-app.js';
 import { expectError } from '../support/expect-error.js';
+import { makeFolder, start } from '../support/server-process.js';
+import { forge } from '../support/token-kinds.js';
 
-/** Name → value and attributes of every cookie that an answer sets. */
-function setCookies(response: Response): Map<string, { value: string; attributes: string[] }> {
-  const headers = (response.headers['set-cookie'] ?? []) as unknown as string[];
-  return new Map(
-    headers.map((header) => {
-      const [pair = '', ...attributes] = header.split('; ');
-      const at = pair.indexOf('=');
-      return [pair.slice(0, at), { value: decodeURIComponent(pair.slice(at + 1)), attributes }];
-    }),
-  );
+const NAMES = ['__Host-access_token', '__Host-refresh_token', '__Host-csrf_token'];
+const OURS = { 'Sec-Fetch-Site': 'same-origin' };
+
+@Controller('team')
+class TeamController {
+  @Refresh()
+  @Post('refresh')
+  refresh(@CurrentUser() user: Principal): object {
+    return { user: user.userId };
+  }
+
+  @AccessOrRefresh()
+  @Post('either')
+  either(@CurrentUser() user: Principal): object {
+    return { user: user.userId };
+  }
+}
+
+function attributes(response: Response): Record<string, string[]> {
+  return Object.fromEntries([...setCookies(response)].map(([name, cookie]) => [name, cookie.attributes]));
 }
 
 describeEachAdapter('tokens in cookies', (stack) => {
@@ -21,80 +46,405 @@ describeEachAdapter('tokens in cookies', (stack) => {
   beforeAll(async () => {
     api = await createTestApp({
       ...stack,
-      auth: {
-        locations: { order: ['cookie'] },
-        cookies: { secure: true },
-        csrf: { trustedOrigins: ['https://app.example.com'] },
-      },
+      controllers: [TeamController],
+      auth: { locations: { order: ['cookie'] }, cookies: { secure: true } },
     });
   });
   afterAll(() => api.close());
 
-  /** Logs in as a browser does, and returns what it sends from then on. */
-  async function loginInBrowser() {
-    const { username, password } = await api.register();
-    const response = await api.request('POST', '/auth/login').send({ username, password }).expect(200);
-    const cookies = setCookies(response);
-    const jar = [...cookies].map(([name, { value }]) => `${name}=${value}`).join('; ');
-    return { response, cookies, jar };
+  const send = (method: string, path: string, cookie: string): Test =>
+    api.request(method, path).set(OURS).set('Cookie', cookie);
+
+  /** All that an answer with a token pair has, where cookies alone are used. */
+  function expectPair(response: Response, { access = 900, refresh = 1_209_600 } = {}): void {
+    expect(response.status).toBe(200);
+    expect(response.body).toEqual({
+      token_type: 'Bearer',
+      expires_in: access,
+      refresh_expires_in: refresh,
+    });
+    expect(response.headers['cache-control']).toBe('no-store');
+    const guarded = ['HttpOnly', 'Secure', 'SameSite=Strict'];
+    expect(attributes(response)).toEqual({
+      '__Host-access_token': ['Path=/', `Max-Age=${access}`, ...guarded],
+      '__Host-refresh_token': ['Path=/', `Max-Age=${refresh}`, ...guarded],
+      '__Host-csrf_token': ['Path=/', `Max-Age=${refresh}`, 'Secure', 'SameSite=Strict'],
+    });
   }
 
-  it('are set at login with all that protects them, and are not in the body', async () => {
-    const { response, cookies } = await loginInBrowser();
-    expect(response.body).toEqual({ token_type: 'Bearer', expires_in: 900, refresh_expires_in: 1_209_600 });
-    expect([...cookies.keys()]).toEqual(['__Host-access_token', '__Host-refresh_token', '__Host-csrf_token']);
-    expect(cookies.get('__Host-access_token')?.attributes).toEqual([
-      'Path=/',
-      'Max-Age=900',
-      'HttpOnly',
-      'Secure',
-      'SameSite=Strict',
-    ]);
-    expect(cookies.get('__Host-csrf_token')?.attributes).toEqual([
-      'Path=/',
-      'Max-Age=1209600',
-      'Secure',
-      'SameSite=Strict',
-    ]);
+  it('are set with all that protects them wherever a pair is given, and are not in the body', async () => {
+    const { username, password } = await api.register();
+    const credentials = { username, password };
+    const login = await api.request('POST', '/auth/login').send(credentials);
+    expectPair(login);
+    const cookies = setCookies(login);
+    expect([...cookies.keys()]).toEqual(NAMES);
+    const claims = NAMES.slice(0, 2).map((name) => decode(cookies.get(name)!.value) as JwtPayload);
+    expect(claims.map(({ type }) => type as unknown)).toEqual(['access', 'refresh']);
+
+    const jar = new Jar({} as Jar['user'], login);
+    const refreshed = await send('POST', '/auth/refresh', jar.header());
+    expectPair(refreshed);
+    const again = await send('POST', '/auth/reauthenticate', jar.keep(refreshed).header()).send({ password });
+    expectPair(again);
+    const changed = await send('PUT', '/auth/password', jar.keep(again).header()).send({
+      current_password: password,
+      new_password: 'another-corgi',
+    });
+    expectPair(changed);
+    // Four pairs, none of them that of before.
+    const values = [login, refreshed, again, changed].map(
+      (answer) => setCookies(answer).get(NAMES[0]!)?.value,
+    );
+    expect(new Set(values).size).toBe(4);
   });
 
-  it('open routes', async () => {
-    const { jar } = await loginInBrowser();
-    await api.request('GET', '/profile').set('Cookie', jar).expect(200);
-    const r = await api
-      .request('POST', '/auth/refresh')
-      .set('Cookie', jar)
-      .set('Sec-Fetch-Site', 'same-origin')
-      .expect(200);
-    expect(setCookies(r).size).toBe(3);
+  it('live no longer than their session', async () => {
+    const jar = await loginInBrowser(api);
+    for (const wait of ['13d', '13d']) {
+      api.clock.advance(wait);
+      jar.keep(await send('POST', '/auth/refresh', jar.header('refresh_token')).expect(200));
+    }
+    // 26 of its 30 days are over, so there are 4 for a refresh token that has 14 otherwise.
+    api.clock.advance(500);
+    const response = await send('POST', '/auth/refresh', jar.header());
+    expectPair(response, { refresh: 4 * 86_400 });
   });
 
-  it('csrf', async () => {
-    const { jar, cookies } = await loginInBrowser();
-    const plain = await api.request('POST', '/auth/refresh').set('Cookie', jar);
-    expect(expectError(plain, 403, 'csrf_failed')).toContain('X-CSRF-Token');
-    const cross = await api
-      .request('POST', '/auth/refresh')
-      .set('Cookie', jar)
-      .set('Sec-Fetch-Site', 'cross-site');
-    expectError(cross, 403, 'csrf_failed');
-    await api
-      .request('POST', '/auth/refresh')
-      .set('Cookie', jar)
-      .set('X-CSRF-Token', cookies.get('__Host-csrf_token')!.value)
-      .expect(200);
-    const out = await api
-      .request('POST', '/auth/logout')
-      .set('Cookie', jar)
-      .set('Origin', 'https://app.example.com')
-      .set('Sec-Fetch-Site', 'cross-site')
-      .expect(204);
-    expect(setCookies(out).size).toBe(3);
-    const again = await api.request('POST', '/auth/logout');
-    expectError(again, 401, 'token_missing');
-    expect(setCookies(again).size).toBe(3);
+  it('are read one at a route of its level, and either where either will do', async () => {
+    const jar = await loginInBrowser(api);
+    const [access, refresh] = [jar.header('access_token'), jar.header('refresh_token')];
+    await send('GET', '/profile', access).expect(200);
+    expectError(await send('GET', '/profile', refresh), 401, 'token_missing');
+    await send('POST', '/team/refresh', refresh).expect(201);
+    expectError(await send('POST', '/team/refresh', access), 401, 'token_missing');
+    for (const either of [access, refresh, `${access}; ${refresh}`]) {
+      await send('POST', '/team/either', either).expect(201);
+    }
+    expectError(await send('POST', '/team/either', jar.header('csrf_token')), 401, 'token_missing');
+  });
+
+  it('are refused under the name of the other kind', async () => {
+    const jar = await loginInBrowser(api);
+    const [access, refresh] = [jar.value('access_token'), jar.value('refresh_token')];
+    expectError(await send('GET', '/profile', `${NAMES[0]}=${refresh}`), 401, 'token_wrong_type');
+    expectError(await send('POST', '/auth/refresh', `${NAMES[1]}=${access}`), 401, 'token_wrong_type');
+  });
+
+  it('are refused when another of their name was planted beside them, before and after', async () => {
+    const [jar, evil] = [await loginInBrowser(api), await loginInBrowser(api)];
+    const [ours, planted] = [jar, evil].map((each) => each.header('access_token'));
+    for (const cookie of [`${planted}; ${ours}`, `${ours}; ${planted}`, `${ours}; ${ours}`]) {
+      expectError(await send('GET', '/profile', cookie), 401, 'token_invalid');
+    }
+    // Two header lines are one list.
+    const lines = [ours, planted] as unknown as string;
+    expectError(await send('GET', '/profile', '').set('Cookie', lines), 401, 'token_invalid');
+    for (const name of [
+      'access_token',
+      '__host-access_token',
+      '__HOST-ACCESS_TOKEN',
+      '__Secure-access_token',
+    ]) {
+      const cookie = `${name}=${evil.value('access_token')}; ${ours}`;
+      const response = await send('GET', '/profile', cookie).expect(200);
+      expect(response.body).toMatchObject({ id: jar.user.id });
+    }
+  });
+
+  it('are not taken from the header or the body, nor told to whoever asks wrongly', async () => {
+    const jar = await loginInBrowser(api);
+    const token = jar.value('access_token');
+    expectError(await api.request('GET', '/profile', token), 401, 'token_missing');
+    for (const cookie of [`${NAMES[0]}=${token}x`, `${NAMES[0]}=${token}; ${NAMES[0]}=${token}`]) {
+      const { text, headers } = await send('GET', '/profile', cookie);
+      expect(text + JSON.stringify(headers)).not.toContain(token.slice(0, 40));
+    }
+  });
+
+  it('do not break the server, whatever is in the header', async () => {
+    for (const cookie of [
+      ';',
+      '=',
+      '=;=',
+      '%',
+      `${NAMES[0]}=%`,
+      `${NAMES[0]}=%00`,
+      `${NAMES[0]}="`,
+      `${NAMES[0]}=${'a'.repeat(12_000)}`,
+      'a=b; '.repeat(2_000),
+      '__proto__=x; constructor=y; hasOwnProperty=z',
+      '\u00ff=\u00ff',
+    ]) {
+      const response = await send('GET', '/profile', cookie);
+      expect([400, 401, 431]).toContain(response.status);
+    }
+  });
+
+  describe('are taken back at logout', () => {
+    it.each(['access_token', 'refresh_token'])('that shows the %s', async (kind) => {
+      const jar = await loginInBrowser(api);
+      const response = await send('POST', '/auth/logout', jar.header(kind)).expect(204);
+      const gone = ['Max-Age=0', 'Expires=Thu, 01 Jan 1970 00:00:00 GMT'];
+      expect(attributes(response)).toEqual({
+        '__Host-access_token': ['Path=/', ...gone, 'HttpOnly', 'Secure', 'SameSite=Strict'],
+        '__Host-refresh_token': ['Path=/', ...gone, 'HttpOnly', 'Secure', 'SameSite=Strict'],
+        '__Host-csrf_token': ['Path=/', ...gone, 'Secure', 'SameSite=Strict'],
+      });
+      expect(clearsAll(response)).toBe(true);
+      expectError(await send('POST', '/auth/refresh', jar.header()), 401, 'token_revoked');
+    });
+
+    it('everywhere, by whom asks for that', async () => {
+      const jar = await loginInBrowser(api);
+      expect(clearsAll(await send('POST', '/auth/logout-all', jar.header()).expect(204))).toBe(true);
+    });
+
+    it('also when the token is missing, expired, wrong, or of a session that has ended', async () => {
+      const jar = await loginInBrowser(api);
+      const access = jar.value('access_token');
+      const past = Math.floor(api.clock.now() / 1000);
+      for (const [cookie, status] of [
+        ['', 401],
+        [`${NAMES[0]}=x`, 401],
+        [`${NAMES[0]}=${access}x`, 401],
+        [`${NAMES[0]}=${access}; ${NAMES[0]}=${access}`, 401],
+        [`${NAMES[0]}=${forge(api, access, { iss: 'another' })}`, 401],
+        [`${NAMES[0]}=${forge(api, access, { exp: past })}`, 204],
+        [jar.header(), 204],
+        [jar.header('refresh_token'), 204],
+      ] as const) {
+        const response = await send('POST', '/auth/logout', cookie);
+        expect([response.status, clearsAll(response)]).toEqual([status, true]);
+      }
+    });
+
+    it('and at no other route, nor when CSRF refuses', async () => {
+      const jar = await loginInBrowser(api);
+      const bare = api.request('POST', '/auth/logout').set('Cookie', jar.header());
+      const responses = [
+        await bare,
+        await send('POST', '/auth/refresh', `${NAMES[1]}=x`),
+        await send('GET', '/profile', ''),
+        await send('POST', '/team/either', 'x=y'),
+      ];
+      expect(responses.map((response) => [response.status, setCookies(response).size])).toEqual([
+        [403, 0],
+        [401, 0],
+        [401, 0],
+        [401, 0],
+      ]);
+      await send('POST', '/auth/refresh', jar.header()).expect(200);
+    });
+  });
+
+  it('are not set by a login that fails, or a refresh that does', async () => {
+    const { username } = await api.register();
+    const login = await api.request('POST', '/auth/login').send({ username, password: 'wrong-corgi' });
+    expectError(login, 401, 'invalid_credentials');
+    const jar = await loginInBrowser(api);
+    const wrong = await send('POST', '/auth/reauthenticate', jar.header()).send({ password: 'wrong-corgi' });
+    expectError(wrong, 401, 'invalid_credentials');
+    expect([login, wrong].map((response) => setCookies(response).size)).toEqual([0, 0]);
   });
 });
-describe('x', () => {
-  it('y', () => {});
+
+describeEachAdapter('names, paths and attributes of the cookies', (stack) => {
+  /** The attributes of a login's cookies, and of those that its logout takes back. */
+  async function withOptions(auth: Partial<AuthModuleOptions>) {
+    const warn = jest.spyOn(Logger.prototype, 'warn').mockImplementation(() => {});
+    const api = await createTestApp({ ...stack, auth: { locations: { order: ['cookie'] }, ...auth } });
+    const warnings = warn.mock.calls.map(([message]) => String(message));
+    warn.mockRestore();
+    try {
+      const { username, password } = await api.register();
+      const login = await api.request('POST', '/auth/login').send({ username, password }).expect(200);
+      const cookie = new Jar({} as Jar['user'], login).header();
+      const logout = await api.request('POST', '/auth/logout').set(OURS).set('Cookie', cookie).expect(204);
+      return { login, set: attributes(login), cleared: attributes(logout), warnings };
+    } finally {
+      await api.close();
+    }
+  }
+
+  const withoutAge = (all: Record<string, string[]>) =>
+    Object.fromEntries(
+      Object.entries(all).map(([name, list]) => [
+        name,
+        list.filter((each) => !/^(Max-Age|Expires)=/.test(each)),
+      ]),
+    );
+
+  it('are the application’s, in what is set and in what is taken back', async () => {
+    const { set, cleared, warnings } = await withOptions({
+      cookies: {
+        accessName: 'at',
+        refreshName: '__Secure-rt',
+        accessPath: '/api',
+        refreshPath: '/auth',
+        domain: 'example.com',
+        secure: true,
+        sameSite: 'none',
+        partitioned: true,
+      },
+      csrf: { cookieName: 'ct' },
+    });
+    const shared = ['Domain=example.com', 'Secure', 'Partitioned', 'SameSite=None'];
+    const expected = {
+      at: ['Path=/api', 'Domain=example.com', 'HttpOnly', ...shared.slice(1)],
+      '__Secure-rt': ['Path=/auth', 'Domain=example.com', 'HttpOnly', ...shared.slice(1)],
+      ct: ['Path=/', ...shared],
+    };
+    expect(withoutAge(set)).toEqual(expected);
+    expect(withoutAge(cleared)).toEqual(expected);
+    expect(warnings.filter((text) => text.includes('cookies.secure'))).toEqual([]);
+  });
+
+  it('have no age where they are to end with the browser', async () => {
+    const { set, cleared } = await withOptions({ cookies: { secure: true, persistent: false } });
+    expect(Object.values(set).flat().join()).not.toMatch(/Max-Age|Expires/);
+    expect(Object.values(cleared).every((list) => list.includes('Max-Age=0'))).toBe(true);
+  });
+
+  it('lose the prefix without Secure, which is warned of; names that were chosen stay', async () => {
+    const { set, warnings } = await withOptions({
+      cookies: { secure: false, sameSite: 'lax', accessName: 'mine' },
+    });
+    expect(withoutAge(set)).toEqual({
+      mine: ['Path=/', 'HttpOnly', 'SameSite=Lax'],
+      refresh_token: ['Path=/', 'HttpOnly', 'SameSite=Lax'],
+      csrf_token: ['Path=/', 'SameSite=Lax'],
+    });
+    expect(warnings.filter((text) => text.includes('cookies.secure is off'))).toHaveLength(1);
+  });
+
+  it.each<[AuthModuleOptions['locations'], boolean, number]>([
+    [{ order: ['cookie', 'header'] }, true, 3],
+    [{ order: ['body', 'cookie'] }, true, 3],
+    [{ order: ['cookie', 'query'] }, false, 3],
+  ])('stand beside tokens in the body where a client needs those: %j', async (locations, inBody, cookies) => {
+    const { login, set } = await withOptions({ locations, cookies: { secure: true } });
+    expect([
+      Object.hasOwn(login.body as object, 'access_token'),
+      Object.hasOwn(login.body as object, 'refresh_token'),
+    ]).toEqual([inBody, inBody]);
+    expect(Object.keys(set)).toHaveLength(cookies);
+  });
+
+  it('are not set at all, and none is taken back, where cookies are not looked at', async () => {
+    const api = await createTestApp({
+      ...stack,
+      auth: { locations: { order: ['header', 'query', 'body'] } },
+    });
+    try {
+      const { username, password } = await api.register();
+      const login = await api.request('POST', '/auth/login').send({ username, password }).expect(200);
+      // Nor is anybody asked where they come from.
+      const foreign = { 'Sec-Fetch-Site': 'cross-site' };
+      await api.request('POST', '/auth/login').set(foreign).send({ username, password }).expect(200);
+      const { access_token: token } = login.body as { access_token: string };
+      const out = await api.request('POST', '/auth/logout', token).expect(204);
+      const none = await api.request('POST', '/auth/logout').set(foreign).expect(401);
+      expect([login, out, none].map((response) => setCookies(response).size)).toEqual([0, 0, 0]);
+    } finally {
+      await api.close();
+    }
+  });
+});
+
+describe('a domain for the cookies', () => {
+  const resolve = (domain: string) =>
+    resolveOptions({
+      keys: generateKeySet(),
+      cookies: { domain, accessName: 'a', refreshName: 'r' },
+      csrf: { cookieName: 'c' },
+    });
+
+  it.each(['example.com', 'localhost', 'a-b.example.com', 'xn--bcher-kva.example'])('may be %s', (domain) => {
+    expect(resolve(domain).cookies.domain).toBe(domain);
+  });
+
+  it.each([
+    '-example.com',
+    'example-.com',
+    `${'a'.repeat(64)}.com`,
+    '.',
+    '',
+    'a..b',
+    'a b',
+    'a;b',
+    'https://a',
+  ])('is refused at the start when no cookie could be set with it: "%s"', (domain) => {
+    expect(() => resolve(domain)).toThrow(/cookies\.domain/);
+  });
+});
+
+describe('the application by its environment', () => {
+  const MEMORY = { DATABASE_URL: ':memory:' };
+
+  async function loginAt(env: Record<string, string>, folder: string) {
+    const server = await start({ env: { ...MEMORY, ...env }, folder });
+    const json = { 'Content-Type': 'application/json' };
+    const body = JSON.stringify({ username: 'cosmo', password: 'space-corgi' });
+    await fetch(`${server.url}/auth/register`, { method: 'POST', headers: json, body });
+    const login = await fetch(`${server.url}/auth/login`, { method: 'POST', headers: json, body });
+    return { server, login, cookies: login.headers.getSetCookie() };
+  }
+
+  it('sets cookies for plain HTTP outside production, with a warning, and with their prefix in it', async () => {
+    const folder = makeFolder();
+    const open = await loginAt({ TOKEN_LOCATIONS: 'cookie' }, folder);
+    expect(open.cookies.map((cookie) => cookie.replace(/=.*?;/, ';'))).toEqual([
+      'access_token; Path=/; Max-Age=900; HttpOnly; SameSite=Strict',
+      'refresh_token; Path=/; Max-Age=1209600; HttpOnly; SameSite=Strict',
+      'csrf_token; Path=/; Max-Age=1209600; SameSite=Strict',
+    ]);
+    expect(await open.login.json()).not.toHaveProperty('access_token');
+    const jar = open.cookies.map((each) => each.split(';')[0]).join('; ');
+    const send = (method: string, path: string, headers: Record<string, string>) =>
+      fetch(open.server.url + path, { method, headers });
+    expect((await send('GET', '/profile', { Cookie: jar })).status).toBe(200);
+    const refused = await send('POST', '/auth/refresh', { Cookie: jar });
+    expect([refused.status, await refused.text()]).toEqual([403, expect.stringContaining('csrf_token')]);
+    expect(open.server.output).toMatch(/WARN.*cookies\.secure is off/);
+    await open.server.stop();
+
+    const closed = await loginAt(
+      { TOKEN_LOCATIONS: 'cookie', NODE_ENV: 'production', AUTH_KEYS_FILE: './data/keys.json' },
+      folder,
+    );
+    expect(closed.cookies.map((cookie) => cookie.replace(/=.*?;/, ';'))).toEqual([
+      '__Host-access_token; Path=/; Max-Age=900; HttpOnly; Secure; SameSite=Strict',
+      '__Host-refresh_token; Path=/; Max-Age=1209600; HttpOnly; Secure; SameSite=Strict',
+      '__Host-csrf_token; Path=/; Max-Age=1209600; Secure; SameSite=Strict',
+    ]);
+    expect(closed.server.output).not.toContain('cookies.secure');
+    await closed.server.stop();
+  });
+
+  it('writes no token to its log, wherever it came from', async () => {
+    const { server, login } = await loginAt({ TOKEN_LOCATIONS: 'query,header,body' }, makeFolder());
+    const { access_token: token, refresh_token: refresh } = (await login.json()) as Record<string, string>;
+    for (const path of [
+      `/profile?access_token=${token}`,
+      `/profile?access_token=${token}x`,
+      `/profile?access_token=${token}&access_token=${token}`,
+      `/nowhere?access_token=${token}`,
+      `/profile?x=${token}`,
+    ]) {
+      await fetch(server.url + path);
+    }
+    const twice = await fetch(
+      `${server.url}/auth/refresh?refresh_token=${refresh}&refresh_token=${refresh}`,
+      {
+        method: 'POST',
+      },
+    );
+    expect(twice.status).toBe(401);
+    await server.stop();
+    expect(server.output).toContain('/profile');
+    for (const secret of [token, refresh])
+      expect(server.output).not.toContain(secret!.split('.')[2]!.slice(0, 20));
+    expect(server.output).not.toContain('access_token=');
+  });
 });

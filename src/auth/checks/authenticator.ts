@@ -29,6 +29,7 @@ export class Authenticator {
     { maxAge }: { maxAge?: string } = {},
   ): Promise<Authentication<AccessClaims>> {
     const limit = maxAge === undefined ? {} : { maxAge: parseDuration(maxAge) };
+    if (limit.maxAge === 0) throw new RangeError('maxAge must be longer than 0s');
     return this.checks.freshAccess(this.verifier.verifySignature(token), limit);
   }
 

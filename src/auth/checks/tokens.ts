@@ -1,6 +1,6 @@
-import { Injectable } from '@nestjs/common';
+import { HttpException, Injectable } from '@nestjs/common';
 import { decode, type Jwt } from 'jsonwebtoken';
-import { TokenError, type TokenErrorCode } from '../../tokens/token.errors.js';
+import { TokenError } from '../../tokens/token.errors.js';
 import { TokenVerifier } from '../../tokens/token-verifier.js';
 import { Authenticator } from './authenticator.js';
 import { type Principal, type TokenClaims } from '../principal.js';
@@ -13,7 +13,14 @@ export interface DecodedToken {
 /** What is known of a token; after RFC 7662 §2.2. */
 export type Inspection =
   | { active: true; claims: TokenClaims; principal: Principal }
-  | { active: false; errorCode: TokenErrorCode; claims: TokenClaims | null };
+  | { active: false; errorCode: string; claims: TokenClaims | null };
+
+/** The code of a refusal, be it by a `TokenCheck` of the application; undefined for what is no news of the token. */
+function refusalOf(error: unknown): string | undefined {
+  if (error instanceof TokenError) return error.code;
+  const refused = error instanceof HttpException && error.getStatus() < 500;
+  return refused ? (error.errorCode ?? 'refused') : undefined;
+}
 
 /** Looks into tokens without a request. */
 @Injectable()
@@ -25,7 +32,7 @@ export class Tokens {
 
   /** What a token says, whoever made it: nothing is checked. Null when it is no JWT. */
   decode(token: string): DecodedToken | null {
-    const decoded = decode(token, { complete: true });
+    const decoded = decodeIfJson(token);
     if (!decoded || typeof decoded.payload !== 'object' || decoded.payload === null) return null;
     return { header: { ...decoded.header }, claims: decoded.payload };
   }
@@ -45,8 +52,9 @@ export class Tokens {
     try {
       return { active: true, ...(await this.authenticator.accessOrRefresh(token)) };
     } catch (error) {
-      if (!(error instanceof TokenError)) throw error;
-      return { active: false, errorCode: error.code, claims: this.claimsIfOurs(token) };
+      const errorCode = refusalOf(error);
+      if (errorCode === undefined) throw error;
+      return { active: false, errorCode, claims: this.claimsIfOurs(token) };
     }
   }
 
@@ -56,5 +64,14 @@ export class Tokens {
     } catch {
       return null;
     }
+  }
+}
+
+/** The library throws where a header says `typ: JWT` and no JSON follows. */
+function decodeIfJson(token: string): Jwt | null {
+  try {
+    return decode(token, { complete: true });
+  } catch {
+    return null;
   }
 }

@@ -42,7 +42,7 @@ export class CsrfCheck {
 
   /**
    * For a request that will be answered with cookies and needs none: another site must not log a visitor in as
-   * somebody else. What sends no metadata is no browser of this decade, and may.
+   * somebody else, or out. What sends no metadata is no browser of this decade, and may.
    * @throws ApiError `csrf_failed`
    */
   requireSite(request: AuthRequest): void {

@@ -19,12 +19,14 @@ export class CsrfTokens {
 
   of(sessionId: string): string {
     const { kid, signWith } = this.keys.signingKey('refresh', this.clock.now());
-    return `${kid}.${this.mac(signWith, sessionId)}`;
+    return `${encoded(kid)}.${this.mac(signWith, sessionId)}`;
   }
 
   isOf(sessionId: string, value: string): boolean {
     const dot = value.lastIndexOf('.');
-    const key = this.keys.find(value.slice(0, Math.max(dot, 0)), this.clock.now());
+    const name = value.slice(0, Math.max(dot, 0));
+    const kid = Buffer.from(name, 'base64url').toString();
+    const key = encoded(kid) === name ? this.keys.find(kid, this.clock.now()) : undefined;
     if (key?.kind !== 'refresh' || !key.signWith) return false;
     const [given, expected] = [value.slice(dot + 1), this.mac(key.signWith, sessionId)].map((text) =>
       Buffer.from(text),
@@ -46,4 +48,9 @@ export class CsrfTokens {
     this.derived.set(signWith, key);
     return key;
   }
+}
+
+/** A kid may hold what cookies cannot: a page that repeats the cookie as it stands would name another key. */
+function encoded(kid: string): string {
+  return Buffer.from(kid).toString('base64url');
 }

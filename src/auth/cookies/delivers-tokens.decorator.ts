@@ -46,9 +46,13 @@ export class DeliverTokens implements NestInterceptor<IssuedPair, Partial<TokenP
 /** After the handler has succeeded, the browser forgets its tokens: for what ends the session that asks. */
 @Injectable()
 export class ClearTokens implements NestInterceptor {
-  constructor(private readonly cookies: TokenCookies) {}
+  constructor(
+    private readonly cookies: TokenCookies,
+    private readonly csrf: CsrfCheck,
+  ) {}
 
   intercept(context: ExecutionContext, next: CallHandler): Observable<unknown> {
+    if (this.cookies.used) this.csrf.requireSite(requestOf(context));
     const response: unknown = context.switchToHttp().getResponse();
     return next.handle().pipe(tap(() => this.cookies.clear(response)));
   }

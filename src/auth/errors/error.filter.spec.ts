@@ -64,7 +64,7 @@ function answer(
 }
 
 const withStatus = (statusCode: unknown, message = 'refused') =>
-  Object.assign(new Error(message), { statusCode });
+  Object.assign(new Error(message), { statusCode, code: 'FST_ERR_CTP_INVALID_MEDIA_TYPE' });
 const withCode = (code: string, message = 'connect to db.example:5432 as hunter2') =>
   Object.assign(new Error(message), { code });
 
@@ -135,6 +135,7 @@ describe('the answer to an ApiError', () => {
 describe('the answer to an exception of Nest', () => {
   it.each<[HttpException, number, string, string]>([
     [new NotFoundException('Cannot GET /x'), 404, 'Not Found', 'not_found'],
+    [new NotFoundException('Is it here? No'), 404, 'Not Found', 'not_found'],
     [new ForbiddenException('Forbidden resource'), 403, 'Forbidden', 'forbidden'],
     [new PayloadTooLargeException('too large'), 413, 'Payload Too Large', 'payload_too_large'],
     [new UnsupportedMediaTypeException('xml'), 415, 'Unsupported Media Type', 'unsupported_media_type'],
@@ -148,6 +149,14 @@ describe('the answer to an exception of Nest', () => {
       body: { statusCode: status, error, message: exception.message, errorCode },
     });
   });
+
+  it.each(['/nowhere?access_token=secret', '/?access_token=secret', 'http://host/x#access_token=secret'])(
+    'does not repeat what may be a token in the URL: %s',
+    (url) => {
+      const { body } = answer(new NotFoundException(`Cannot GET ${url}`));
+      expect(body).toMatchObject({ message: `Cannot GET ${url.split(/[?#]/)[0]}`, errorCode: 'not_found' });
+    },
+  );
 
   it('gathers the reasons of a list into one message, and keeps them apart in the errors', () => {
     expect(answer(new BadRequestException(['a is wrong', 'b is wrong'])).body).toEqual({
@@ -220,6 +229,7 @@ describe('the answer to any other error', () => {
     ['nothing', undefined],
     ['null', null],
     ['an object that poses as one of HTTP', { statusCode: 404, message: 'hunter2' }],
+    ['another service’s answer', Object.assign(new Error('hunter2'), { statusCode: 404 })],
     ['an Error whose status is of the server', withStatus(502, 'hunter2')],
     ['an Error whose status is no error', withStatus(200, 'hunter2')],
     ['an Error whose status is text', withStatus('404', 'hunter2')],
@@ -243,6 +253,11 @@ describe('the answer to any other error', () => {
       status,
       body: { statusCode: status, message, errorCode },
     });
+  });
+
+  it('keeps what Express’s parsers refused as well', () => {
+    const refused = Object.assign(new Error('request entity too large'), { statusCode: 413, expose: true });
+    expect(answer(refused)).toMatchObject({ status: 413, body: { errorCode: 'payload_too_large' } });
   });
 
   it.each(['ECONNREFUSED', '57P01', '53300', 'SQLITE_FULL'])(

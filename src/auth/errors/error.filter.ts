@@ -65,10 +65,15 @@ export class ErrorFilter implements ExceptionFilter {
       this.logger.error('the ErrorBody of the application failed', error);
       send(answer.body);
     };
+    const sendRendered = (body: unknown): void => {
+      // Found here: thrown by the adapter, it would be an answer without a code, or none at all.
+      JSON.stringify(body);
+      send(body);
+    };
     try {
       const body = isErrorAnswer(answer.body) ? this.errorBody.render(answer.body, request) : answer.body;
-      if (body instanceof Promise) void body.then(send, failed);
-      else send(body);
+      if (body instanceof Promise) body.then(sendRendered).catch(failed);
+      else sendRendered(body);
     } catch (error) {
       failed(error);
     }
@@ -77,7 +82,7 @@ export class ErrorFilter implements ExceptionFilter {
   /** The true reason, under the request id that the client has too. */
   private log(exception: unknown, { status, body }: Answer, request: AuthRequest): void {
     const { errorCode = 'not_ready' } = body as { errorCode?: string };
-    const path = request.url?.split('?')[0];
+    const path = request.url?.split(/[?#]/)[0];
     const line = `${status} ${errorCode} ${request.method} ${path} [${request.id}]: ${reasonOf(exception)}`;
     if (status === 500) this.logger.error(line, exception instanceof Error ? exception.stack : undefined);
     else if (status > 500) this.logger.warn(line);
@@ -94,6 +99,7 @@ function isErrorAnswer(body: unknown): body is ErrorAnswer {
 function reasonOf(exception: unknown): string {
   if (exception instanceof TokenError) return exception.reason;
   if (exception instanceof ApiError && exception.reason !== undefined) return exception.reason;
+  if (exception instanceof HttpException) return messageOf(exception);
   return exception instanceof Error ? exception.message : String(exception);
 }
 
@@ -138,7 +144,7 @@ function bodyOf(exception: HttpException, status: number): unknown {
   const body: { message?: unknown } = typeof given === 'object' && given !== null ? given : {};
   // Not an error, but a health report: left as it is.
   if (body === given && !('statusCode' in body) && !('message' in body)) return body;
-  const messages = Array.isArray(body.message) ? body.message.map(String) : [exception.message];
+  const messages = Array.isArray(body.message) ? body.message.map(String) : [messageOf(exception)];
   const errorCode = exception.errorCode ?? codeOf(status);
   return {
     ...(errorCode === 'validation_failed' ? { errors: [{ field: 'request', messages }] } : {}),
@@ -150,14 +156,23 @@ function bodyOf(exception: HttpException, status: number): unknown {
   };
 }
 
+/** Nest's own 404 repeats the whole URL, `Cannot GET /nowhere?access_token=…`, and a query may hold a token. */
+function messageOf({ message }: HttpException): string {
+  return message.replace(/^(Cannot [A-Z-]+ [^?#]*)[?#].*$/s, '$1');
+}
+
 /** The status with which an exception will be answered. */
 export function statusOf(exception: unknown): number {
   return toAnswer(exception).status;
 }
 
-/** The status of what the HTTP adapter refused before a handler ran: a broken body, a wrong media type. */
+/**
+ * The status of what the HTTP adapter refused before a handler ran: a broken body, a wrong media type. Known by the
+ * marks of Fastify and of Express's parsers: another service's 401, thrown by a handler's client, is none of ours.
+ */
 function clientErrorStatus(exception: unknown): number | undefined {
-  const status =
-    exception instanceof Error ? (exception as Error & { statusCode?: unknown }).statusCode : undefined;
+  if (!(exception instanceof Error)) return undefined;
+  const { statusCode: status, code, expose } = exception as Error & Record<string, unknown>;
+  if (!String(code).startsWith('FST_ERR_') && expose !== true) return undefined;
   return typeof status === 'number' && status >= 400 && status < 500 ? status : undefined;
 }

@@ -8,11 +8,9 @@ import { Clock } from '../../tokens/clock.js';
 import { parseDuration } from '../../tokens/duration.js';
 import { TokenError } from '../../tokens/token.errors.js';
 import { type Extras } from '../../tokens/token-issuer.js';
-
 import { type User, UserStore } from '../../users/user-store.js';
-import { type TokenPairDto } from '../dto/token-pair.dto.js';
 import { AuthOptions } from '../options/auth-options.js';
-import { type IssuedPair, TokenPairs } from './token-pairs.js';
+import { type IssuedAccess, type IssuedPair, TokenPairs } from './token-pairs.js';
 
 /** What one call wants different. Durations as text, `'5m'`, or milliseconds. */
 export interface AccessTokenOptions extends Extras {
@@ -46,22 +44,24 @@ export class Logins {
   /**
    * A fresh token pair in a new session, for a user who has just been authenticated: by a passkey, another provider.
    * The answer of a route that `@DeliversTokens()`.
-   * @throws RangeError for a lifetime or a method that is none; TokenError `token_revoked` when nobody can log in
+   * @throws RangeError for a lifetime or an `amr` that is none; TypeError for a claim or header that is reserved;
+   * TokenError `token_revoked` when there is no such user, or a disabled one
    */
   async open(userId: string, caller: Caller, options: LoginOptions = {}): Promise<IssuedPair> {
     const user = await this.users.findById(userId);
-    if (!user) throw new TokenError('token_revoked', `account ${userId} does not exist`);
+    if (user?.disabledAt !== null)
+      throw new TokenError('token_revoked', `account ${userId} ${user ? 'is disabled' : 'does not exist'}`);
     const lives = { accessTtl: lifetime(options.accessTtl), sessionTtl: lifetime(options.sessionTtl) };
     const { amr = ['pwd'] } = options;
-    if (amr.length === 0 || !amr.every((method) => /^\S+$/.test(method))) {
-      throw new RangeError(`amr must name methods of RFC 8176, one word each, not ${JSON.stringify(amr)}`);
-    }
+    // Before anything is written: a session of which no token can be issued, or only dead ones, is nobody's.
+    requireWords(amr);
+    const contents = await this.pairs.contents(user, options);
     const session = await this.db.inTransaction(async (tx) => {
       if (!(await this.users.lockIfUnchanged(tx, user)))
         throw new TokenError('token_revoked', `account ${userId} changed during the login`);
       return this.openIn(tx, user, caller, { ...lives, amr });
     });
-    return this.pairs.issue(session, user, { ...options, fresh: true, accessTtl: lives.accessTtl });
+    return this.pairs.issue(session, contents, { fresh: true, accessTtl: lives.accessTtl });
   }
 
   /** The session's row, in the transaction that made sure of the user; the oldest beyond the most allowed end. */
@@ -81,10 +81,7 @@ export class Logins {
    * Another access token in a session that lives, not fresh: for a download, or with claims of its own.
    * @throws RangeError for a lifetime that is none; TokenError `token_revoked` when the session has ended
    */
-  async accessToken(
-    sessionId: string,
-    { ttl, ...extras }: AccessTokenOptions = {},
-  ): Promise<Pick<TokenPairDto, 'access_token' | 'token_type' | 'expires_in'>> {
+  async accessToken(sessionId: string, { ttl, ...extras }: AccessTokenOptions = {}): Promise<IssuedAccess> {
     const accessTtl = lifetime(ttl) ?? this.options.tokens.accessTtl;
     const [session, user] = await this.db.inTransaction(async (tx) => {
       const now = this.clock.now();
@@ -93,14 +90,27 @@ export class Logins {
     });
     if (!session || user?.disabledAt !== null)
       throw new TokenError('token_revoked', `session ${sessionId} has ended or is unknown`);
-    return this.pairs.issueAccess(session, user, { ...extras, fresh: false, accessTtl });
+    return this.pairs.issueAccess(session, await this.pairs.contents(user, extras), {
+      fresh: false,
+      accessTtl,
+    });
   }
 }
+
+/** As long as any that can be configured. */
+const LONGEST = parseDuration('100w');
 
 /** @throws RangeError for zero and less, which elsewhere have meant a token that never dies */
 function lifetime(given: string | number | undefined): number | undefined {
   if (given === undefined) return undefined;
   const milliseconds = typeof given === 'string' ? parseDuration(given) : given;
-  if (Number.isSafeInteger(milliseconds) && milliseconds >= 1000) return milliseconds;
-  throw new RangeError(`a lifetime must be 1s or longer, not ${JSON.stringify(given)}`);
+  if (Number.isSafeInteger(milliseconds) && milliseconds >= 1000 && milliseconds <= LONGEST)
+    return milliseconds;
+  throw new RangeError(`a lifetime must be from 1s to 100w, not ${JSON.stringify(given)}`);
+}
+
+/** They are kept in one text, separated by spaces. @throws RangeError */
+function requireWords(amr: readonly string[]): void {
+  if (amr.length > 0 && amr.every((word) => /^\S+$/.test(word))) return;
+  throw new RangeError(`amr must list words like "pwd", not ${JSON.stringify(amr)}`);
 }

@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { type Session } from '../../sessions/sessions.table.js';
 import { Clock, toNumericDate } from '../../tokens/clock.js';
 import { type TokenKind } from '../../tokens/token-claims.js';
-import { type Extras, TokenIssuer } from '../../tokens/token-issuer.js';
+import { type Extras, requireContents, TokenIssuer } from '../../tokens/token-issuer.js';
 import { type User } from '../../users/user-store.js';
 import { type TokenPairDto } from '../dto/token-pair.dto.js';
 import { Subjects, TokenExtras } from '../hooks.js';
@@ -12,8 +12,18 @@ export interface IssuedPair extends TokenPairDto {
   sessionId: string;
 }
 
-/** What one issue of tokens says beyond the session's row. */
-export interface IssueOptions extends Extras {
+/** What the tokens of a user say besides what their session's row does; known before anything is written. */
+export interface TokenContents {
+  access: Contents & { roles: readonly string[] };
+  refresh: Contents;
+}
+
+type Contents = Required<Extras> & { subject: string };
+
+/** The part of a pair that is for the access token. */
+export type IssuedAccess = Pick<TokenPairDto, 'access_token' | 'token_type' | 'expires_in'>;
+
+export interface IssueOptions {
   /** Whether the user has just been authenticated. */
   fresh: boolean;
   /** Milliseconds: the access token's life, instead of the one that is configured. */
@@ -30,14 +40,28 @@ export class TokenPairs {
     private readonly clock: Clock,
   ) {}
 
-  async issue(session: Session, user: User, options: IssueOptions): Promise<IssuedPair> {
-    const { access_token, token_type, expires_in } = await this.issueAccess(session, user, options);
+  /**
+   * Asks the hooks. Before the transaction where the user is known by then: a hook that fails leaves no session
+   * behind that nobody has tokens of. What a call adds goes above what is added for every token of the user.
+   * @throws TypeError for a subject that is no text, or a claim or header that is reserved
+   */
+  async contents(user: User, own: Extras = {}): Promise<TokenContents> {
+    const [access, refresh] = [
+      await this.contentsOf('access', user, own),
+      await this.contentsOf('refresh', user, own),
+    ];
+    return { access: { ...access, roles: user.roles }, refresh };
+  }
+
+  issue(session: Session, contents: TokenContents, options: IssueOptions): IssuedPair {
     const refresh = this.issuer.issueRefresh({
-      ...(await this.subject(session, user, 'refresh', options)),
+      ...contents.refresh,
+      sessionId: session.id,
       generation: session.generation,
       issuedAt: session.rotated_at,
       expiresAt: session.idle_expires_at,
     });
+    const { access_token, token_type, expires_in } = this.issueAccess(session, contents, options);
     return {
       access_token,
       token_type,
@@ -48,19 +72,15 @@ export class TokenPairs {
     };
   }
 
-  async issueAccess(
-    session: Session,
-    user: User,
-    options: IssueOptions,
-  ): Promise<Pick<TokenPairDto, 'access_token' | 'token_type' | 'expires_in'>> {
+  issueAccess(session: Session, { access }: TokenContents, { fresh, accessTtl }: IssueOptions): IssuedAccess {
     const { token, expiresAt } = this.issuer.issueAccess({
-      ...(await this.subject(session, user, 'access', options)),
-      fresh: options.fresh,
-      roles: user.roles,
+      ...access,
+      sessionId: session.id,
+      fresh,
       authTime: session.auth_time,
       amr: session.amr.split(' '),
       notAfter: session.expires_at,
-      ...(options.accessTtl === undefined ? {} : { ttl: options.accessTtl }),
+      ...(accessTtl === undefined ? {} : { ttl: accessTtl }),
     });
     return {
       access_token: token,
@@ -69,13 +89,13 @@ export class TokenPairs {
     };
   }
 
-  /** What both kinds say; what a call adds goes above what is added for every token of the user. */
-  private async subject(session: Session, user: User, kind: TokenKind, { claims, headers }: Extras) {
-    return {
+  private async contentsOf(kind: TokenKind, user: User, own: Extras): Promise<Contents> {
+    const contents = {
       subject: await this.subjects.toSubject(user),
-      sessionId: session.id,
-      claims: { ...(await this.extras.claims(user, kind)), ...claims },
-      headers: { ...(await this.extras.headers(user, kind)), ...headers },
+      claims: { ...(await this.extras.claims(user, kind)), ...own.claims },
+      headers: { ...(await this.extras.headers(user, kind)), ...own.headers },
     };
+    requireContents(contents);
+    return contents;
   }
 }

@@ -58,23 +58,18 @@ export class TokenReader {
     const name = headerName.toLowerCase();
     const header = request.headers[name];
     if (typeof header !== 'string') return header ?? [];
-    const [, scheme = '', token = ''] = /^ *([^ ]*) *(.*?) *$/.exec(header) ?? [];
-    const values =
-      headerScheme === ''
-        ? [header.trim()]
-        : scheme.toLowerCase() === headerScheme.toLowerCase()
-          ? [token]
-          : [];
+    const words = header.split(' ').filter((word) => word !== '');
+    if (headerScheme !== '' && words.shift()?.toLowerCase() !== headerScheme.toLowerCase()) words.length = 0;
     // Node keeps the first of several `Authorization` headers and joins others; only the raw list shows them all.
     const raw = request.raw?.rawHeaders ?? request.rawHeaders ?? [];
     const lines = raw.filter((entry, i) => i % 2 === 0 && entry.toLowerCase() === name).length;
     if (lines > 1) return [header, header];
-    return values.filter((value) => value !== '');
+    return words.length > 0 ? [words.join(' ')] : [];
   }
 }
 
 function fromQuery(request: AuthRequest, name: string): unknown[] {
-  const [, query = ''] = /\?([^#]*)/.exec(request.originalUrl ?? request.url ?? '') ?? [];
+  const [, query = ''] = /^[^?#]*\?([^#]*)/.exec(request.originalUrl ?? request.url ?? '') ?? [];
   const values = new URLSearchParams(query).getAll(name);
   if (values.length > 0) {
     const { [name]: _, ...rest } = request.query ?? {};

@@ -6,9 +6,9 @@ import {
   IsBoolean,
   IsIn,
   IsObject,
-  IsOptional,
   IsString,
   Matches,
+  ValidateIf,
   ValidateNested,
 } from 'class-validator';
 import { IsDuration } from '../../tokens/is-duration.js';
@@ -21,6 +21,8 @@ export type TokenLocation = (typeof TOKEN_LOCATIONS)[number];
 
 /** RFC 9110 §5.6.2: what the name of a header, of a cookie and of a method is made of. */
 const HTTP_TOKEN = /^[!#$%&'*+\-.^_`|~\w]+$/;
+/** RFC 1034 §3.5. What is none could be set in no cookie, and every login would fail. */
+const DOMAIN = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*$/i;
 const IsHttpToken = () =>
   Matches(HTTP_TOKEN, { message: 'must be a name of visible ASCII without separators' });
 const IsMember = () => Matches(/^[\w-]+$/, { message: 'must be made of letters, digits, _ and -' });
@@ -136,8 +138,8 @@ class CookiesGroup {
   readonly refreshPath: string = '/';
 
   /** Shares the cookies with its sub-domains; needs names without `__Host-`. */
-  @IsOptional()
-  @Matches(/^[a-z0-9-]+(\.[a-z0-9-]+)*$/i, { message: 'must be a domain name' })
+  @ValidateIf((_, value) => value !== undefined)
+  @Matches(DOMAIN, { message: 'must be a domain name' })
   readonly domain?: string;
 
   /** False only for plain HTTP in development: anybody on the way can read the tokens then. */

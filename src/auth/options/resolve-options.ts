@@ -25,7 +25,9 @@ export class AuthOptionsError extends Error {
 }
 
 /** @throws AuthOptionsError */
-export function resolveOptions({ keys, ...given }: AuthModuleOptions): AuthOptions {
+export function resolveOptions(all: AuthModuleOptions | null | undefined): AuthOptions {
+  // Nothing at all is what a factory without a `return` gives.
+  const { keys, ...given }: Partial<AuthModuleOptions> = all ?? {};
   const options = plainToInstance(AuthOptions, given, { exposeDefaultValues: true });
   const problems = flatten(validateSync(options, { whitelist: true, forbidNonWhitelisted: true }));
   // Not validated here: whoever opens the keys says what is wrong with them.
@@ -34,8 +36,9 @@ export function resolveOptions({ keys, ...given }: AuthModuleOptions): AuthOptio
   const named = withoutPrefixes(options, given);
   const contradictions = findContradictions(named, given);
   if (contradictions.length > 0) throw new AuthOptionsError(contradictions);
-  for (const group of Object.values(named)) {
-    if (typeof group === 'object') Object.values(group).forEach((value) => Object.freeze(value));
+  for (const group of Object.values(named) as object[]) {
+    // The lists too: what the guards look at is settled at the start.
+    for (const value of Object.values(group) as unknown[]) Object.freeze(value);
     Object.freeze(group);
   }
   return Object.freeze(Object.assign(named, { keys }));

@@ -41,7 +41,11 @@ export class AuthPolicyGuard implements CanActivate {
     } catch (error) {
       // Whoever logs out in a browser is to be rid of the cookies, also of those that are worth nothing any more.
       const logsOut = policy.level === 'access-or-refresh' && policy.evenIfEnded;
-      if (logsOut && error instanceof TokenError) this.cookies.clear(context.switchToHttp().getResponse());
+      if (logsOut && this.cookies.used && error instanceof TokenError) {
+        // SameSite keeps the cookies from what another site sends, not the browser from obeying the answer.
+        this.csrf.requireSite(request);
+        this.cookies.clear(context.switchToHttp().getResponse());
+      }
       throw error;
     }
   }

@@ -25,7 +25,8 @@ export function describeProtection(app: INestApplication, document: OpenAPIObjec
       securitySchemes: { ...document.components?.securitySchemes, ...schemes },
     };
     if (policy.level !== 'public') operation.responses['401'] ??= unauthorized(policy);
-    if (roles.length > 0) operation.responses['403'] ??= forbidden(roles);
+    const refusals = [...needsRole(roles), ...needsOrigin(security, method, options)];
+    if (refusals.length > 0) operation.responses['403'] ??= forbidden(refusals, roles.length > 0);
   }
   return document;
 }
@@ -79,10 +80,20 @@ function unauthorized({ level }: AuthPolicy): object {
   };
 }
 
-function forbidden(roles: readonly string[]): object {
+function needsRole(roles: readonly string[]): string[] {
   const names = roles.map((role) => `\`${role}\``).join(' or ');
-  return {
-    description: `\`insufficient_role\`: needs the role ${names}`,
-    headers: { 'WWW-Authenticate': { description: 'RFC 6750', schema: { type: 'string' } } },
-  };
+  return roles.length > 0 ? [`\`insufficient_role\`: needs the role ${names}`] : [];
+}
+
+function needsOrigin(security: object[], method: string, { csrf }: AuthOptions): string[] {
+  const byCookie = security.some((each) => Object.keys(each).some((name) => name.endsWith('_cookie')));
+  if (!byCookie || !csrf.methods.includes(method)) return [];
+  return [
+    `\`csrf_failed\`: a token from a cookie needs our own origin, a trusted one, or \`${csrf.headerName}\``,
+  ];
+}
+
+function forbidden(reasons: string[], challenged: boolean): object {
+  const headers = { 'WWW-Authenticate': { description: 'RFC 6750', schema: { type: 'string' } } };
+  return { description: reasons.join('; '), ...(challenged ? { headers } : {}) };
 }

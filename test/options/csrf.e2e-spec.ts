@@ -1,0 +1,440 @@
+import { Body, Controller, Get, HttpCode, Post } from '@nestjs/common';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { type Response, type Test } from 'supertest';
+import {
+  Access,
+  CurrentUser,
+  FreshAccess,
+  OptionalAccess,
+  type Principal,
+  Public,
+} from '../../src/auth/index.js';
+import { generateKey, generateKeySet } from '../../src/tokens/key-file.js';
+import { type PrivateJwk } from '../../src/tokens/key-ring.js';
+import { describeEachAdapter } from '../support/adapters.js';
+import { clearsAll, type Jar, loginInBrowser, setCookies } from '../support/browser.js';
+import { createTestApp, type TestApp } from '../support/create-test-app.js';
+import { expectError } from '../support/expect-error.js';
+import { ManualClock } from '../support/manual-clock.js';
+
+const APP = 'https://app.example.com';
+const EVIL = 'https://evil.example';
+/** What the browser says of a page of ours, of another site's, and of one of our sub-domains. */
+const OURS = { 'Sec-Fetch-Site': 'same-origin' };
+const FOREIGN: Record<string, string>[] = [
+  { 'Sec-Fetch-Site': 'cross-site' },
+  { 'Sec-Fetch-Site': 'cross-site', Origin: EVIL },
+  { 'Sec-Fetch-Site': 'same-site', Origin: `https://sub.example.com` },
+  { Origin: EVIL },
+  { Origin: 'null' },
+];
+
+const headerSets = (sets: Record<string, string>[]) => sets;
+
+let acted = 0;
+
+@Controller('team')
+class TeamController {
+  @Post('act')
+  act(@CurrentUser() user: Principal): object {
+    acted++;
+    return { user: user.userId };
+  }
+
+  @FreshAccess({ once: true })
+  @HttpCode(200)
+  @Post('once')
+  once(@Body() body: { n?: number }): object {
+    acted++;
+    return body;
+  }
+
+  @OptionalAccess()
+  @Post('optional')
+  optional(@CurrentUser() user: Principal | null): object {
+    return { user: user?.userId ?? null };
+  }
+
+  @Access({ locations: ['header'] })
+  @Post('header')
+  header(): object {
+    return {};
+  }
+
+  @Public()
+  @Post('public')
+  public(): object {
+    return {};
+  }
+
+  @Get('read')
+  read(): object {
+    return {};
+  }
+}
+
+describeEachAdapter('with tokens in cookies, a request', (stack) => {
+  let api: TestApp;
+  beforeAll(async () => {
+    api = await createTestApp({
+      ...stack,
+      controllers: [TeamController],
+      env: { TOKEN_LOCATIONS: 'cookie', CORS_ORIGINS: `${APP}, http://localhost:5173` },
+      auth: { cookies: { secure: true } },
+    });
+  });
+  afterAll(() => api.close());
+
+  const send = (method: string, path: string, jar: Jar, headers: Record<string, string> = {}): Test =>
+    api.request(method, path).set('Cookie', jar.header()).set(headers);
+  const csrf = (jar: Jar) => ({ 'X-CSRF-Token': jar.value('csrf_token') });
+
+  /** That the tokens in the jar are the live ones still, and no grace is at work. */
+  async function expectUntouched(jar: Jar): Promise<void> {
+    api.clock.advance('11s');
+    await send('GET', '/profile', jar).expect(200);
+    jar.keep(await send('POST', '/auth/refresh', jar, OURS).expect(200));
+  }
+
+  function expectRefused(response: Response): string {
+    expect(setCookies(response).size).toBe(0);
+    return expectError(response, 403, 'csrf_failed');
+  }
+
+  it('of a page of ours, or of an origin that is trusted, needs nothing more', async () => {
+    const jar = await loginInBrowser(api);
+    const { port } = api.app.getHttpServer().address() as { port: number };
+    for (const headers of headerSets([
+      OURS,
+      { 'Sec-Fetch-Site': 'none' },
+      { Origin: `http://127.0.0.1:${port}` },
+      { Origin: APP },
+      { Origin: APP, 'Sec-Fetch-Site': 'cross-site' },
+      { Origin: 'http://localhost:5173', 'Sec-Fetch-Site': 'same-site' },
+    ])) {
+      await send('POST', '/team/act', jar, headers).expect(201);
+    }
+  });
+
+  it('of another page is refused, whatever it knows, and the handler never runs', async () => {
+    const jar = await loginInBrowser(api);
+    const before = acted;
+    for (const headers of FOREIGN) {
+      for (const more of headerSets([
+        {},
+        csrf(jar),
+        { 'X-HTTP-Method-Override': 'GET' },
+        { 'X-Requested-With': 'x' },
+      ])) {
+        expectRefused(await send('POST', '/team/act', jar, { ...headers, ...more }));
+      }
+    }
+    expect(acted).toBe(before);
+  });
+
+  it('that says nothing of where it comes from repeats the cookie, or learns how', async () => {
+    const jar = await loginInBrowser(api);
+    const message = expectRefused(await send('POST', '/team/act', jar));
+    expect(message).toContain('X-CSRF-Token');
+    expect(message).toContain('__Host-csrf_token');
+    await send('POST', '/team/act', jar, csrf(jar)).expect(201);
+    // The value in the cookie counts for nothing: a sub-domain may have planted it.
+    const alone = api.request('POST', '/team/act').set('Cookie', jar.header('access_token'));
+    await alone.set(csrf(jar)).expect(201);
+  });
+
+  it('is refused with a value that is not that of the session', async () => {
+    const [jar, other] = [await loginInBrowser(api), await loginInBrowser(api)];
+    const again = await loginInBrowser(api);
+    const value = jar.value('csrf_token');
+    for (const wrong of [
+      other.value('csrf_token'),
+      again.value('csrf_token'),
+      value.slice(0, -1),
+      `${value}A`,
+      value.toUpperCase(),
+      value.split('.')[1]!,
+      `${value.split('.')[0]}.`,
+      'x',
+      '\u00e4',
+      'null',
+      'undefined',
+      'true',
+      'A'.repeat(4_000),
+      jar.value('access_token'),
+    ]) {
+      const planted = `${jar.header('access_token')}; __Host-csrf_token=${encodeURIComponent(wrong)}`;
+      const request = api.request('POST', '/team/act').set('Cookie', planted).set('X-CSRF-Token', wrong);
+      expectRefused(await request);
+    }
+    const twice = send('POST', '/team/act', jar).set('X-CSRF-Token', [value, value] as unknown as string);
+    expectRefused(await twice);
+  });
+
+  it('may repeat the value from before its tokens rotated', async () => {
+    const jar = await loginInBrowser(api);
+    const first = csrf(jar);
+    jar.keep(await send('POST', '/auth/refresh', jar, first).expect(200));
+    expect(csrf(jar)).toEqual(first);
+    const { password } = jar.user;
+    jar.keep(await send('POST', '/auth/reauthenticate', jar, first).send({ password }).expect(200));
+    await send('POST', '/team/act', jar, first).expect(201);
+  });
+
+  it('is not asked where it only reads', async () => {
+    const jar = await loginInBrowser(api);
+    for (const headers of [{}, ...FOREIGN]) {
+      await send('GET', '/team/read', jar, headers).expect(200);
+      await send('HEAD', '/team/read', jar, headers).expect(200);
+    }
+    // Nothing that changes anything answers to these.
+    for (const path of ['/auth/logout', '/auth/refresh', '/auth/logout-all', '/auth/login']) {
+      for (const method of ['GET', 'HEAD']) {
+        const response = await send(method, path, jar, { 'X-HTTP-Method-Override': 'POST' });
+        expect([response.status, setCookies(response).size]).toEqual([404, 0]);
+        await send(method, `${path}?_method=POST`, jar).expect(404);
+      }
+    }
+    await expectUntouched(jar);
+  });
+
+  it('is not asked where the cookie is not looked at, or there is none', async () => {
+    const jar = await loginInBrowser(api);
+    await send('POST', '/team/public', jar, FOREIGN[0]).expect(201);
+    expectError(await send('POST', '/team/header', jar, FOREIGN[0]), 401, 'token_missing');
+    const anonymous = await api.request('POST', '/team/optional').set(FOREIGN[0]!).expect(201);
+    expect(anonymous.body).toEqual({ user: null });
+    expectRefused(await send('POST', '/team/optional', jar, FOREIGN[0]));
+  });
+
+  it('with a token in the header is never asked', async () => {
+    const jar = await loginInBrowser(api);
+    const token = jar.value('access_token');
+    await api.request('POST', '/team/header', token).expect(201);
+    await api.request('POST', '/team/header', token).set(FOREIGN[0]!).expect(201);
+  });
+
+  it.each([
+    ['POST', '/auth/refresh', {}],
+    ['POST', '/auth/reauthenticate', { password: 'space-corgi' }],
+    ['PUT', '/auth/password', { current_password: 'space-corgi', new_password: 'another-corgi' }],
+    ['POST', '/auth/logout', {}],
+    ['POST', '/auth/logout-all', {}],
+    ['DELETE', '/profile', {}],
+  ])('%s %s that is refused changes nothing', async (method, path, body) => {
+    const jar = await loginInBrowser(api);
+    for (const headers of [{}, { 'X-CSRF-Token': 'x' }, ...FOREIGN]) {
+      expectRefused(await send(method, path, jar, headers).send(body));
+    }
+    await expectUntouched(jar);
+    const { username, password } = jar.user;
+    await api.request('POST', '/auth/login').send({ username, password }).expect(200);
+  });
+
+  it('that is refused does not spend a token of one use; one that succeeds does', async () => {
+    const jar = await loginInBrowser(api);
+    for (const headers of [{}, ...FOREIGN]) {
+      expectRefused(await send('POST', '/team/once', jar, headers).send({ n: 1 }));
+    }
+    await send('POST', '/team/once', jar, OURS).send({ n: 1 }).expect(200);
+    expectError(await send('POST', '/team/once', jar, OURS).send({ n: 1 }), 401, 'fresh_token_required');
+  });
+
+  it('changes the password by cookie, and gets cookies for it', async () => {
+    const [jar, elsewhere] = [await loginInBrowser(api), await loginInBrowser(api)];
+    const body = { current_password: 'space-corgi', new_password: 'another-corgi' };
+    const wrong = { ...csrf(elsewhere) };
+    expectRefused(await send('PUT', '/auth/password', jar, wrong).send(body));
+    const response = await send('PUT', '/auth/password', jar, csrf(jar)).send(body).expect(200);
+    expect([...setCookies(response).keys()]).toEqual([
+      '__Host-access_token',
+      '__Host-refresh_token',
+      '__Host-csrf_token',
+    ]);
+    expect(response.body).not.toHaveProperty('access_token');
+    await expectUntouched(jar.keep(response));
+  });
+
+  describe('that logs in', () => {
+    it('says nothing of where it comes from, or that it is of ours, or trusted', async () => {
+      const { username, password } = await api.register();
+      for (const headers of [{}, OURS, { Origin: APP }]) {
+        const response = await api.request('POST', '/auth/login').set(headers).send({ username, password });
+        expect([response.status, setCookies(response).size]).toEqual([200, 3]);
+      }
+    });
+
+    it('is refused to another page, whatever the form of its body, before the password is looked at', async () => {
+      const { username, password } = await api.register();
+      for (const headers of FOREIGN) {
+        expectRefused(await api.request('POST', '/auth/login').set(headers).send({ username, password }));
+        expectRefused(
+          await api.request('POST', '/auth/login').set(headers).send({ username, password: 'x' }),
+        );
+      }
+      const text = JSON.stringify({ username, password });
+      for (const type of [
+        'text/plain',
+        'application/x-www-form-urlencoded',
+        'text/plain; x=application/json',
+      ]) {
+        for (const headers of [{}, ...FOREIGN]) {
+          const response = await api.request('POST', '/auth/login').set(headers).type(type).send(text);
+          expect([400, 403, 415]).toContain(response.status);
+          expect(setCookies(response).size).toBe(0);
+        }
+      }
+    });
+  });
+
+  describe('that logs out', () => {
+    it('is not made by another page: it neither ends the session nor takes the cookies away', async () => {
+      const jar = await loginInBrowser(api);
+      for (const headers of FOREIGN) {
+        // SameSite keeps the cookies from such a request, so it comes without; the browser still obeys the answer.
+        expectRefused(await api.request('POST', '/auth/logout').set(headers));
+        const bad = api.request('POST', '/auth/logout').set('Cookie', '__Host-access_token=x');
+        expectRefused(await bad.set(headers));
+      }
+      await expectUntouched(jar);
+    });
+
+    it('may say nothing of where it comes from when it has no token', async () => {
+      const response = await api.request('POST', '/auth/logout');
+      expectError(response, 401, 'token_missing');
+      expect(clearsAll(response)).toBe(true);
+    });
+  });
+
+  describe('of a page of another origin', () => {
+    const preflight = (origin: string, method = 'POST') =>
+      api.request('OPTIONS', '/auth/refresh').set({
+        Origin: origin,
+        'Access-Control-Request-Method': method,
+        'Access-Control-Request-Headers': 'content-type,x-csrf-token',
+      });
+
+    it.each([APP, 'http://localhost:5173'])(
+      'is announced with credentials, where it is listed: %s',
+      async (origin) => {
+        const { headers } = await preflight(origin).expect(204);
+        expect(headers).toMatchObject({
+          'access-control-allow-origin': origin,
+          'access-control-allow-credentials': 'true',
+          'access-control-allow-methods': expect.stringContaining('POST'),
+          'access-control-allow-headers': expect.stringMatching(/x-csrf-token/i),
+        });
+        expect(headers['vary']).toMatch(/origin/i);
+        const answer = await api.request('GET', '/health/live').set('Origin', origin).expect(200);
+        expect(answer.headers).toMatchObject({
+          'access-control-allow-origin': origin,
+          'access-control-allow-credentials': 'true',
+        });
+      },
+    );
+
+    it.each([
+      EVIL,
+      'null',
+      'http://app.example.com',
+      `${APP}:444`,
+      `${APP}.evil.example`,
+      'https://APP.example.com',
+    ])('is not, where it is not: %s', async (origin) => {
+      const { headers } = await preflight(origin);
+      expect(headers['access-control-allow-origin']).toBeUndefined();
+      const answer = await api.request('GET', '/health/live').set('Origin', origin);
+      expect(answer.headers['access-control-allow-origin']).toBeUndefined();
+    });
+
+    it('can read why it was refused, where it is listed', async () => {
+      const response = await api.request('POST', '/auth/refresh').set('Origin', APP);
+      expectError(response, 401, 'token_missing');
+      expect(response.headers['access-control-allow-origin']).toBe(APP);
+    });
+  });
+});
+
+describeEachAdapter('tokens in query or cookies', (stack) => {
+  let api: TestApp;
+  beforeAll(async () => {
+    api = await createTestApp({
+      ...stack,
+      auth: { locations: { order: ['query', 'header', 'cookie'] }, cookies: { secure: true } },
+    });
+  });
+  afterAll(() => api.close());
+
+  it('do not let another page log its visitor in or out with tokens of its own', async () => {
+    const { access, refresh } = await api.login();
+    for (const headers of FOREIGN) {
+      for (const path of [`/auth/refresh?refresh_token=${refresh}`, `/auth/logout?access_token=${access}`]) {
+        const response = await api.request('POST', path).set(headers);
+        expectError(response, 403, 'csrf_failed');
+        expect(setCookies(response).size).toBe(0);
+      }
+    }
+    await api.request('GET', `/profile?access_token=${access}`).expect(200);
+    expect(clearsAll(await api.request('POST', '/auth/logout', access).expect(204))).toBe(true);
+  });
+});
+
+describe('the CSRF value and the key ring', () => {
+  it('goes on over a rotation, and ends with the key that made it', async () => {
+    const clock = new ManualClock();
+    const { keys } = generateKeySet();
+    const seconds = (after: number) => Math.floor(clock.now() / 1000) + after;
+    const old: PrivateJwk = { ...keys[1]!, verifies_until: seconds(600) };
+    const next: PrivateJwk = { ...generateKey('refresh', 'HS256'), kid: 'next:1', signs_from: seconds(60) };
+    const api = await createTestApp({
+      clock,
+      auth: {
+        keys: { keys: [keys[0]!, old, next] },
+        locations: { order: ['cookie'] },
+        cookies: { secure: true },
+      },
+    });
+    try {
+      const jar = await loginInBrowser(api);
+      const before = jar.value('csrf_token');
+      const refresh = (value: string) =>
+        api.request('POST', '/auth/refresh').set('Cookie', jar.header()).set('X-CSRF-Token', value);
+      clock.advance('2m');
+      jar.keep(await refresh(before).expect(200));
+      expect(jar.value('csrf_token')).not.toBe(before);
+      jar.keep(await refresh(before).expect(200));
+      clock.advance('9m');
+      expectError(await refresh(before), 403, 'csrf_failed');
+      await refresh(jar.value('csrf_token')).expect(200);
+    } finally {
+      await api.close();
+    }
+  });
+});
+
+describeEachAdapter('methods, header and cookie of the CSRF check', (stack) => {
+  let api: TestApp;
+  beforeAll(async () => {
+    api = await createTestApp({
+      ...stack,
+      controllers: [TeamController],
+      auth: {
+        locations: { order: ['cookie'] },
+        cookies: { secure: true },
+        csrf: { methods: ['GET', 'post'], headerName: 'X-My-Proof', cookieName: 'my-proof' },
+      },
+    });
+  });
+  afterAll(() => api.close());
+
+  it('are those that the application names', async () => {
+    const jar = await loginInBrowser(api);
+    const value = jar.value('my-proof');
+    const send = (method: string, path: string) => api.request(method, path).set('Cookie', jar.header());
+    const message = expectError(await send('GET', '/team/read'), 403, 'csrf_failed');
+    expect(message).toBe('Send the header X-My-Proof with the value of the cookie my-proof');
+    await send('GET', '/team/read').set('X-My-Proof', value).expect(200);
+    expectError(await send('POST', '/team/act').set('X-CSRF-Token', value), 403, 'csrf_failed');
+    await send('DELETE', '/profile').expect(204);
+  });
+});

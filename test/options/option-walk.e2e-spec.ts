@@ -1,0 +1,536 @@
+import { Controller, Get, Post } from '@nestjs/common';
+import { afterEach, expect, it, jest } from '@jest/globals';
+import { decode, type Jwt, type JwtPayload } from 'jsonwebtoken';
+import { randomUUID } from 'node:crypto';
+import { type Response } from 'supertest';
+import { type TokenPairDto } from '../../src/auth/dto/token-pair.dto.js';
+import {
+  AccountAdmin,
+  type AuthModuleOptions,
+  AuthOptions,
+  FreshAccess,
+  RevocationFeed,
+} from '../../src/auth/index.js';
+import { generateKeySet } from '../../src/tokens/key-file.js';
+import { describeEachAdapter } from '../support/adapters.js';
+import { createTestApp, type TestApp } from '../support/create-test-app.js';
+import { expectError, expectStepUp } from '../support/expect-error.js';
+import { forge } from '../support/token-kinds.js';
+
+@Controller('walk')
+class WalkController {
+  @Get()
+  ordinary(): object {
+    return { ok: true };
+  }
+
+  @Post()
+  change(): object {
+    return { ok: true };
+  }
+
+  @FreshAccess()
+  @Get('fresh')
+  fresh(): object {
+    return { ok: true };
+  }
+}
+
+/** The value given for an option, beside what that value needs to be allowed, and what a client then sees. */
+interface Row {
+  given: Partial<AuthModuleOptions>;
+  shows: (api: TestApp) => Promise<void>;
+}
+
+const claimsOf = (token: string) => decode(token) as JwtPayload;
+const seconds = (api: TestApp) => api.clock.now() / 1000;
+const open = (api: TestApp, token: string) => api.request('GET', '/walk', token);
+
+interface SetCookie {
+  value: string;
+  attributes: string[];
+}
+
+/** What a browser holds after its login: the cookies, and what it sends from then on. */
+interface Browser {
+  cookies: Map<string, SetCookie>;
+  jar: string;
+}
+
+async function browse(api: TestApp): Promise<Browser> {
+  const { username, password } = await api.register();
+  const response = await api.request('POST', '/auth/login').send({ username, password }).expect(200);
+  const cookies = setCookies(response);
+  return { cookies, jar: [...cookies].map(([name, { value }]) => `${name}=${value}`).join('; ') };
+}
+
+function setCookies(response: Response): Map<string, SetCookie> {
+  const headers = (response.headers['set-cookie'] ?? []) as unknown as string[];
+  return new Map(
+    headers.map((header) => {
+      const [pair = '', ...attributes] = header.split('; ');
+      const at = pair.indexOf('=');
+      return [pair.slice(0, at), { value: decodeURIComponent(pair.slice(at + 1)), attributes }];
+    }),
+  );
+}
+
+const COOKIE = { locations: { order: 'cookie' } } as const;
+
+/** Every attribute that the cookies of a login have, by the cookies' names. */
+async function attributesOf(api: TestApp): Promise<Record<string, string[]>> {
+  const { cookies } = await browse(api);
+  return Object.fromEntries([...cookies].map(([name, each]) => [name, each.attributes]));
+}
+
+const ROWS: Record<string, Row> = {
+  keys: {
+    given: { keys: generateKeySet('ES384') },
+    async shows(api) {
+      const { access } = await api.login();
+      const { header } = decode(access, { complete: true }) as Jwt;
+      expect(header.alg).toBe('ES384');
+      const { body } = await api.request('GET', '/.well-known/jwks.json').expect(200);
+      expect(body).toEqual({ keys: [expect.objectContaining({ kid: header.kid, alg: 'ES384' })] });
+      await open(api, access).expect(200);
+    },
+  },
+  'tokens.issuer': {
+    given: { tokens: { issuer: 'https://id.example.com' } },
+    async shows(api) {
+      const { access, refresh } = await api.login();
+      for (const token of [access, refresh]) expect(claimsOf(token).iss).toBe('https://id.example.com');
+      await open(api, access).expect(200);
+      expectError(await open(api, forge(api, access, { iss: 'freshgate' })), 401, 'token_invalid');
+    },
+  },
+  'tokens.audience': {
+    given: { tokens: { audience: ['api', 'mobile'] } },
+    async shows(api) {
+      const { access, refresh } = await api.login();
+      for (const token of [access, refresh]) expect(claimsOf(token).aud).toEqual(['api', 'mobile']);
+      await open(api, access).expect(200);
+      await open(api, forge(api, access, { aud: 'mobile' })).expect(200);
+      await open(api, forge(api, access, { aud: ['another', 'api'] })).expect(200);
+      for (const aud of ['freshgate', ['another'], [], 'api mobile']) {
+        expectError(await open(api, forge(api, access, { aud })), 401, 'token_invalid');
+      }
+    },
+  },
+  'tokens.acceptIssuers': {
+    given: { tokens: { acceptIssuers: ['old-name', 'older-name'] } },
+    async shows(api) {
+      const login = await api.login();
+      expect(claimsOf(login.access).iss).toBe('freshgate');
+      for (const iss of ['freshgate', 'old-name', 'older-name']) {
+        const { body } = await api.request('GET', '/profile', forge(api, login.access, { iss })).expect(200);
+        expect(body).toMatchObject({ id: login.user.id });
+      }
+      const refreshed = await login.tryRefresh(forge(api, login.refresh, { iss: 'old-name' })).expect(200);
+      expect(claimsOf((refreshed.body as TokenPairDto).refresh_token).iss).toBe('freshgate');
+      expectError(await open(api, forge(api, login.access, { iss: 'oldest-name' })), 401, 'token_invalid');
+    },
+  },
+  'tokens.acceptAudiences': {
+    given: { tokens: { audience: ['api', 'web'], acceptAudiences: 'old-api' } },
+    async shows(api) {
+      const { access } = await api.login();
+      expect(claimsOf(access).aud).toEqual(['api', 'web']);
+      for (const aud of ['api', 'web', 'old-api', ['old-api', 'x']]) {
+        await open(api, forge(api, access, { aud })).expect(200);
+      }
+      expectError(await open(api, forge(api, access, { aud: 'older-api' })), 401, 'token_invalid');
+    },
+  },
+  'tokens.accessTtl': {
+    given: { tokens: { accessTtl: '5m' } },
+    async shows(api) {
+      const login = await api.login();
+      const pair = await login.rotate();
+      expect(pair.expires_in).toBe(300);
+      const { iat = 0, exp } = claimsOf(login.access);
+      expect(exp).toBe(iat + 300);
+      api.clock.advance('4m 59s');
+      await open(api, login.access).expect(200);
+      api.clock.advance('1s');
+      expectError(await open(api, login.access), 401, 'token_expired');
+    },
+  },
+  'tokens.leeway': {
+    given: { tokens: { leeway: '30s', accessTtl: '20m' } },
+    async shows(api) {
+      const login = await api.login();
+      const now = seconds(api);
+      await open(api, forge(api, login.access, { exp: now - 29 })).expect(200);
+      await open(api, forge(api, login.access, { nbf: now + 30 })).expect(200);
+      const late = forge(api, login.access, { exp: now - 29 });
+      await api.request('GET', '/walk/fresh', late).expect(200);
+      expectError(await open(api, forge(api, login.access, { exp: now - 30 })), 401, 'token_expired');
+      expectError(await open(api, forge(api, login.access, { nbf: now + 31 })), 401, 'token_invalid');
+      const expired = forge(api, login.refresh, { exp: now - 30 });
+      expectError(await login.tryRefresh(expired), 401, 'token_expired');
+      await login.tryRefresh(forge(api, login.refresh, { exp: now - 29 })).expect(200);
+      // How old the password proof may be is no matter of clocks that are off.
+      api.clock.advance('15m');
+      await api.request('GET', '/walk/fresh', login.access).expect(200);
+      api.clock.advance('1s');
+      expectStepUp(await api.request('GET', '/walk/fresh', login.access), 900);
+      await open(api, login.access).expect(200);
+      // An ended session's tokens stay ended for as long as they are taken.
+      const { access } = await login.user.login();
+      await api.request('POST', '/auth/logout', access).expect(204);
+      api.clock.advance('20m 29s');
+      expectError(await open(api, access), 401, 'token_revoked');
+      api.clock.advance('1s');
+      expectError(await open(api, access), 401, 'token_expired');
+    },
+  },
+  'tokens.notBefore': {
+    given: { tokens: { notBefore: true } },
+    async shows(api) {
+      const login = await api.login();
+      api.clock.advance('1m');
+      const { access_token, refresh_token } = await login.rotate();
+      for (const token of [access_token, refresh_token]) {
+        expect(claimsOf(token)).toMatchObject({ iat: seconds(api), nbf: seconds(api) });
+      }
+      await open(api, access_token).expect(200);
+      api.clock.advance(-1000);
+      expectError(await open(api, access_token), 401, 'token_invalid');
+    },
+  },
+  'sessions.sessionTtl': {
+    given: { sessions: { sessionTtl: '1h', refreshTtl: '40m' } },
+    async shows(api) {
+      const login = await api.login();
+      const { body } = await api.request('GET', '/auth/sessions', login.access).expect(200);
+      const [session] = body as { expires_at: string }[];
+      expect(Date.parse(session?.expires_at ?? '')).toBe(api.clock.now() + 3_600_000);
+      api.clock.advance('30m');
+      expect(await login.rotate()).toMatchObject({ expires_in: 900, refresh_expires_in: 1800 });
+      api.clock.advance('20m');
+      // Neither token outlives the session, whenever it is refreshed.
+      expect(await login.rotate()).toMatchObject({ expires_in: 600, refresh_expires_in: 600 });
+      api.clock.advance('10m');
+      expectError(await login.tryRefresh(login.refresh), 401, 'token_expired');
+      expectError(await open(api, login.access), 401, 'token_expired');
+    },
+  },
+  'sessions.refreshTtl': {
+    given: { sessions: { refreshTtl: '20m' } },
+    async shows(api) {
+      const login = await api.login();
+      const { iat = 0, exp } = claimsOf(login.refresh);
+      expect(exp).toBe(iat + 1200);
+      api.clock.advance('19m 59s');
+      expect(await login.rotate()).toMatchObject({ refresh_expires_in: 1200 });
+      api.clock.advance('20m');
+      expectError(await login.tryRefresh(login.refresh), 401, 'token_expired');
+    },
+  },
+  'sessions.refreshGrace': {
+    given: { sessions: { refreshGrace: '1m' } },
+    async shows(api) {
+      const login = await api.login();
+      const first = login.refresh;
+      const { refresh_token } = await login.rotate();
+      api.clock.advance('59s');
+      expect((await login.tryRefresh(first).expect(200)).body).toMatchObject({ refresh_token });
+      api.clock.advance('2s');
+      expectError(await login.tryRefresh(first), 401, 'refresh_token_reused');
+    },
+  },
+  'sessions.revocationMaxStaleness': {
+    given: { sessions: { revocationMaxStaleness: '5s' } },
+    async shows(api) {
+      const { access } = await api.login();
+      const staleness = jest.spyOn(api.get(RevocationFeed), 'staleness');
+      staleness.mockReturnValue(5000);
+      await open(api, access).expect(200);
+      staleness.mockReturnValue(5001);
+      const refused = await open(api, access);
+      expectError(refused, 503, 'revocation_feed_lost');
+      expect(refused.headers['retry-after']).toBe('2');
+      // What reads the session's row needs no news of it.
+      await api.request('GET', '/walk/fresh', access).expect(200);
+    },
+  },
+  'locations.order': {
+    given: { locations: { order: ['query', 'header'] } },
+    async shows(api) {
+      const { access } = await api.login();
+      await api.request('GET', `/walk?access_token=${access}`).expect(200);
+      await open(api, access).expect(200);
+      expectError(await api.request('GET', '/walk?access_token=x', access), 401, 'token_invalid');
+    },
+  },
+  'locations.headerName': {
+    given: { locations: { headerName: 'X-Auth-Token' } },
+    async shows(api) {
+      const { access } = await api.login();
+      await api.request('GET', '/walk').set('X-Auth-Token', `Bearer ${access}`).expect(200);
+      await api.request('GET', '/walk').set('x-auth-token', `bearer ${access}`).expect(200);
+      expectError(await open(api, access), 401, 'token_missing');
+    },
+  },
+  'locations.headerScheme': {
+    given: { locations: { headerScheme: 'JWT' } },
+    async shows(api) {
+      const login = await api.login();
+      const show = (scheme: string, path = '/walk') =>
+        api.request('GET', path).set('Authorization', `${scheme} ${login.access}`);
+      await show('JWT').expect(200);
+      await show('jwt').expect(200);
+      const other = await show('Bearer');
+      expectError(other, 401, 'token_missing');
+      expect(other.headers['www-authenticate']).toBe('JWT');
+      const { body } = await api
+        .request('POST', '/auth/refresh')
+        .set('Authorization', `JWT ${login.refresh}`)
+        .expect(200);
+      login.access = (body as TokenPairDto).access_token;
+      const stale = await show('JWT', '/walk/fresh');
+      expect(stale.headers['www-authenticate']).toMatch(/^JWT error="insufficient_user_authentication", /);
+    },
+  },
+  'locations.accessName': {
+    given: { locations: { order: ['query', 'body'], accessName: 'at' } },
+    async shows(api) {
+      const { access } = await api.login();
+      await api.request('GET', `/walk?at=${access}`).expect(200);
+      await api.request('POST', '/walk').send({ at: access }).expect(201);
+      expectError(await api.request('GET', `/walk?access_token=${access}`), 401, 'token_missing');
+    },
+  },
+  'locations.refreshName': {
+    given: { locations: { order: ['query', 'body'], refreshName: 'rt' } },
+    async shows(api) {
+      const { refresh } = await api.login();
+      expectError(await api.request('POST', `/auth/refresh?refresh_token=${refresh}`), 401, 'token_missing');
+      const { body } = await api.request('POST', `/auth/refresh?rt=${refresh}`).expect(200);
+      const next = (body as TokenPairDto).refresh_token;
+      await api.request('POST', '/auth/refresh').send({ rt: next }).expect(200);
+    },
+  },
+  'cookies.accessName': {
+    given: { ...COOKIE, cookies: { accessName: 'a' } },
+    async shows(api) {
+      const { cookies } = await browse(api);
+      expect([...cookies.keys()]).toEqual(['a', '__Host-refresh_token', '__Host-csrf_token']);
+      const value = cookies.get('a')?.value;
+      await api.request('GET', '/walk').set('Cookie', `a=${value}`).expect(200);
+      const other = await api.request('GET', '/walk').set('Cookie', `__Host-access_token=${value}`);
+      expectError(other, 401, 'token_missing');
+    },
+  },
+  'cookies.refreshName': {
+    given: { ...COOKIE, cookies: { refreshName: 'r' } },
+    async shows(api) {
+      const { cookies } = await browse(api);
+      expect([...cookies.keys()]).toEqual(['__Host-access_token', 'r', '__Host-csrf_token']);
+      const refreshed = await api
+        .request('POST', '/auth/refresh')
+        .set('Cookie', `r=${cookies.get('r')?.value}`)
+        .set('Sec-Fetch-Site', 'same-origin')
+        .expect(200);
+      expect([...setCookies(refreshed).keys()]).toContain('r');
+    },
+  },
+  'cookies.accessPath': {
+    given: { ...COOKIE, cookies: { accessName: 'a', accessPath: '/walk' } },
+    async shows(api) {
+      const { a, '__Host-refresh_token': other } = await attributesOf(api);
+      expect([a?.[0], other?.[0]]).toEqual(['Path=/walk', 'Path=/']);
+    },
+  },
+  'cookies.refreshPath': {
+    given: { ...COOKIE, cookies: { refreshName: 'r', refreshPath: '/auth' } },
+    async shows(api) {
+      const { r, '__Host-access_token': other } = await attributesOf(api);
+      expect([r?.[0], other?.[0]]).toEqual(['Path=/auth', 'Path=/']);
+    },
+  },
+  'cookies.domain': {
+    given: {
+      ...COOKIE,
+      cookies: { accessName: 'a', refreshName: 'r', domain: 'example.com' },
+      csrf: { cookieName: 'c' },
+    },
+    async shows(api) {
+      const all = await attributesOf(api);
+      expect(Object.keys(all)).toEqual(['a', 'r', 'c']);
+      for (const each of Object.values(all)) expect(each).toContain('Domain=example.com');
+    },
+  },
+  'cookies.secure': {
+    given: { ...COOKIE, cookies: { secure: false } },
+    async shows(api) {
+      const all = await attributesOf(api);
+      expect(Object.keys(all)).toEqual(['access_token', 'refresh_token', 'csrf_token']);
+      for (const each of Object.values(all)) expect(each).not.toContain('Secure');
+    },
+  },
+  'cookies.sameSite': {
+    given: { ...COOKIE, cookies: { sameSite: 'lax' } },
+    async shows(api) {
+      for (const each of Object.values(await attributesOf(api))) expect(each).toContain('SameSite=Lax');
+    },
+  },
+  'cookies.persistent': {
+    given: { ...COOKIE, cookies: { persistent: false } },
+    async shows(api) {
+      expect(Object.values(await attributesOf(api)).join()).not.toMatch(/Max-Age|Expires/);
+    },
+  },
+  'cookies.partitioned': {
+    given: { ...COOKIE, cookies: { partitioned: true } },
+    async shows(api) {
+      for (const each of Object.values(await attributesOf(api))) expect(each).toContain('Partitioned');
+    },
+  },
+  'csrf.trustedOrigins': {
+    given: { ...COOKIE, csrf: { trustedOrigins: 'https://app.example.com' } },
+    async shows(api) {
+      const { jar } = await browse(api);
+      const from = (origin: string) =>
+        api.request('POST', '/walk').set({ Cookie: jar, 'Sec-Fetch-Site': 'cross-site', Origin: origin });
+      await from('https://app.example.com').expect(201);
+      expectError(await from('https://evil.example.com'), 403, 'csrf_failed');
+    },
+  },
+  'csrf.methods': {
+    given: { ...COOKIE, csrf: { methods: ['GET'] } },
+    async shows(api) {
+      const { jar } = await browse(api);
+      const crossing = { Cookie: jar, 'Sec-Fetch-Site': 'cross-site' };
+      expectError(await api.request('GET', '/walk').set(crossing), 403, 'csrf_failed');
+      await api.request('POST', '/walk').set(crossing).expect(201);
+    },
+  },
+  'csrf.headerName': {
+    given: { ...COOKIE, csrf: { headerName: 'X-Own' } },
+    async shows(api) {
+      const { jar, cookies } = await browse(api);
+      const value = cookies.get('__Host-csrf_token')?.value ?? '';
+      await api.request('POST', '/walk').set({ Cookie: jar, 'X-Own': value }).expect(201);
+      const other = await api.request('POST', '/walk').set({ Cookie: jar, 'X-CSRF-Token': value });
+      expect(expectError(other, 403, 'csrf_failed')).toContain('X-Own');
+    },
+  },
+  'csrf.cookieName': {
+    given: { ...COOKIE, csrf: { cookieName: 'c' } },
+    async shows(api) {
+      const { jar, cookies } = await browse(api);
+      expect([...cookies.keys()]).toEqual(['__Host-access_token', '__Host-refresh_token', 'c']);
+      const value = cookies.get('c')?.value ?? '';
+      await api.request('POST', '/walk').set({ Cookie: jar, 'X-CSRF-Token': value }).expect(201);
+    },
+  },
+  freshMaxAge: {
+    given: { freshMaxAge: '5m' },
+    async shows(api) {
+      const { access } = await api.login();
+      api.clock.advance('5m');
+      await api.request('GET', '/walk/fresh', access).expect(200);
+      api.clock.advance('1s');
+      expectStepUp(await api.request('GET', '/walk/fresh', access), 300);
+      await open(api, access).expect(200);
+    },
+  },
+  registration: {
+    given: { registration: 'closed' },
+    async shows(api) {
+      const account = { username: `user-${randomUUID().slice(0, 8)}`, password: 'space-corgi' };
+      const refused = await api.request('POST', '/auth/register').send(account);
+      expectError(refused, 403, 'registration_closed');
+      // Who has an account goes on as ever, and an operator makes new ones.
+      await api.get(AccountAdmin).create(account.username, account.password);
+      await api.request('POST', '/auth/login').send(account).expect(200);
+    },
+  },
+};
+
+/** Every option by its path: the groups of the class, and the keys, which have no default. */
+function optionPaths(): string[] {
+  const groups = Object.entries(new AuthOptions()) as [string, unknown][];
+  const paths = groups.flatMap(([group, value]) =>
+    typeof value === 'object' && value !== null
+      ? Object.keys(value).map((name) => `${group}.${name}`)
+      : [group],
+  );
+  return ['keys', ...paths.filter((path) => path !== 'keys')];
+}
+
+it('every option has a row in the table', () => {
+  expect(Object.keys(ROWS)).toEqual(optionPaths());
+});
+
+describeEachAdapter('the option', (stack) => {
+  let api: TestApp | undefined;
+  afterEach(async () => {
+    await api?.close();
+    api = undefined;
+  });
+  const start = async (auth: Partial<AuthModuleOptions>) => {
+    await api?.close();
+    // The tests' environment says otherwise of `secure`; here the option has its own default.
+    const cookies = { secure: true, ...auth.cookies };
+    api = await createTestApp({ ...stack, auth: { ...auth, cookies }, controllers: [WalkController] });
+    return api;
+  };
+
+  it.each(Object.entries(ROWS))('%s', async (_, { given, shows }) => {
+    await shows(await start(given));
+  });
+
+  it('tokens.audience with one value is a text, as most libraries expect it', async () => {
+    const { access } = await (await start({ tokens: { audience: ['api'] } })).login();
+    expect(claimsOf(access).aud).toBe('api');
+  });
+
+  it('tokens.notBefore is off: tokens say no nbf, and one that does is held to it', async () => {
+    const walk = await start({});
+    const { access } = await walk.login();
+    expect(claimsOf(access)).not.toHaveProperty('nbf');
+    const now = seconds(walk);
+    await open(walk, forge(walk, access, { nbf: now })).expect(200);
+    expectError(await open(walk, forge(walk, access, { nbf: now + 1 })), 401, 'token_invalid');
+  });
+
+  it('tokens.leeway is none by default: an expired token is expired', async () => {
+    const walk = await start({});
+    const { access } = await walk.login();
+    const expired = forge(walk, access, { exp: seconds(walk) });
+    expectError(await open(walk, expired), 401, 'token_expired');
+  });
+
+  it('sessions.refreshGrace is none: whoever comes with the predecessor is a second party', async () => {
+    const walk = await start({ sessions: { refreshGrace: 0 } });
+    const login = await walk.login();
+    const first = login.refresh;
+    await login.rotate();
+    walk.clock.advance('1s');
+    expectError(await login.tryRefresh(first), 401, 'refresh_token_reused');
+  });
+
+  it('locations.headerScheme is empty: the header holds the token alone', async () => {
+    const walk = await start({ locations: { headerName: 'X-Token', headerScheme: '' } });
+    const { access } = await walk.login();
+    await walk.request('GET', '/walk').set('X-Token', access).expect(200);
+    const scheme = await walk.request('GET', '/walk').set('X-Token', `Bearer ${access}`);
+    expectError(scheme, 401, 'token_invalid');
+    const none = await walk.request('GET', '/walk');
+    expectError(none, 401, 'token_missing');
+    // It has no scheme to name, and RFC 9110 wants one.
+    expect(none.headers['www-authenticate']).toBe('Bearer');
+  });
+
+  it('tokens.accessTtl is longer than the session that somebody asks for: they end together', async () => {
+    const walk = await start({
+      tokens: { accessTtl: '1h' },
+      sessions: { sessionTtl: '1h', refreshTtl: '1h' },
+    });
+    const { access, refresh } = await walk.login();
+    expect(claimsOf(access).exp).toBe(claimsOf(refresh).exp);
+  });
+});
