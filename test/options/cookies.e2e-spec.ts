@@ -42,7 +42,12 @@ describeEachAdapter('tokens in cookies', (stack) => {
   it('are set at login with all that protects them, and are not in the body', async () => {
     const { response, cookies } = await loginInBrowser();
     expect(response.body).toEqual({ token_type: 'Bearer', expires_in: 900, refresh_expires_in: 1_209_600 });
-    expect([...cookies.keys()]).toEqual(['__Host-access_token', '__Host-refresh_token', '__Host-csrf_token']);
+    expect([...cookies.keys()]).toEqual([
+      '__Host-access_token',
+      '__Host-refresh_token',
+      '__Host-csrf_token',
+      '__Host-device',
+    ]);
     expect(cookies.get('__Host-access_token')?.attributes).toEqual([
       'Path=/',
       'Max-Age=900',
