@@ -18,12 +18,16 @@ const SHUTDOWN = { sweep: 50, patience: 5_000 };
 /** What a caller may choose as request id; anything else could forge log lines, and is replaced. */
 const REQUEST_ID = /^[\w.-]{1,64}$/;
 
-/** The HTTP server, bounded in what it takes and for how long. */
-export function createAdapter(): FastifyAdapter {
+/**
+ * The HTTP server, bounded in what it takes and for how long.
+ * @param trustedProxies addresses and networks whose `X-Forwarded-For` is believed; from anybody else it is nothing
+ */
+export function createAdapter(trustedProxies: readonly string[] = []): FastifyAdapter {
   const adapter = new FastifyAdapter({
     bodyLimit: BODY_LIMIT,
     http: TIMEOUTS,
     requestTimeout: TIMEOUTS.requestTimeout,
+    trustProxy: trustedProxies.length > 0 && [...trustedProxies],
     genReqId: requestId,
     requestIdHeader: false,
     rewriteUrl: ({ url = '/' }) => decodable(url),

@@ -9,13 +9,17 @@ import { configFromEnvironment } from './config/environment.js';
 
 async function start(): Promise<void> {
   const config = configFromEnvironment();
-  const app = await NestFactory.create<NestFastifyApplication>(AppModule.forRoot(config), createAdapter(), {
-    ...APP_OPTIONS,
-    logger: new ConsoleLogger({
-      json: config.NODE_ENV === 'production',
-      logLevels: ['log', 'warn', 'error', 'fatal'],
-    }),
-  });
+  const app = await NestFactory.create<NestFastifyApplication>(
+    AppModule.forRoot(config),
+    createAdapter(config.TRUSTED_PROXIES),
+    {
+      ...APP_OPTIONS,
+      logger: new ConsoleLogger({
+        json: config.NODE_ENV === 'production',
+        logLevels: ['log', 'warn', 'error', 'fatal'],
+      }),
+    },
+  );
   await listen(configureApp(app, config), config);
   new Logger('freshgate').log(
     `listening on ${await app.getUrl()}, API documentation at ${await app.getUrl()}/docs`,

@@ -37,6 +37,12 @@ import { FreshAccessGuard } from './fresh-access/fresh-access.guard.js';
 import { FreshAccessStrategy } from './fresh-access/fresh-access.strategy.js';
 import { ErrorBody, RevocationCheck, Subjects, TokenCheck, TokenExtras, UserLoader } from './hooks.js';
 import { JwksController } from './jwks.controller.js';
+import { AbuseLimits } from './limits/abuse-limits.js';
+import { Devices } from './limits/devices.js';
+import { PasswordProofs } from './limits/password-proofs.js';
+import { DeviceReader } from './limits/presented-devices.js';
+import { RateLimitPurge } from './limits/rate-limit-purge.js';
+import { rateLimitsMigrations } from './limits/rate-limits.table.js';
 import { EndedSessionCheck } from './checks/ended-session-check.js';
 import { LiveSessions } from './checks/live-sessions.js';
 import { LoadUser } from './request/load-user.pipe.js';
@@ -81,7 +87,7 @@ const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN } = new ConfigurableModule
     DiscoveryModule,
     // No secret here: keys are passed with every call.
     JwtModule.register({}),
-    DatabaseModule.forFeature({ ...sessionsMigrations, ...auditMigrations }),
+    DatabaseModule.forFeature({ ...sessionsMigrations, ...auditMigrations, ...rateLimitsMigrations }),
   ],
   controllers: [AuthController, SessionsController, AdminController, JwksController],
   providers: [
@@ -121,6 +127,11 @@ const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN } = new ConfigurableModule
       useFactory: (db: Database, migrations: MigrationSet) => Users.withTable(db, migrations),
     },
     PasswordHasher,
+    AbuseLimits,
+    RateLimitPurge,
+    Devices,
+    DeviceReader,
+    PasswordProofs,
     LiveSessions,
     EndedSessionCheck,
     AuthService,

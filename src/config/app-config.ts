@@ -11,6 +11,7 @@ import {
   validateSync,
   type ValidationArguments,
 } from 'class-validator';
+import { AreProxies } from './are-proxies.js';
 import { formatDuration, parseDuration } from '../tokens/duration.js';
 import { IsDuration } from '../tokens/is-duration.js';
 
@@ -131,6 +132,10 @@ export class AppConfig {
   @ToList()
   @AreOrigins()
   readonly CORS_ORIGINS: readonly string[] = [];
+
+  @ToList()
+  @AreProxies()
+  readonly TRUSTED_PROXIES: readonly string[] = [];
 
   @IsIn(['open', 'closed'], { message: 'must be "open" or "closed"' })
   readonly REGISTRATION: 'open' | 'closed' = 'open';

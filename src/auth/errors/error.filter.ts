@@ -126,11 +126,12 @@ function answerToken({ code, maxAge }: TokenError, scheme?: string): Answer {
 
 function answerHttp(exception: HttpException, scheme?: string): Answer {
   const status = exception.getStatus();
-  const { retryAfter = RETRY_AFTER, challenge } = exception instanceof ApiError ? exception : {};
+  const { retryAfter = RETRY_AFTER, challenge, headers } = exception instanceof ApiError ? exception : {};
   return {
     status,
     body: bodyOf(exception, status),
     headers: {
+      ...headers,
       // RFC 9110 §15.5.2: a 401 without a challenge is malformed.
       ...(status === 401 || challenge ? { 'WWW-Authenticate': bearerChallenge(challenge, scheme) } : {}),
       ...(status === 429 || status === 503 ? { 'Retry-After': String(retryAfter) } : {}),

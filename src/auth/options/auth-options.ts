@@ -14,6 +14,7 @@ import {
 import { IsDuration } from '../../tokens/is-duration.js';
 import { type KeySource } from '../../tokens/key-file.js';
 import { parseDuration } from '../../tokens/duration.js';
+import { LimitsGroup } from './limits-group.js';
 import { ToList, TrustedOrigins } from './option-decorators.js';
 
 export const TOKEN_LOCATIONS = ['header', 'cookie', 'query', 'body'] as const;
@@ -130,6 +131,10 @@ class CookiesGroup {
   @IsHttpToken()
   readonly refreshName: string = '__Host-refresh_token';
 
+  /** What a device shows at its next login; not cleared at logout. */
+  @IsHttpToken()
+  readonly deviceName: string = '__Host-device';
+
   /** Another path than `/` needs a name without `__Host-`. */
   @IsPath()
   readonly accessPath: string = '/';
@@ -213,6 +218,11 @@ export class AuthOptions {
   @ValidateNested()
   @Type(() => CsrfGroup)
   readonly csrf: CsrfGroup = new CsrfGroup();
+
+  @IsObject()
+  @ValidateNested()
+  @Type(() => LimitsGroup)
+  readonly limits: LimitsGroup = new LimitsGroup();
 
   /** How old the password proof may be on a fresh route that says nothing else. */
   @IsDuration()

@@ -10,6 +10,7 @@ export interface AuthRequest {
   headers: IncomingMessage['headers'];
   /** Fastify's wrapper holds Node's request here; Express's request is Node's. */
   raw?: IncomingMessage;
+  socket?: IncomingMessage['socket'];
   rawHeaders?: string[];
   originalUrl?: string;
   url?: string;
