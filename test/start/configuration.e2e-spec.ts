@@ -138,6 +138,8 @@ const PORT = /must be a port, 0 to 65535/;
 const WRONG_VALUES: [variable: string, advice: RegExp, values: [string, string]][] = [
   ['NODE_ENV', /production, development or test/, ['prod', 'Production']],
   ['PORT', PORT, ['http', '65536']],
+  ['LOG_LEVEL', /silent, fatal, error, warn, info, debug, trace/, ['INFO', 'verbose']],
+  ['METRICS_PORT', PORT, ['metrics', '65536']],
   ['ACCESS_TOKEN_TTL', DURATION, ['15', '15 minutes']],
   ['REFRESH_TOKEN_TTL', DURATION, ['forever', '101w']],
   ['SESSION_TTL', DURATION, ['0s', '-1d']],
