@@ -282,6 +282,17 @@ describe('a key file that cannot be used', () => {
   const KEYS = { ...MEMORY, AUTH_KEYS_FILE: './keys.json' };
   const FILES = [
     { keys: 'truncated', folder: () => folderWithKeys((text) => text.slice(0, -20)), advice: /not JSON/ },
+    { keys: 'empty', folder: () => folderWithKeys(() => ''), advice: /not JSON/ },
+    {
+      keys: 'overwritten with other bytes',
+      folder: () => folderWithKeys((text) => `\0\ufffd${text.slice(9)}`),
+      advice: /not JSON/,
+    },
+    {
+      keys: 'with a key whose numbers are changed',
+      folder: () => folderWithSet(([access, ...rest]) => [{ ...access, x: 'AAAA' }, ...rest]),
+      advice: /not a valid EC key/,
+    },
     { keys: 'of another kind', folder: () => folderWithKeys(() => '{ "name": "x" }'), advice: /JWK Set/ },
     {
       keys: 'with a null for a key',
