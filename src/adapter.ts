@@ -1,7 +1,9 @@
+import { type NestApplicationOptions } from '@nestjs/common';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
 import { randomUUID } from 'node:crypto';
 import { type IncomingMessage, STATUS_CODES } from 'node:http';
 import { type Socket } from 'node:net';
+import { ApiError } from './auth/index.js';
 import { parseBody } from './json-body.js';
 
 /** Bytes; token requests need a few hundred. A route that takes uploads sets its own `bodyLimit`. */
@@ -18,12 +20,28 @@ const SHUTDOWN = { sweep: 50, patience: 5_000 };
 /** What a caller may choose as request id; anything else could forge log lines, and is replaced. */
 const REQUEST_ID = /^[\w.-]{1,64}$/;
 
+/** While it closes, refuses in the shape of every other error; Nest's and Fastify's own 503 have another. */
+class Adapter extends FastifyAdapter {
+  closing = false;
+
+  /** Called first of all when the application is closed; requests that have begun are answered all the same. */
+  override beforeClose(): void {
+    this.closing = true;
+    super.beforeClose();
+  }
+
+  override initHttpServer(options?: NestApplicationOptions): void {
+    super.initHttpServer({ ...options, return503OnClosing: false });
+  }
+}
+
 /**
  * The HTTP server, bounded in what it takes and for how long.
  * @param trustedProxies addresses and networks whose `X-Forwarded-For` is believed; from anybody else it is nothing
  */
 export function createAdapter(trustedProxies: readonly string[] = []): FastifyAdapter {
-  const adapter = new FastifyAdapter({
+  const adapter = new Adapter({
+    return503OnClosing: false,
     bodyLimit: BODY_LIMIT,
     http: TIMEOUTS,
     requestTimeout: TIMEOUTS.requestTimeout,
@@ -35,9 +53,19 @@ export function createAdapter(trustedProxies: readonly string[] = []): FastifyAd
     clientErrorHandler: answerMalformed,
   });
   const fastify = adapter.getInstance();
-  fastify.addHook('onRequest', (request, reply, done) => {
+  // The first hook of all: preflights are answered by a later one.
+  adapter.setOnRequestHook((request, reply, done) => {
     reply.header('X-Request-Id', request.id);
     done();
+  });
+  // The last one, so that a page may read the refusal.
+  fastify.addHook('onRequest', (_, reply, done) => {
+    if (!adapter.closing) {
+      done();
+      return;
+    }
+    reply.header('Connection', 'close');
+    done(new ApiError(503, 'overloaded', 'The server is shutting down; try again shortly'));
   });
   fastify.addHook('preClose', (done) => {
     // A connection whose request was in flight when closing began would be kept alive, and the process with it; so

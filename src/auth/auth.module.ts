@@ -165,12 +165,14 @@ const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN } = new ConfigurableModule
     { provide: APP_GUARD, useClass: AuthPolicyGuard },
     { provide: APP_FILTER, useClass: ErrorFilter },
   ],
-  // For features. The last six because decorators bring interceptors and pipes that run in the features' modules.
+  // For features, health and metrics. The last six because decorators bring interceptors and pipes that run in the features' modules.
   exports: [
     AccountAdmin,
     Accounts,
+    AuditLog,
     Authenticator,
     Clock,
+    EndedSessions,
     Logins,
     RevocationFeed,
     Tokens,

@@ -170,6 +170,8 @@ export class AuthService {
       await this.audit.record({ event: 'authn_token_reuse', outcome: 'fail', ...who }, caller, tx);
     } else if (outcome === 'rolled_back') {
       await this.audit.record({ event: 'session_ended', outcome: 'fail', ...who }, caller, tx);
+    } else {
+      this.audit.tell({ event: 'session_renewed', outcome: 'fail', ...who }, tx);
     }
   }
 

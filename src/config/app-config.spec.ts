@@ -10,6 +10,9 @@ const DEFAULTS: Record<keyof AppConfig, unknown> = {
   NODE_ENV: 'development',
   HOST: '127.0.0.1',
   PORT: 3000,
+  LOG_LEVEL: 'info',
+  METRICS_PORT: undefined,
+  METRICS_HOST: '127.0.0.1',
   DATABASE_URL: 'file:./data/freshgate.db',
   AUTH_ISSUER: 'freshgate',
   AUTH_AUDIENCE: 'freshgate',
@@ -50,6 +53,12 @@ const GOOD: Record<keyof AppConfig, [text: string, value: unknown][]> = {
     ['80', 80],
     ['65535', 65_535],
   ],
+  LOG_LEVEL: texts(['silent', 'fatal', 'error', 'warn', 'info', 'debug', 'trace']),
+  METRICS_PORT: [
+    ['0', 0],
+    ['9464', 9464],
+  ],
+  METRICS_HOST: texts(['0.0.0.0', '::1', 'metrics.example']),
   DATABASE_URL: texts([
     ':memory:',
     'file:/var/lib/x.db',
@@ -112,6 +121,9 @@ const NO_NUMBER = ['-1', '1e3', '0x10', ' 80', '80 ', '80.0', '8_0', '+80', 'eig
 const BAD: Partial<Record<keyof AppConfig, string[]>> = {
   NODE_ENV: ['prod', 'Production', 'staging', ' test'],
   PORT: [...NO_NUMBER, '65536', '99999999999999999999'],
+  LOG_LEVEL: ['INFO', 'verbose', 'warning', '30', ' info'],
+  METRICS_PORT: [...NO_NUMBER, '65536'],
+  METRICS_HOST: [' '],
   ACCESS_TOKEN_TTL: [...NO_DURATION, '0s'],
   REFRESH_TOKEN_TTL: [...NO_DURATION, '0s'],
   SESSION_TTL: [...NO_DURATION, '0s'],

@@ -4,6 +4,7 @@ import {
   ArrayUnique,
   IsIn,
   IsInt,
+  IsOptional,
   Matches,
   Max,
   Min,
@@ -74,6 +75,8 @@ function AreOrigins(): PropertyDecorator {
     });
 }
 
+/** From nothing to everything. */
+const LOG_LEVELS = ['silent', 'fatal', 'error', 'warn', 'info', 'debug', 'trace'];
 const LOCATIONS = ['header', 'cookie', 'query', 'body'] as const;
 
 /**
@@ -92,6 +95,19 @@ export class AppConfig {
   @Min(0, { message: 'must be a port, 0 to 65535' })
   @Max(65_535, { message: 'must be a port, 0 to 65535' })
   readonly PORT: number = 3000;
+
+  @IsIn(LOG_LEVELS, { message: `must be ${LOG_LEVELS.join(', ')}` })
+  readonly LOG_LEVEL: string = 'info';
+
+  @IsOptional()
+  @ToInteger()
+  @IsInt({ message: 'must be a port, 0 to 65535' })
+  @Min(0, { message: 'must be a port, 0 to 65535' })
+  @Max(65_535, { message: 'must be a port, 0 to 65535' })
+  readonly METRICS_PORT: number | undefined = undefined;
+
+  @IsText()
+  readonly METRICS_HOST: string = '127.0.0.1';
 
   @IsText()
   readonly DATABASE_URL: string = 'file:./data/freshgate.db';

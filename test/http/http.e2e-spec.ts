@@ -3,10 +3,11 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { IsInt, IsString, ValidateNested } from 'class-validator';
 import { Type } from 'class-transformer';
 import { verify, type JwtPayload } from 'jsonwebtoken';
+import { sql } from 'kysely';
 import { createPublicKey, type JsonWebKey } from 'node:crypto';
 import { connect } from 'node:net';
 import { listRoutes, Public } from '../../src/auth/index.js';
-import { DatabaseUnavailableError } from '../../src/database/index.js';
+import { Database, DatabaseUnavailableError } from '../../src/database/index.js';
 import { createTestApp, type TestApp } from '../support/create-test-app.js';
 import { describeEachEngine } from '../support/engines.js';
 import { expectError } from '../support/expect-error.js';
@@ -243,6 +244,7 @@ describe('every answer', () => {
       'Access-Control-Request-Headers': 'authorization',
     });
     expect(preflight.status).toBe(204);
+    expect(preflight.headers['x-request-id']).toMatch(/^[\w-]{36}$/);
     expect(preflight.headers['access-control-allow-methods']).toContain('PUT');
   });
 
@@ -319,8 +321,23 @@ describeEachEngine('health', (engine) => {
     const { body } = await api.request('GET', '/health/ready').expect(200);
     expect(body).toMatchObject({
       status: 'ok',
-      details: { database: { status: 'up' }, clock: { status: 'up' } },
+      details: { database: { status: 'up' }, migrations: { status: 'up' }, clock: { status: 'up' } },
     });
+  });
+
+  it('is ready beside the migrations of a newer version, and not without its own, which it names as a part', async () => {
+    const db = api.get(Database);
+    const rename = (from: string, to: string) =>
+      sql`update kysely_migration set name = ${to} where name = ${from}`.execute(db);
+    await sql`insert into kysely_migration (name, timestamp) values ('2999-01-01.1-newer', '2999')`.execute(
+      db,
+    );
+    await api.request('GET', '/health/ready').expect(200);
+    await rename('2026-11-22.1-users', '2026-11-22.1-other');
+    const { body } = await api.request('GET', '/health/ready').expect(503);
+    expect(body.error).toEqual({ migrations: expect.objectContaining({ status: 'down' }) });
+    await rename('2026-11-22.1-other', '2026-11-22.1-users');
+    await api.request('GET', '/health/ready').expect(200);
   });
 
   it('is not ready when its clock is not the database server’s, and names the clock', async () => {

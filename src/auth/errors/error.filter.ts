@@ -51,6 +51,7 @@ export class ErrorFilter implements ExceptionFilter {
     const response: unknown = host.switchToHttp().getResponse();
     // A client that is to use another scheme must be told so; a bare token has none, and is a bearer's all the same.
     const answer = toAnswer(exception, this.options.locations.headerScheme || undefined);
+    request.errorCode = (answer.body as { errorCode?: string }).errorCode ?? 'not_ready';
     this.log(exception, answer, request);
     const send = (body: unknown): void => {
       if (httpAdapter.isHeadersSent(response)) {
@@ -80,10 +81,9 @@ export class ErrorFilter implements ExceptionFilter {
   }
 
   /** The true reason, under the request id that the client has too. */
-  private log(exception: unknown, { status, body }: Answer, request: AuthRequest): void {
-    const { errorCode = 'not_ready' } = body as { errorCode?: string };
+  private log(exception: unknown, { status }: Answer, request: AuthRequest): void {
     const path = request.url?.split(/[?#]/)[0];
-    const line = `${status} ${errorCode} ${request.method} ${path} [${request.id}]: ${reasonOf(exception)}`;
+    const line = `${status} ${request.errorCode} ${request.method} ${path} [${request.id}]: ${reasonOf(exception)}`;
     if (status === 500) this.logger.error(line, exception instanceof Error ? exception.stack : undefined);
     else if (status > 500) this.logger.warn(line);
     else if (status === 401 || status === 403) this.logger.log(line);

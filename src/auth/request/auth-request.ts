@@ -30,6 +30,8 @@ export interface AuthRequest {
   /** Set by Passport once a token was accepted: who, and the claims that say so. */
   user?: Principal;
   authInfo?: TokenClaims;
+  /** With which code the request was refused; set by the filter, for whoever logs and counts. */
+  errorCode?: string;
 }
 
 export function requestOf(context: ExecutionContext): AuthRequest {
