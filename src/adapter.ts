@@ -2,6 +2,7 @@ import { FastifyAdapter } from '@nestjs/platform-fastify';
 import { randomUUID } from 'node:crypto';
 import { type IncomingMessage, STATUS_CODES } from 'node:http';
 import { type Socket } from 'node:net';
+import { validationFailed } from './auth/index.js';
 import { parseBody } from './json-body.js';
 
 /** Bytes; token requests need a few hundred. A route that takes uploads sets its own `bodyLimit`. */
@@ -22,7 +23,8 @@ const REQUEST_ID = /^[\w.-]{1,64}$/;
 export function createAdapter(): FastifyAdapter {
   const adapter = new FastifyAdapter({
     bodyLimit: BODY_LIMIT,
-    http: TIMEOUTS,
+    // Node would answer a request without `Host` itself: no body, no request id. The hook below does it in our shape.
+    http: { ...TIMEOUTS, requireHostHeader: false },
     requestTimeout: TIMEOUTS.requestTimeout,
     genReqId: requestId,
     requestIdHeader: false,
@@ -33,8 +35,14 @@ export function createAdapter(): FastifyAdapter {
   const fastify = adapter.getInstance();
   fastify.addHook('onRequest', (request, reply, done) => {
     reply.header('X-Request-Id', request.id);
-    done();
+    // RFC 9112 §3.2.
+    const lacksHost = request.headers.host === undefined && request.raw.httpVersion === '1.1';
+    done(lacksHost ? validationFailed([{ field: 'Host', messages: ['must be sent'] }]) : undefined);
   });
+  // RFC 9110 §10.1.1: what is expected beyond 100-continue may be ignored; Node's 417 has neither body nor request id.
+  fastify.server.on('checkExpectation', (request, response) =>
+    fastify.server.emit('request', request, response),
+  );
   fastify.addHook('preClose', (done) => {
     // A connection whose request was in flight when closing began would be kept alive, and the process with it; so
     // would one on which nothing ever arrives, because Node no longer looks at its time-outs.

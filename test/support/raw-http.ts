@@ -55,7 +55,7 @@ export function exchange(port: number, bytes: Buffer, broken = false, isHead = f
       try {
         resolve(parseAnswer(Buffer.concat(chunks)));
       } catch (error) {
-        reject(error as Error);
+        reject(error);
       }
     };
     socket.on('data', (chunk) => {
@@ -124,7 +124,8 @@ function parseAnswer(bytes: Buffer): RawAnswer {
     const known = headers.get(name.toLowerCase());
     headers.set(name.toLowerCase(), known === undefined ? value : `${known}, ${value}`);
   }
-  const text = parts.rest.toString();
+  // Whoever sent more than one request gets more than one answer: the first is told of.
+  const text = parts.rest.subarray(0, Number(headers.get('content-length') ?? parts.rest.length)).toString();
   return { status: Number(status), headers, text, body: jsonOf(text) };
 }
 
