@@ -16,7 +16,7 @@ import { exchange, portOf, type RawAnswer, type RawRequest, sendRaw } from '../s
  */
 
 const LONG = process.env['LONG'] === '1';
-const RUNS = { guided: LONG ? 40_000 : 1_600, wire: LONG ? 40_000 : 1_600 };
+const RUNS = { guided: LONG ? 40_000 : 1_600, wire: LONG ? 16_000 : 1_600 };
 const SEED = Number(process.env['FUZZ_SEED'] ?? Math.floor(Math.random() * 0x7fffffff));
 const PATH = process.env['FUZZ_PATH'];
 const TIMEOUT = LONG ? 1_800_000 : 90_000;
@@ -73,7 +73,7 @@ const headerName = fc.oneof(
   fc.stringMatching(/^[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,30}$/),
 );
 const tellingValue = fc.constantFrom(
-  ...['Bearer', 'Bearer ', 'bearer a.b.c', 'Basic dTpw', 'null', '*', 'https://evil.example', 'cross-site', 'same-origin', 'gzip', '1'.repeat(255), '%00', '\x80\xff', 'a=b; a=c; =; ;;', '__Host-access_token=x; access_token=y', 'application/xml', '127.0.0.1, ::1', 'websocket', 'bytes=0-', 'GET', '1.0.0'],
+  'Bearer', 'Bearer ', 'bearer a.b.c', 'Basic dTpw', 'null', '*', 'https://evil.example', 'cross-site', 'same-origin', 'gzip', '1'.repeat(255), '%00', '\x80\xff', 'a=b; a=c; =; ;;', '__Host-access_token=x; access_token=y', 'application/xml', '127.0.0.1, ::1', 'websocket', 'bytes=0-', 'GET', '1.0.0',
 ).map((text) => Buffer.from(text, 'latin1')); // prettier-ignore
 
 const memberName = fc.oneof(
@@ -145,7 +145,7 @@ const query = fc.oneof(
   fc.array(fc.integer({ min: 0x21, max: 0xff }), { maxLength: 30 }).map((bytes) => `?${visible(bytes)}`),
 ); // prettier-ignore
 const type = fc.constantFrom(
-  ...['application/json', 'application/json', 'application/json', 'application/json; charset=utf-16', 'application/json;;', 'APPLICATION/JSON', 'text/plain', 'application/x-www-form-urlencoded', 'multipart/form-data', 'application/problem+json', 'application/json, text/plain', '', '/', 'a'.repeat(300), 'application/json\t', '*/*'],
+  'application/json', 'application/json', 'application/json', 'application/json; charset=utf-16', 'application/json;;', 'APPLICATION/JSON', 'text/plain', 'application/x-www-form-urlencoded', 'multipart/form-data', 'application/problem+json', 'application/json, text/plain', '', '/', 'a'.repeat(300), 'application/json\t', '*/*',
 ); // prettier-ignore
 
 /** The target of a request ends at the first space. */
@@ -208,7 +208,7 @@ function fuzz({ env, engine }: Stage): void {
   });
   afterAll(async () => {
     await api.close();
-    const counts = [...seen].toSorted().map(([status, count]) => `${status}: ${count}`);
+    const counts = [...seen].toSorted(([a], [b]) => a - b).map(([status, count]) => `${status}: ${count}`);
     process.stdout.write(`fuzz [${engine}]: ${tried} inputs, FUZZ_SEED=${SEED}; ${counts.join(', ')}\n`);
   });
 
@@ -267,9 +267,12 @@ function fuzz({ env, engine }: Stage): void {
     expect(status).toBeGreaterThanOrEqual(200);
     if (status >= 500) throw new Error(`${status}: ${text}`);
     expect(headers.get('x-request-id')).toMatch(/^[\w.-]{1,64}$/);
-    expect(headers.has('www-authenticate')).toBe(
-      status === 401 || error?.['errorCode'] === 'insufficient_role',
-    );
+    // Of a HEAD nobody sees which 403 it is.
+    if (status !== 403 || method !== 'HEAD') {
+      expect(headers.has('www-authenticate')).toBe(
+        status === 401 || error?.['errorCode'] === 'insufficient_role',
+      );
+    }
     if (status === 401)
       expect(headers.get('www-authenticate')).toMatch(/^Bearer( [a-z_]+="[^"]*"(, [a-z_]+="[^"]*")*)?$/);
     if (status < 400 || method === 'HEAD') return;
@@ -352,9 +355,7 @@ function fuzz({ env, engine }: Stage): void {
           await Promise.all(
             messages.map(async ([first, fields, end, rest]) => {
               const bytes = Buffer.from([first, ...fields, '', rest].join(end), 'latin1');
-              const answer = await exchange(port, bytes, true).catch((error: unknown) => error as Error);
-              if (answer instanceof Error)
-                throw new Error(`${JSON.stringify(bytes.toString('latin1'))}: ${answer.message}`);
+              const answer = await exchange(port, bytes, true);
               // 0: half a request was cut off, as it should.
               if (answer.status === 0) tried++;
               else expectSound(answer, first.startsWith('HEAD') ? 'HEAD' : 'GET');

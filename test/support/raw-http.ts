@@ -66,7 +66,11 @@ export function exchange(port: number, bytes: Buffer, broken = false, isHead = f
     // The server may close on a sender that is still writing; what it said before counts.
     socket.on('error', (error: NodeJS.ErrnoException) => {
       if (error.code === 'ECONNRESET' || error.code === 'EPIPE') finish();
-      else fail(error);
+      // This machine's ports are used up: they come back a minute after their last use.
+      else if (error.code === 'EADDRNOTAVAIL') {
+        done();
+        setTimeout(() => exchange(port, bytes, broken, isHead).then(resolve, reject), 1_000);
+      } else fail(new Error(`${error.code} for ${JSON.stringify(bytes.toString('latin1').slice(0, 500))}`));
     });
   });
 }
