@@ -728,6 +728,24 @@ describeEachAdapter('a forged token', (stack) => {
     expect(calls).toBe(0);
   });
 
+  it('properly signed by us may say a member twice: the last counts, for every reader of it', async () => {
+    // RFC 7515 §4 and RFC 7519 §4 leave that or a refusal. Nobody without our key gets so far.
+    const other = await api.login();
+    const { header, payload } = partsOf(genuine.access);
+    const twice = (name: string, first: unknown, rest: object) =>
+      JSON.stringify(rest).replace('{', `{"${name}":${JSON.stringify(first)},`);
+    const shown = async (first: unknown, second: unknown) =>
+      (await show('GET', '/profile', signed(first, second, ours('access')))).body;
+    const { id } = victim.user;
+    expect(await shown(header, twice('sub', other.user.id, payload))).toMatchObject({ id });
+    expect(await shown(header, twice('exp', 0, payload))).toMatchObject({ id });
+    expect(await shown(twice('alg', 'none', header), payload)).toMatchObject({ id });
+    const unsigned = twice('alg', header['alg'], { ...header, alg: 'none' });
+    expect(await shown(unsigned, payload)).toMatchObject({ errorCode: 'token_invalid' });
+    const expired = twice('exp', 9e9, { ...payload, exp: 0 });
+    expect(await shown(header, expired)).toMatchObject({ errorCode: 'token_expired' });
+  });
+
   it('signed by the access key opens no refresh, and by the refresh key no access', async () => {
     const before = await stored();
     const swapped: [string, string, string][] = [

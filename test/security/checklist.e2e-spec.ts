@@ -42,22 +42,6 @@ describe('the checklist, with tokens in headers', () => {
     await profile(token).expect(200);
   });
 
-  it.each(['header', 'claims'] as const)(
-    '#14 of a member that the %s name twice the last counts',
-    async (part) => {
-      // RFC 7515 §4 and RFC 7519 §4 leave that or a refusal; two readers that differ would be the danger.
-      const { access, user } = await api.login();
-      const twice =
-        part === 'header'
-          ? forge(api, access, {}, { kid: 'unknown', toJSON: undefined })
-          : forge(api, access, { sub: 'somebody' });
-      // What is signed with one value of each name is what is read.
-      const answer = await profile(twice);
-      if (part === 'header') expectError(answer, 401, 'token_invalid');
-      else expect(answer.body).not.toMatchObject({ id: user.id });
-    },
-  );
-
   it('#16 a token in the query or in the body is none', async () => {
     const { access, refresh } = await api.login();
     expectError(await api.request('GET', `/profile?access_token=${access}`), 401, 'token_missing');

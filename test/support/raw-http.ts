@@ -1,6 +1,7 @@
 import { type INestApplication } from '@nestjs/common';
 import { STATUS_CODES } from 'node:http';
 import { connect } from 'node:net';
+import { setTimeout as delay } from 'node:timers/promises';
 
 export interface RawRequest {
   method?: string;
@@ -69,7 +70,8 @@ export function exchange(port: number, bytes: Buffer, broken = false, isHead = f
       // This machine's ports are used up: they come back a minute after their last use.
       else if (error.code === 'EADDRNOTAVAIL') {
         done();
-        setTimeout(() => exchange(port, bytes, broken, isHead).then(resolve, reject), 1_000);
+        const again = async () => exchange(port, bytes, broken, isHead);
+        resolve(delay(1_000).then(again));
       } else fail(new Error(`${error.code} for ${JSON.stringify(bytes.toString('latin1').slice(0, 500))}`));
     });
   });
