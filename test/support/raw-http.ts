@@ -70,11 +70,15 @@ export function exchange(port: number, bytes: Buffer, broken = false, isHead = f
       // This machine's ports are used up: they come back a minute after their last use.
       else if (error.code === 'EADDRNOTAVAIL') {
         done();
-        const again = async () => exchange(port, bytes, broken, isHead);
-        resolve(delay(1_000).then(again));
+        resolve(exchangeLater(port, bytes, broken, isHead));
       } else fail(new Error(`${error.code} for ${JSON.stringify(bytes.toString('latin1').slice(0, 500))}`));
     });
   });
+}
+
+async function exchangeLater(...request: Parameters<typeof exchange>): Promise<RawAnswer> {
+  await delay(1_000);
+  return exchange(...request);
 }
 
 export function bytesOf({ method = 'GET', path = '/', headers = [], body }: RawRequest): Buffer {
