@@ -3,7 +3,7 @@ import { FastifyAdapter } from '@nestjs/platform-fastify';
 import { randomUUID } from 'node:crypto';
 import { type IncomingMessage, STATUS_CODES } from 'node:http';
 import { type Socket } from 'node:net';
-import { ApiError } from './auth/index.js';
+import { ApiError, validationFailed } from './auth/index.js';
 import { parseBody } from './json-body.js';
 
 /** Bytes; token requests need a few hundred. A route that takes uploads sets its own `bodyLimit`. */
@@ -43,7 +43,8 @@ export function createAdapter(trustedProxies: readonly string[] = []): FastifyAd
   const adapter = new Adapter({
     return503OnClosing: false,
     bodyLimit: BODY_LIMIT,
-    http: TIMEOUTS,
+    // Node would answer a request without `Host` itself: no body, no request id. The hook below does it in our shape.
+    http: { ...TIMEOUTS, requireHostHeader: false },
     requestTimeout: TIMEOUTS.requestTimeout,
     trustProxy: trustedProxies.length > 0 && [...trustedProxies],
     genReqId: requestId,
@@ -56,7 +57,9 @@ export function createAdapter(trustedProxies: readonly string[] = []): FastifyAd
   // The first hook of all: preflights are answered by a later one.
   adapter.setOnRequestHook((request, reply, done) => {
     reply.header('X-Request-Id', request.id);
-    done();
+    // RFC 9112 §3.2.
+    const lacksHost = request.headers.host === undefined && request.raw.httpVersion === '1.1';
+    done(lacksHost ? validationFailed([{ field: 'Host', messages: ['must be sent'] }]) : undefined);
   });
   // The last one, so that a page may read the refusal.
   fastify.addHook('onRequest', (_, reply, done) => {
@@ -67,6 +70,10 @@ export function createAdapter(trustedProxies: readonly string[] = []): FastifyAd
     reply.header('Connection', 'close');
     done(new ApiError(503, 'overloaded', 'The server is shutting down; try again shortly'));
   });
+  // RFC 9110 §10.1.1: what is expected beyond 100-continue may be ignored; Node's 417 has neither body nor request id.
+  fastify.server.on('checkExpectation', (request, response) =>
+    fastify.server.emit('request', request, response),
+  );
   fastify.addHook('preClose', (done) => {
     // A connection whose request was in flight when closing began would be kept alive, and the process with it; so
     // would one on which nothing ever arrives, because Node no longer looks at its time-outs.

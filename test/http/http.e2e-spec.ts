@@ -11,6 +11,7 @@ import { Database, DatabaseUnavailableError } from '../../src/database/index.js'
 import { createTestApp, type TestApp } from '../support/create-test-app.js';
 import { describeEachEngine } from '../support/engines.js';
 import { expectError } from '../support/expect-error.js';
+import { exchange, portOf } from '../support/raw-http.js';
 
 class ItemDto {
   @IsInt()
@@ -207,6 +208,19 @@ describe('an error answer', () => {
     );
     const huge = await raw(`${head}X-Filler: ${'x'.repeat(20_000)}\r\n\r\n`);
     expect(huge).toMatch(/^HTTP\/1.1 431 [^]*X-Request-Id: [^]*request_header_fields_too_large/);
+  });
+
+  it.each<[string, string, number]>([
+    ['names no host', 'GET /profile HTTP/1.1\r\nConnection: close', 400],
+    [
+      'expects what nobody knows, which it may as well not',
+      'GET /profile HTTP/1.1\r\nHost: x\r\nConnection: close\r\nExpect: y',
+      401,
+    ],
+  ])('is not left to Node for a request that %s', async (_, head, status) => {
+    const answer = await exchange(portOf(api.app), Buffer.from(`${head}\r\n\r\n`));
+    expect(answer.headers.get('x-request-id')).toMatch(/^[0-9a-f-]{36}$/);
+    expect(answer.body).toMatchObject({ statusCode: status, errorCode: expect.any(String) });
   });
 
   it('is not waited for: the server bounds how long a request may take to arrive', () => {
