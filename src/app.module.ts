@@ -48,6 +48,7 @@ export function authOptions(config: AppConfig): AuthModuleOptions {
     locations: { order: config.TOKEN_LOCATIONS },
     cookies: { secure: config.NODE_ENV === 'production' },
     csrf: { trustedOrigins: config.CORS_ORIGINS },
+    passwords: { minLength: config.PASSWORD_MIN_LENGTH },
     freshMaxAge: config.FRESH_MAX_AGE,
     registration: config.REGISTRATION,
   };

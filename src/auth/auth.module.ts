@@ -19,6 +19,7 @@ import { TokenIssuer } from '../tokens/token-issuer.js';
 import { TokenOptions } from '../tokens/token-options.js';
 import { TokenVerifier } from '../tokens/token-verifier.js';
 import { PasswordHasher } from '../users/password-hasher.js';
+import { PasswordPolicy } from '../users/password-policy.js';
 import { UserStore } from '../users/user-store.js';
 import { Users } from '../users/users.repository.js';
 import { AccessGuard } from './access/access.guard.js';
@@ -127,6 +128,12 @@ const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN } = new ConfigurableModule
       useFactory: (db: Database, migrations: MigrationSet) => Users.withTable(db, migrations),
     },
     PasswordHasher,
+    {
+      provide: PasswordPolicy,
+      inject: [AuthOptions],
+      useFactory: ({ passwords, tokens }: AuthOptions) =>
+        new PasswordPolicy(passwords.minLength, [tokens.issuer]),
+    },
     AbuseLimits,
     RateLimitPurge,
     Devices,

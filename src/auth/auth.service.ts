@@ -9,6 +9,8 @@ import { Clock } from '../tokens/clock.js';
 import { type RefreshClaims } from '../tokens/token-claims.js';
 import { TokenError } from '../tokens/token.errors.js';
 import { PasswordHasher } from '../users/password-hasher.js';
+import { PasswordPolicy } from '../users/password-policy.js';
+import { requireAcceptable } from './accounts/new-password.js';
 import { type User, UserStore } from '../users/user-store.js';
 import { ApiError } from './errors/api-error.js';
 import { Logins } from './issuing/logins.js';
@@ -32,6 +34,7 @@ export class AuthService {
     private readonly db: Database,
     private readonly users: UserStore,
     private readonly hasher: PasswordHasher,
+    private readonly policy: PasswordPolicy,
     private readonly proofs: PasswordProofs,
     private readonly limits: AbuseLimits,
     private readonly devices: Devices,
@@ -49,6 +52,7 @@ export class AuthService {
       throw new ApiError(403, 'registration_closed', 'Registration is closed');
     }
     await this.limits.register(caller);
+    await requireAcceptable(this.policy, 'password', password, username);
     const passwordHash = await this.hasher.hash(password);
     return this.db.inTransaction(async (tx) => {
       const at = this.clock.now();
@@ -138,6 +142,7 @@ export class AuthService {
   ): Promise<IssuedPair> {
     const { userId, sessionId } = who;
     const user = await this.proofs.inSession(who, currentPassword, 'authn_password_change_fail', caller);
+    await requireAcceptable(this.policy, 'new_password', newPassword, user.username);
     const passwordHash = await this.hasher.hash(newPassword);
     const contents = await this.pairs.contents(user);
     const session = await this.db.inTransaction(async (tx) => {

@@ -157,6 +157,12 @@ export class AppConfig {
   readonly REGISTRATION: 'open' | 'closed' = 'open';
 
   @ToInteger()
+  @IsInt({ message: 'must be a whole number from 8 to 64' })
+  @Min(8, { message: 'must be a whole number from 8 to 64' })
+  @Max(64, { message: 'must be a whole number from 8 to 64' })
+  readonly PASSWORD_MIN_LENGTH: number = 8;
+
+  @ToInteger()
   @IsInt({ message: 'must be a whole number of minor units, 0 to 10^12' })
   @Min(0, { message: 'must be a whole number of minor units, 0 to 10^12' })
   @Max(1e12, { message: 'must be a whole number of minor units, 0 to 10^12' })

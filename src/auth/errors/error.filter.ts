@@ -3,6 +3,7 @@ import { HttpAdapterHost } from '@nestjs/core';
 import { STATUS_CODES } from 'node:http';
 import { DatabaseUnavailableError } from '../../database/index.js';
 import { TokenError } from '../../tokens/token.errors.js';
+import { HashingOverloadedError } from '../../users/hashing-queue.js';
 import { type AuthRequest } from '../request/auth-request.js';
 import { type ErrorAnswer, ErrorBody } from '../hooks.js';
 import { AuthOptions } from '../options/auth-options.js';
@@ -109,6 +110,9 @@ function toAnswer(exception: unknown, scheme?: string): Answer {
   if (exception instanceof DatabaseUnavailableError) {
     const message = 'The database cannot be reached; try again shortly';
     return answerHttp(new ApiError(503, 'database_unavailable', message));
+  }
+  if (exception instanceof HashingOverloadedError) {
+    return answerHttp(new ApiError(503, 'overloaded', 'Too many logins at once; try again shortly'), scheme);
   }
   const status = clientErrorStatus(exception);
   if (status !== undefined) return answerHttp(new HttpException((exception as Error).message, status));

@@ -1,6 +1,8 @@
-import { Injectable } from '@nestjs/common';
+import { Injectable, Logger } from '@nestjs/common';
 import { type AuditEvent, AuditLog, type Caller } from '../../audit/audit-log.js';
+import { Database } from '../../database/index.js';
 import { Clock } from '../../tokens/clock.js';
+import { HashingOverloadedError } from '../../users/hashing-queue.js';
 import { PasswordHasher } from '../../users/password-hasher.js';
 import { type User, UserStore } from '../../users/user-store.js';
 import { ApiError } from '../errors/api-error.js';
@@ -13,7 +15,10 @@ type Failure = Pick<AuditEvent, 'event' | 'sessionId'>;
 /** Compares passwords, as often as the limits allow. */
 @Injectable()
 export class PasswordProofs {
+  private readonly logger = new Logger('PasswordProofs');
+
   constructor(
+    private readonly db: Database,
     private readonly users: UserStore,
     private readonly hasher: PasswordHasher,
     private readonly devices: Devices,
@@ -59,9 +64,14 @@ export class PasswordProofs {
     caller: Caller,
   ): Promise<User> {
     const attempt = await this.limits.guess(guess, caller);
-    const proved = await this.hasher.verify(user?.passwordHash, password);
+    const proved = await this.hasher.verify(user?.passwordHash, password).catch(async (error: unknown) => {
+      // Nothing was compared: a guess that did not take place counts for nobody.
+      if (error instanceof HashingOverloadedError) await attempt.giveBack();
+      throw error;
+    });
     if (user && proved && user.disabledAt === null) {
       await attempt.succeeded();
+      await this.upgrade(user, password);
       return user;
     }
     const cause = !user ? 'no_such_user' : proved ? 'account_disabled' : 'wrong_password';
@@ -74,6 +84,17 @@ export class PasswordProofs {
       await this.audit.record(limit === 'address' ? { ...max, subjectId: undefined } : max, caller);
     }
     throw invalidCredentials(cause);
+  }
+
+  /** Only now is the password at hand. Where it cannot be done, the next login does it: nobody is kept out by it. */
+  private async upgrade(user: User, password: string): Promise<void> {
+    if (!this.hasher.isOutdated(user.passwordHash)) return;
+    try {
+      const passwordHash = await this.hasher.hash(password);
+      await this.db.inTransaction((tx) => this.users.upgradeHash(tx, user, passwordHash));
+    } catch (error) {
+      this.logger.warn(`a password's hash was not upgraded: ${(error as Error).message}`);
+    }
   }
 }
 

@@ -40,6 +40,11 @@ export class Reservation {
     }
   }
 
+  /** As if it had not been made. */
+  async giveBack(): Promise<void> {
+    for (const { counters, key } of this.taken) await counters.giveBack(key);
+  }
+
   /** The names of the limits of which this attempt took the last: for each window it is one attempt. */
   usedUp(): string[] {
     return this.taken
