@@ -41,6 +41,10 @@ const DEVICE = {
   required: false,
   description: 'What the last login on this device answered in the header of the same name.',
 };
+const DEVICE_ANSWER = {
+  description: 'To be sent with the next login on this device.',
+  schema: { type: 'string' as const },
+};
 const RATE_LIMITED = { description: '`rate_limited`, with `Retry-After`' };
 
 @ApiTags('auth')
@@ -70,7 +74,7 @@ export class AuthController {
   @DeliversTokens()
   @ApiOperation({ summary: 'Password → a fresh access token and a refresh token' })
   @ApiHeader(DEVICE)
-  @ApiOkResponse({ type: TokenPairDto })
+  @ApiOkResponse({ type: TokenPairDto, headers: { [DEVICE_HEADER]: DEVICE_ANSWER } })
   @ApiUnauthorizedResponse({ description: '`invalid_credentials`' })
   @ApiTooManyRequestsResponse(RATE_LIMITED)
   async login(
