@@ -26,6 +26,7 @@ const DEFAULTS: Record<keyof AppConfig, unknown> = {
   TOKEN_LOCATIONS: ['header'],
   CORS_ORIGINS: [],
   TRUSTED_PROXIES: [],
+  PASSWORD_MIN_LENGTH: 8,
   REGISTRATION: 'open',
   TRANSFERS_OPENING_BALANCE: 100_000,
 };
@@ -109,6 +110,10 @@ const GOOD: Record<keyof AppConfig, [text: string, value: unknown][]> = {
     ['2001:db8::/32', ['2001:db8::/32']],
     ['10.1.2.3/32,fd00::1/128', ['10.1.2.3/32', 'fd00::1/128']],
   ],
+  PASSWORD_MIN_LENGTH: [
+    ['8', 8],
+    ['64', 64],
+  ],
   REGISTRATION: texts(['open', 'closed']),
   TRANSFERS_OPENING_BALANCE: [
     ['0', 0],
@@ -172,6 +177,7 @@ const BAD: Partial<Record<keyof AppConfig, string[]>> = {
     '::/0',
     '::ffff:0:0/96',
   ],
+  PASSWORD_MIN_LENGTH: [...NO_NUMBER, '7', '65'],
   REGISTRATION: ['Open', 'yes', 'true', 'invite'],
   TRANSFERS_OPENING_BALANCE: [...NO_NUMBER, '1000000000001', '9007199254740993'],
 };
