@@ -14,8 +14,6 @@ interface ApiErrorOptions {
   retryAfter?: number;
   /** Sent as `WWW-Authenticate: Bearer …`, where a 403 says what token would do (RFC 6750 §3.1). */
   challenge?: ChallengeParameters;
-  /** More headers of the answer. */
-  headers?: Readonly<Record<string, string>>;
   /** With `validation_failed`: every field that was refused, and why. */
   errors?: FieldError[];
   cause?: unknown;
@@ -29,10 +27,9 @@ export class ApiError extends HttpException {
   readonly reason: string | undefined;
   readonly retryAfter: number | undefined;
   readonly challenge: ChallengeParameters | undefined;
-  readonly headers: Readonly<Record<string, string>>;
 
   constructor(status: number, errorCode: string, message: string, options: ApiErrorOptions = {}) {
-    const { reason, retryAfter, challenge, headers = {}, errors, cause } = options;
+    const { reason, retryAfter, challenge, errors, cause } = options;
     super(
       { statusCode: status, error: STATUS_CODES[status], message, errorCode, ...(errors ? { errors } : {}) },
       status,
@@ -41,7 +38,6 @@ export class ApiError extends HttpException {
     this.reason = reason;
     this.retryAfter = retryAfter;
     this.challenge = challenge;
-    this.headers = headers;
   }
 }
 

@@ -1,26 +1,16 @@
 import { createParamDecorator, type ExecutionContext } from '@nestjs/common';
 import { type Caller } from '../../audit/audit-log.js';
-import { type AuthRequest, requestOf } from './auth-request.js';
-import { canonicalAddress } from './client-address.js';
+import { requestOf } from './auth-request.js';
 
 /** Characters, of what a client may write into every row about it. */
 const LONGEST_USER_AGENT = 256;
 
-/** Where the request comes from, for the audit trail and for the limits. */
+/** Where the request comes from, for the audit trail. */
 export const RequestCaller = createParamDecorator((_: undefined, context: ExecutionContext): Caller => {
-  const request = requestOf(context);
-  const { headers, id } = request;
+  const { ip, headers, id } = requestOf(context);
   return {
-    ip: addressOf(request),
+    ip: ip ?? null,
     userAgent: headers['user-agent']?.slice(0, LONGEST_USER_AGENT) ?? null,
     requestId: id ?? null,
   };
 });
-
-/**
- * The adapter's `ip`: the last address that is no trusted proxy's (`TRUSTED_PROXIES`). A proxy may pass on a header
- * that holds no address; then the proxy's own stands for whoever sent it, so that nobody can make up addresses.
- */
-function addressOf({ ip, raw, socket = raw?.socket }: AuthRequest): string | null {
-  return canonicalAddress(ip) ?? canonicalAddress(socket?.remoteAddress);
-}
