@@ -1,4 +1,4 @@
-import { parseArgs } from 'node:util';
+import { OperatorError, parseWords } from './operator.js';
 
 export const USAGE = `Usage:
   npm run users -- create NAME [--role ROLE]… [--password-stdin]
@@ -12,11 +12,6 @@ export const USAGE = `Usage:
 disable, revoke and reset-password end every session of the user. Without --password-stdin, which reads one line,
 a random password is made and shown once. Settings come from the environment and .env, as for the server.
 `;
-
-/** What the operator typed makes no sense, or asks for what there is not. The message is all that they need. */
-export class OperatorError extends Error {
-  override readonly name = 'OperatorError';
-}
 
 type Named<C extends string> = { command: C; name: string };
 
@@ -38,9 +33,11 @@ const COMMANDS: Record<string, { operands: string[]; options: string[] }> = {
   list: { operands: [], options: [] },
 };
 
+const OPTIONS = { role: { type: 'string', multiple: true }, 'password-stdin': { type: 'boolean' } } as const;
+
 /** @throws OperatorError */
 export function parseCommand(args: string[]): Command {
-  const { values, positionals } = parse(args);
+  const { values, positionals } = parseWords(args, OPTIONS);
   if (values.help) return { command: 'help' };
   const [command = '', ...operands] = positionals;
   const form = Object.hasOwn(COMMANDS, command) ? COMMANDS[command] : undefined;
@@ -57,20 +54,4 @@ export function parseCommand(args: string[]): Command {
   const [name = '', role = ''] = operands;
   const { role: roles = [], 'password-stdin': passwordFromStdin = false } = values;
   return { command, name, role, roles, passwordFromStdin } as Command;
-}
-
-function parse(args: string[]) {
-  try {
-    return parseArgs({
-      args,
-      allowPositionals: true,
-      options: {
-        role: { type: 'string', multiple: true },
-        'password-stdin': { type: 'boolean' },
-        help: { type: 'boolean', short: 'h' },
-      },
-    });
-  } catch (error) {
-    throw new OperatorError((error as Error).message);
-  }
 }

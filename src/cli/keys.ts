@@ -1,4 +1,3 @@
-import { parseArgs } from 'node:util';
 import { type AppConfig, ConfigError } from '../config/app-config.js';
 import { configFromEnvironment } from '../config/environment.js';
 import { changeKeyFile } from '../tokens/key-file-lock.js';
@@ -21,6 +20,8 @@ import {
   withoutEnded,
 } from '../tokens/key-rotation.js';
 import { type TokenKind } from '../tokens/token-claims.js';
+import { OperatorError, parseWords } from './operator.js';
+import { formatTable } from './table.js';
 
 const HELP = `Changes the file that AUTH_KEYS_FILE names, under running servers: they read it within two seconds.
 
@@ -34,8 +35,7 @@ const HELP = `Changes the file that AUTH_KEYS_FILE names, under running servers:
 ALG is one of ${SIGNING_ALGORITHMS.join(', ')}. See docs/keys.md.
 `;
 
-/** A command that was written wrongly. */
-class UsageError extends Error {}
+const OPTIONS = { alg: { type: 'string' }, kind: { type: 'string' }, now: { type: 'boolean' } } as const;
 
 interface Input {
   path: string;
@@ -95,7 +95,7 @@ function retireSuperseded(input: Input): string[] {
 
 function removeCompromised(input: Input): string[] {
   const { kid } = input;
-  if (kid === undefined) throw new UsageError('--now needs the KID of the key');
+  if (kid === undefined) throw new OperatorError('--now needs the KID of the key');
   return change(input, (set) => {
     const { set: next, result } = removeNow(set, input.now, kid);
     return { set: next, result: costs(result) };
@@ -128,25 +128,23 @@ function change(input: Input, work: (set: PrivateJwkSet) => Change<string[]>): s
 
 function list(set: PrivateJwkSet, now: number): string[] {
   const keys = readKeySet(set);
-  const rows = [
+  return formatTable([
     ['KID', 'KIND', 'ALG', 'STATE'],
     ...keys.map((key) => [key.kid, key.kind, key.alg, stateOf(keys, key, now)]),
-  ];
-  const width = (column: number) => Math.max(...rows.map((row) => (row[column] ?? '').length));
-  return rows.map((row) => row.map((cell, i) => (i < 3 ? cell.padEnd(width(i)) : cell)).join('  '));
+  ]);
 }
 
 function run(args: string[]): string {
-  const { values, positionals } = parse(args);
+  const { values, positionals } = parseWords(args, OPTIONS);
   if (values.help) return HELP;
   const [name = '', kid, ...more] = positionals;
   const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
-  if (!command) throw new UsageError(name === '' ? 'which command?' : `there is no command "${name}"`);
+  if (!command) throw new OperatorError(name === '' ? 'which command?' : `there is no command "${name}"`);
   const given = [...Object.keys(values), ...(kid === undefined ? [] : ['kid'])];
   const wrong = given.find((option) => !command.takes.includes(option));
   if (wrong !== undefined)
-    throw new UsageError(`${name} takes no ${wrong === 'kid' ? `"${kid}"` : `--${wrong}`}`);
-  if (more.length > 0) throw new UsageError(`${name} takes one KID`);
+    throw new OperatorError(`${name} takes no ${wrong === 'kid' ? `"${kid}"` : `--${wrong}`}`);
+  if (more.length > 0) throw new OperatorError(`${name} takes one KID`);
   const config: AppConfig = configFromEnvironment();
   const lines = command.run({
     path: config.AUTH_KEYS_FILE,
@@ -160,27 +158,10 @@ function run(args: string[]): string {
   return `${lines.join('\n')}\n`;
 }
 
-function parse(args: string[]) {
-  try {
-    return parseArgs({
-      args,
-      allowPositionals: true,
-      options: {
-        alg: { type: 'string' },
-        kind: { type: 'string' },
-        now: { type: 'boolean' },
-        help: { type: 'boolean', short: 'h' },
-      },
-    });
-  } catch (error) {
-    throw new UsageError((error as Error).message);
-  }
-}
-
 function oneOf<T extends string>(allowed: readonly T[], option: string, value?: string): T | undefined {
   const found = allowed.find((each) => each === value);
   if (value !== undefined && found === undefined) {
-    throw new UsageError(`--${option} must be one of ${allowed.join(', ')}`);
+    throw new OperatorError(`--${option} must be one of ${allowed.join(', ')}`);
   }
   return found;
 }
@@ -188,7 +169,7 @@ function oneOf<T extends string>(allowed: readonly T[], option: string, value?: 
 try {
   process.stdout.write(run(process.argv.slice(2)));
 } catch (thrown) {
-  if (thrown instanceof UsageError) process.stderr.write(`${thrown.message}\n\n${HELP}`);
+  if (thrown instanceof OperatorError) process.stderr.write(`${thrown.message}\n\n${HELP}`);
   else if (thrown instanceof ConfigError || thrown instanceof KeyRingError) {
     process.stderr.write(`${thrown.message}\n`);
   } else throw thrown;

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { type Readable } from 'node:stream';
-import { OperatorError } from './arguments.js';
+import { OperatorError } from './operator.js';
 
 /** 120 bits, in 20 characters that no terminal breaks. */
 export function randomPassword(): string {

@@ -2,7 +2,18 @@ import { type AccountSummary } from '../auth/index.js';
 
 const HEAD = ['ID', 'USERNAME', 'ROLES', 'DISABLED', 'CREATED'];
 
-/** Columns as wide as their widest cell. */
+/** One line a row, with columns as wide as their widest cell. */
+export function formatTable(rows: readonly (readonly string[])[]): string[] {
+  const width = (column: number) => Math.max(...rows.map((row) => row[column]?.length ?? 0));
+  const widths = rows[0]?.map((_, column) => width(column)) ?? [];
+  return rows.map((row) =>
+    row
+      .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+      .join('  ')
+      .trimEnd(),
+  );
+}
+
 export function formatAccounts(accounts: AccountSummary[]): string {
   const time = (milliseconds: number | null) =>
     milliseconds === null ? '-' : new Date(milliseconds).toISOString();
@@ -13,7 +24,7 @@ export function formatAccounts(accounts: AccountSummary[]): string {
     time(disabledAt),
     time(createdAt),
   ]);
-  const widths = HEAD.map((title, i) => Math.max(title.length, ...rows.map((row) => row[i]?.length ?? 0)));
-  const lines = [HEAD, ...rows].map((row) => row.map((cell, i) => cell.padEnd(widths[i] ?? 0)).join('  '));
-  return lines.map((line) => `${line.trimEnd()}\n`).join('');
+  return formatTable([HEAD, ...rows])
+    .map((line) => `${line}\n`)
+    .join('');
 }

@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { Readable } from 'node:stream';
-import { OperatorError, parseCommand } from './arguments.js';
+import { parseCommand } from './arguments.js';
+import { OperatorError } from './operator.js';
 import { randomPassword, readPassword } from './passwords.js';
 import { formatAccounts } from './table.js';
 

@@ -3,7 +3,8 @@ import { AppModule, explainFailedStart } from '../app.module.js';
 import { AccountAdmin, type AccountSummary, ApiError } from '../auth/index.js';
 import { configFromEnvironment } from '../config/environment.js';
 import { DatabaseInUseError, DatabaseUnavailableError } from '../database/index.js';
-import { type Command, OperatorError, parseCommand, USAGE } from './arguments.js';
+import { type Command, parseCommand, USAGE } from './arguments.js';
+import { OperatorError } from './operator.js';
 import { randomPassword, readPassword } from './passwords.js';
 import { formatAccounts } from './table.js';
 
