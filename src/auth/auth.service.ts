@@ -10,6 +10,7 @@ import { type RefreshClaims } from '../tokens/token-claims.js';
 import { TokenError } from '../tokens/token.errors.js';
 import { PasswordHasher } from '../users/password-hasher.js';
 import { type User, UserStore } from '../users/user-store.js';
+import { Accounts } from './accounts/accounts.js';
 import { ApiError } from './errors/api-error.js';
 import { Logins } from './issuing/logins.js';
 import { AuthOptions } from './options/auth-options.js';
@@ -27,6 +28,7 @@ const AMR = ['pwd'];
 export class AuthService {
   constructor(
     private readonly db: Database,
+    private readonly accounts: Accounts,
     private readonly users: UserStore,
     private readonly hasher: PasswordHasher,
     private readonly sessions: Sessions,
@@ -42,14 +44,7 @@ export class AuthService {
     if (this.options.registration === 'closed') {
       throw new ApiError(403, 'registration_closed', 'Registration is closed');
     }
-    const passwordHash = await this.hasher.hash(password);
-    return this.db.inTransaction(async (tx) => {
-      const at = this.clock.now();
-      const user = await this.users.create(tx, { username, passwordHash, roles: [], createdAt: at });
-      if (!user) throw new ApiError(409, 'username_taken', `The username ${username} is taken`);
-      await this.audit.record({ event: 'user_created', at, subjectId: user.id }, caller, tx);
-      return user;
-    });
+    return this.accounts.create({ username, password, roles: [] }, { caller });
   }
 
   /** A new session, and a fresh token pair for it. Every failure looks and takes the same. */

@@ -1,7 +1,7 @@
 /** All that features may import of the auth room. */
 export { Access, type AccessOptions, OptionalAccess } from './access/access.decorator.js';
-export { AccountAdmin, type AccountSummary, type Acting } from './accounts/account-admin.js';
-export { Accounts } from './accounts/accounts.js';
+export { AccountAdmin, type AccountSummary } from './accounts/account-admin.js';
+export { Accounts, type Acting } from './accounts/accounts.js';
 export { AuthModule, type AuthModuleExtras } from './auth.module.js';
 export { Authenticator } from './checks/authenticator.js';
 export { ClearsTokens, DeliversTokens } from './cookies/delivers-tokens.decorator.js';

@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { type AuditEvent, AuditLog, type Caller } from '../../audit/audit-log.js';
+import { type AuditEvent, AuditLog } from '../../audit/audit-log.js';
 import { Database } from '../../database/index.js';
 import { SessionEnds } from '../../sessions/session-ends.js';
 import { type EndCause } from '../../sessions/sessions.table.js';
@@ -8,14 +8,9 @@ import { PasswordHasher } from '../../users/password-hasher.js';
 import { ROLE, type User, type UserChange, UserStore } from '../../users/user-store.js';
 import { NewPasswordDto, RegisterDto } from '../dto/credentials.dto.js';
 import { ApiError, validationFailed } from '../errors/api-error.js';
+import { type Acting, Accounts } from './accounts.js';
 import { lowerCased } from '../request/lower-cased.decorator.js';
 import { createValidationPipe } from '../request/validation.pipe.js';
-
-/** Who acts. Nobody is logged in at the operator's shell. */
-export interface Acting {
-  actorId?: string;
-  caller: Caller;
-}
 
 const OPERATOR: Acting = { caller: { ip: null, userAgent: 'operator', requestId: null } };
 
@@ -45,6 +40,7 @@ export class AccountAdmin {
 
   constructor(
     private readonly db: Database,
+    private readonly accounts: Accounts,
     private readonly users: UserStore,
     private readonly hasher: PasswordHasher,
     private readonly ends: SessionEnds,
@@ -60,22 +56,7 @@ export class AccountAdmin {
     by = OPERATOR,
   ): Promise<AccountSummary> {
     const account = await this.validate(RegisterDto, { username, password });
-    const granted = requireRoles(roles);
-    const passwordHash = await this.hasher.hash(account.password);
-    return this.db.inTransaction(async (tx) => {
-      const at = this.clock.now();
-      const user = await this.users.create(tx, {
-        username: account.username,
-        passwordHash,
-        roles: granted,
-        createdAt: at,
-      });
-      if (!user) throw new ApiError(409, 'username_taken', `The username ${account.username} is taken`);
-      const cause = granted.length > 0 ? { cause: `roles ${granted.join(' ')}` } : {};
-      const who = { actorId: by.actorId, subjectId: user.id };
-      await this.audit.record({ event: 'user_created', at, ...cause, ...who }, by.caller, tx);
-      return summaryOf(user);
-    });
+    return summaryOf(await this.accounts.create({ ...account, roles: requireRoles(roles) }, by));
   }
 
   /** Holds from the next refresh on; a role that the user has already is no error. */

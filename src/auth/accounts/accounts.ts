@@ -4,10 +4,18 @@ import { Database } from '../../database/index.js';
 import { SessionEnds } from '../../sessions/session-ends.js';
 import { Clock } from '../../tokens/clock.js';
 import { TokenError } from '../../tokens/token.errors.js';
-import { UserStore } from '../../users/user-store.js';
+import { PasswordHasher } from '../../users/password-hasher.js';
+import { type User, UserStore } from '../../users/user-store.js';
 import { type AccountDto, toAccountDto } from '../dto/account.dto.js';
+import { ApiError } from '../errors/api-error.js';
 import { UserLoader } from '../hooks.js';
 import { type Principal } from '../principal.js';
+
+/** Who acts. Nobody is logged in at the operator's shell, or when they register. */
+export interface Acting {
+  actorId?: string;
+  caller: Caller;
+}
 
 /** The accounts behind the principals, for features. */
 @Injectable()
@@ -15,10 +23,34 @@ export class Accounts {
   constructor(
     private readonly db: Database,
     private readonly users: UserStore,
+    private readonly hasher: PasswordHasher,
     private readonly ends: SessionEnds,
     private readonly audit: AuditLog,
     private readonly clock: Clock,
   ) {}
+
+  /**
+   * The account with its audit event; the password has passed its checks.
+   * @throws ApiError `username_taken`
+   */
+  async create(
+    { username, password, roles }: Pick<User, 'username' | 'roles'> & { password: string },
+    { actorId, caller }: Acting,
+  ): Promise<User> {
+    const passwordHash = await this.hasher.hash(password);
+    return this.db.inTransaction(async (tx) => {
+      const at = this.clock.now();
+      const user = await this.users.create(tx, { username, passwordHash, roles, createdAt: at });
+      if (!user) throw new ApiError(409, 'username_taken', `The username ${username} is taken`);
+      const cause = roles.length > 0 ? { cause: `roles ${roles.join(' ')}` } : {};
+      await this.audit.record(
+        { event: 'user_created', at, ...cause, actorId, subjectId: user.id },
+        caller,
+        tx,
+      );
+      return user;
+    });
+  }
 
   /** @throws TokenError `token_revoked` when the account is gone: its tokens die with it */
   async get(userId: string): Promise<AccountDto> {
