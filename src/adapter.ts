@@ -1,7 +1,9 @@
+import { type NestApplicationOptions } from '@nestjs/common';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
 import { randomUUID } from 'node:crypto';
 import { type IncomingMessage, STATUS_CODES } from 'node:http';
 import { type Socket } from 'node:net';
+import { ApiError, validationFailed } from './auth/index.js';
 import { parseBody } from './json-body.js';
 
 /** Bytes; token requests need a few hundred. A route that takes uploads sets its own `bodyLimit`. */
@@ -18,12 +20,33 @@ const SHUTDOWN = { sweep: 50, patience: 5_000 };
 /** What a caller may choose as request id; anything else could forge log lines, and is replaced. */
 const REQUEST_ID = /^[\w.-]{1,64}$/;
 
-/** The HTTP server, bounded in what it takes and for how long. */
-export function createAdapter(): FastifyAdapter {
-  const adapter = new FastifyAdapter({
+/** While it closes, refuses in the shape of every other error; Nest's and Fastify's own 503 have another. */
+class Adapter extends FastifyAdapter {
+  closing = false;
+
+  /** Called first of all when the application is closed; requests that have begun are answered all the same. */
+  override beforeClose(): void {
+    this.closing = true;
+    super.beforeClose();
+  }
+
+  override initHttpServer(options?: NestApplicationOptions): void {
+    super.initHttpServer({ ...options, return503OnClosing: false });
+  }
+}
+
+/**
+ * The HTTP server, bounded in what it takes and for how long.
+ * @param trustedProxies addresses and networks whose `X-Forwarded-For` is believed; from anybody else it is nothing
+ */
+export function createAdapter(trustedProxies: readonly string[] = []): FastifyAdapter {
+  const adapter = new Adapter({
+    return503OnClosing: false,
     bodyLimit: BODY_LIMIT,
-    http: TIMEOUTS,
+    // Node would answer a request without `Host` itself: no body, no request id. The hook below does it in our shape.
+    http: { ...TIMEOUTS, requireHostHeader: false },
     requestTimeout: TIMEOUTS.requestTimeout,
+    trustProxy: trustedProxies.length > 0 && [...trustedProxies],
     genReqId: requestId,
     requestIdHeader: false,
     rewriteUrl: ({ url = '/' }) => decodable(url),
@@ -31,10 +54,26 @@ export function createAdapter(): FastifyAdapter {
     clientErrorHandler: answerMalformed,
   });
   const fastify = adapter.getInstance();
-  fastify.addHook('onRequest', (request, reply, done) => {
+  // The first hook of all: preflights are answered by a later one.
+  adapter.setOnRequestHook((request, reply, done) => {
     reply.header('X-Request-Id', request.id);
-    done();
+    // RFC 9112 §3.2.
+    const lacksHost = request.headers.host === undefined && request.raw.httpVersion === '1.1';
+    done(lacksHost ? validationFailed([{ field: 'Host', messages: ['must be sent'] }]) : undefined);
   });
+  // The last one, so that a page may read the refusal.
+  fastify.addHook('onRequest', (_, reply, done) => {
+    if (!adapter.closing) {
+      done();
+      return;
+    }
+    reply.header('Connection', 'close');
+    done(new ApiError(503, 'overloaded', 'The server is shutting down; try again shortly'));
+  });
+  // RFC 9110 §10.1.1: what is expected beyond 100-continue may be ignored; Node's 417 has neither body nor request id.
+  fastify.server.on('checkExpectation', (request, response) =>
+    fastify.server.emit('request', request, response),
+  );
   fastify.addHook('preClose', (done) => {
     // A connection whose request was in flight when closing began would be kept alive, and the process with it; so
     // would one on which nothing ever arrives, because Node no longer looks at its time-outs.

@@ -5,6 +5,7 @@ import { ConfigModule } from './config/config.module.js';
 import { DatabaseModule, DatabaseUrlError, openDatabase } from './database/index.js';
 import { FeaturesModule } from './features/features.module.js';
 import { HealthModule } from './health/health.module.js';
+import { MetricsAddressError } from './metrics/metrics-server.js';
 import { KeyRingError } from './tokens/key-ring.js';
 
 /** Puts the rooms together: here, and only here, the environment becomes their options. */
@@ -47,6 +48,7 @@ export function authOptions(config: AppConfig): AuthModuleOptions {
     locations: { order: config.TOKEN_LOCATIONS },
     cookies: { secure: config.NODE_ENV === 'production' },
     csrf: { trustedOrigins: config.CORS_ORIGINS },
+    passwords: { minLength: config.PASSWORD_MIN_LENGTH },
     freshMaxAge: config.FRESH_MAX_AGE,
     registration: config.REGISTRATION,
   };
@@ -58,6 +60,10 @@ function toConfigError(error: unknown): unknown {
     return new ConfigError([{ variable: 'DATABASE_URL', problem: error.message }]);
   if (error instanceof KeyRingError)
     return new ConfigError([{ variable: 'AUTH_KEYS_FILE', problem: error.message }]);
+  if (error instanceof MetricsAddressError) {
+    const variable = error.setting === 'port' ? 'METRICS_PORT' : 'METRICS_HOST';
+    return new ConfigError([{ variable, problem: error.message }]);
+  }
   return error;
 }
 

@@ -19,7 +19,14 @@ export function configureApp<App extends INestApplication>(app: App, config: App
     app.enableCors({
       origin: [...config.CORS_ORIGINS],
       methods: ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'],
-      exposedHeaders: ['WWW-Authenticate', 'Retry-After', 'RateLimit', 'RateLimit-Policy', 'X-Request-Id'],
+      exposedHeaders: [
+        'WWW-Authenticate',
+        'Retry-After',
+        'RateLimit',
+        'RateLimit-Policy',
+        'X-Request-Id',
+        'X-Device-Token',
+      ],
       maxAge: 600,
       // Pages of these origins may send the cookies along, where tokens are in cookies.
       credentials: config.TOKEN_LOCATIONS.includes('cookie'),

@@ -1,21 +1,22 @@
-import { ConsoleLogger, Logger } from '@nestjs/common';
+import { Logger } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { type NestFastifyApplication } from '@nestjs/platform-fastify';
-import { AppModule, explainFailedStart } from './app.module.js';
+import { explainFailedStart } from './app.module.js';
 import { createAdapter } from './adapter.js';
 import { APP_OPTIONS, configureApp } from './app.setup.js';
 import { type AppConfig, ConfigError } from './config/app-config.js';
 import { configFromEnvironment } from './config/environment.js';
+import { createLogger, createPino } from './logging/logger.js';
+import { ServerModule } from './server.module.js';
 
 async function start(): Promise<void> {
   const config = configFromEnvironment();
-  const app = await NestFactory.create<NestFastifyApplication>(AppModule.forRoot(config), createAdapter(), {
-    ...APP_OPTIONS,
-    logger: new ConsoleLogger({
-      json: config.NODE_ENV === 'production',
-      logLevels: ['log', 'warn', 'error', 'fatal'],
-    }),
-  });
+  const log = createPino(config);
+  const app = await NestFactory.create<NestFastifyApplication>(
+    ServerModule.forRoot(config, log),
+    createAdapter(config.TRUSTED_PROXIES),
+    { ...APP_OPTIONS, logger: createLogger(log) },
+  );
   await listen(configureApp(app, config), config);
   new Logger('freshgate').log(
     `listening on ${await app.getUrl()}, API documentation at ${await app.getUrl()}/docs`,

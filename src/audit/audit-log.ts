@@ -26,7 +26,19 @@ export interface AuditEvent {
 export class AuditLog {
   private readonly logger = new Logger('Audit');
 
+  private readonly listeners: ((entry: AuditEvent) => void)[] = [];
+
   constructor(private readonly db: Database) {}
+
+  /** Hears what has become true, for counting. Must not throw. */
+  listen(listener: (entry: AuditEvent) => void): void {
+    this.listeners.push(listener);
+  }
+
+  /** For the listeners alone: what changes nothing, and so leaves no record. */
+  tell(entry: AuditEvent, tx: Tx): void {
+    this.db.afterCommit(tx, () => this.announce(entry));
+  }
 
   async record(entry: AuditEvent, caller: Caller, tx?: Tx): Promise<void> {
     const { event, outcome = 'success', cause = null, at } = entry;
@@ -47,9 +59,15 @@ export class AuditLog {
       })
       .execute();
     const line = [event, outcome, cause, `session ${entry.sessionId ?? '-'}`, `[${caller.requestId}]`];
-    const print = () => this.logger.log(line.filter(Boolean).join(' '));
+    const print = () => {
+      this.logger.log(line.filter(Boolean).join(' '));
+      this.announce(entry);
+    };
     // The log tells only what has become true.
     if (tx) this.db.afterCommit(tx, print);
     else print();
+  }
+  private announce(entry: AuditEvent): void {
+    for (const listener of this.listeners) listener(entry);
   }
 }

@@ -8,6 +8,7 @@ import {
   ApiOkResponse,
   ApiOperation,
   ApiTags,
+  ApiTooManyRequestsResponse,
   ApiUnauthorizedResponse,
 } from '@nestjs/swagger';
 import { type Caller } from '../audit/audit-log.js';
@@ -26,6 +27,7 @@ import { type Principal } from './principal.js';
 import { RotatesRefresh } from './refresh/refresh.decorator.js';
 import { type IssuedPair } from './issuing/token-pairs.js';
 import { createValidationPipe } from './request/validation.pipe.js';
+import { DEVICE_HEADER, PresentedDevices } from './limits/presented-devices.js';
 
 const IDEMPOTENCY_KEY = {
   name: 'Idempotency-Key',
@@ -33,6 +35,17 @@ const IDEMPOTENCY_KEY = {
   description:
     'Names one rotation: a new random key for each refresh token, stored before sending, the same with every try.',
 };
+
+const DEVICE = {
+  name: DEVICE_HEADER,
+  required: false,
+  description: 'What the last login on this device answered in the header of the same name.',
+};
+const DEVICE_ANSWER = {
+  description: 'To be sent with the next login on this device.',
+  schema: { type: 'string' as const },
+};
+const RATE_LIMITED = { description: '`rate_limited`, with `Retry-After`' };
 
 @ApiTags('auth')
 @UsePipes(createValidationPipe())
@@ -47,6 +60,7 @@ export class AuthController {
   @ApiBadRequestResponse({ description: '`validation_failed`' })
   @ApiForbiddenResponse({ description: '`registration_closed`' })
   @ApiConflictResponse({ description: '`username_taken`' })
+  @ApiTooManyRequestsResponse(RATE_LIMITED)
   async register(
     @Body() { username, password }: RegisterDto,
     @RequestCaller() caller: Caller,
@@ -59,13 +73,16 @@ export class AuthController {
   @HttpCode(200)
   @DeliversTokens()
   @ApiOperation({ summary: 'Password → a fresh access token and a refresh token' })
-  @ApiOkResponse({ type: TokenPairDto })
+  @ApiHeader(DEVICE)
+  @ApiOkResponse({ type: TokenPairDto, headers: { [DEVICE_HEADER]: DEVICE_ANSWER } })
   @ApiUnauthorizedResponse({ description: '`invalid_credentials`' })
+  @ApiTooManyRequestsResponse(RATE_LIMITED)
   async login(
     @Body() { username, password }: LoginDto,
+    @PresentedDevices() devices: string[],
     @RequestCaller() caller: Caller,
   ): Promise<IssuedPair> {
-    return this.auth.login(username, password, caller);
+    return this.auth.login(username, password, devices, caller);
   }
 
   @RotatesRefresh()
@@ -75,6 +92,7 @@ export class AuthController {
   @ApiOperation({ summary: 'Refresh token → the next one, and an access token that is not fresh' })
   @ApiHeader(IDEMPOTENCY_KEY)
   @ApiOkResponse({ type: TokenPairDto })
+  @ApiTooManyRequestsResponse(RATE_LIMITED)
   async refresh(
     @CurrentUser() user: Principal,
     @CurrentToken() token: RefreshClaims,
@@ -91,6 +109,7 @@ export class AuthController {
   @ApiOperation({ summary: 'Refresh token and password → the next one, and a fresh access token' })
   @ApiHeader(IDEMPOTENCY_KEY)
   @ApiOkResponse({ type: TokenPairDto })
+  @ApiTooManyRequestsResponse(RATE_LIMITED)
   async reauthenticate(
     @CurrentUser() user: Principal,
     @CurrentToken() token: RefreshClaims,
@@ -106,6 +125,7 @@ export class AuthController {
   @DeliversTokens()
   @ApiOperation({ summary: 'Change the password; every other session ends' })
   @ApiOkResponse({ type: TokenPairDto })
+  @ApiTooManyRequestsResponse(RATE_LIMITED)
   async changePassword(
     @CurrentUser() user: Principal,
     @Body() body: ChangePasswordDto,

@@ -19,6 +19,7 @@ import { TokenIssuer } from '../tokens/token-issuer.js';
 import { TokenOptions } from '../tokens/token-options.js';
 import { TokenVerifier } from '../tokens/token-verifier.js';
 import { PasswordHasher } from '../users/password-hasher.js';
+import { PasswordPolicy } from '../users/password-policy.js';
 import { UserStore } from '../users/user-store.js';
 import { Users } from '../users/users.repository.js';
 import { AccessGuard } from './access/access.guard.js';
@@ -37,6 +38,12 @@ import { FreshAccessGuard } from './fresh-access/fresh-access.guard.js';
 import { FreshAccessStrategy } from './fresh-access/fresh-access.strategy.js';
 import { ErrorBody, RevocationCheck, Subjects, TokenCheck, TokenExtras, UserLoader } from './hooks.js';
 import { JwksController } from './jwks.controller.js';
+import { AbuseLimits } from './limits/abuse-limits.js';
+import { Devices } from './limits/devices.js';
+import { PasswordProofs } from './limits/password-proofs.js';
+import { DeviceReader } from './limits/presented-devices.js';
+import { RateLimitPurge } from './limits/rate-limit-purge.js';
+import { rateLimitsMigrations } from './limits/rate-limits.table.js';
 import { EndedSessionCheck } from './checks/ended-session-check.js';
 import { LiveSessions } from './checks/live-sessions.js';
 import { LoadUser } from './request/load-user.pipe.js';
@@ -81,7 +88,7 @@ const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN } = new ConfigurableModule
     DiscoveryModule,
     // No secret here: keys are passed with every call.
     JwtModule.register({}),
-    DatabaseModule.forFeature({ ...sessionsMigrations, ...auditMigrations }),
+    DatabaseModule.forFeature({ ...sessionsMigrations, ...auditMigrations, ...rateLimitsMigrations }),
   ],
   controllers: [AuthController, SessionsController, AdminController, JwksController],
   providers: [
@@ -121,6 +128,17 @@ const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN } = new ConfigurableModule
       useFactory: (db: Database, migrations: MigrationSet) => Users.withTable(db, migrations),
     },
     PasswordHasher,
+    {
+      provide: PasswordPolicy,
+      inject: [AuthOptions],
+      useFactory: ({ passwords, tokens }: AuthOptions) =>
+        new PasswordPolicy(passwords.minLength, [tokens.issuer]),
+    },
+    AbuseLimits,
+    RateLimitPurge,
+    Devices,
+    DeviceReader,
+    PasswordProofs,
     LiveSessions,
     EndedSessionCheck,
     AuthService,
@@ -154,12 +172,14 @@ const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN } = new ConfigurableModule
     { provide: APP_GUARD, useClass: AuthPolicyGuard },
     { provide: APP_FILTER, useClass: ErrorFilter },
   ],
-  // For features. The last six because decorators bring interceptors and pipes that run in the features' modules.
+  // For features, health and metrics. The last six because decorators bring interceptors and pipes that run in the features' modules.
   exports: [
     AccountAdmin,
     Accounts,
+    AuditLog,
     Authenticator,
     Clock,
+    EndedSessions,
     Logins,
     RevocationFeed,
     Tokens,

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { createHash } from 'node:crypto';
-import { type AuditEvent, AuditLog, type Caller } from '../audit/audit-log.js';
+import { AuditLog, type Caller } from '../audit/audit-log.js';
 import { Database, type Tx } from '../database/index.js';
 import { type Verdict } from '../sessions/rotation.js';
 import { SessionEnds } from '../sessions/session-ends.js';
@@ -9,10 +9,15 @@ import { Clock } from '../tokens/clock.js';
 import { type RefreshClaims } from '../tokens/token-claims.js';
 import { TokenError } from '../tokens/token.errors.js';
 import { PasswordHasher } from '../users/password-hasher.js';
+import { PasswordPolicy } from '../users/password-policy.js';
+import { requireAcceptable } from './accounts/new-password.js';
 import { type User, UserStore } from '../users/user-store.js';
 import { Accounts } from './accounts/accounts.js';
 import { ApiError } from './errors/api-error.js';
 import { Logins } from './issuing/logins.js';
+import { AbuseLimits } from './limits/abuse-limits.js';
+import { Devices } from './limits/devices.js';
+import { invalidCredentials, PasswordProofs } from './limits/password-proofs.js';
 import { AuthOptions } from './options/auth-options.js';
 import { type Principal } from './principal.js';
 import { type IssuedPair, TokenPairs } from './issuing/token-pairs.js';
@@ -31,6 +36,10 @@ export class AuthService {
     private readonly accounts: Accounts,
     private readonly users: UserStore,
     private readonly hasher: PasswordHasher,
+    private readonly policy: PasswordPolicy,
+    private readonly proofs: PasswordProofs,
+    private readonly limits: AbuseLimits,
+    private readonly devices: Devices,
     private readonly sessions: Sessions,
     private readonly ends: SessionEnds,
     private readonly audit: AuditLog,
@@ -44,19 +53,28 @@ export class AuthService {
     if (this.options.registration === 'closed') {
       throw new ApiError(403, 'registration_closed', 'Registration is closed');
     }
+    await this.limits.register(caller);
     return this.accounts.create({ username, password, roles: [] }, { caller });
   }
 
-  /** A new session, and a fresh token pair for it. Every failure looks and takes the same. */
-  async login(username: string, password: string, caller: Caller): Promise<IssuedPair> {
-    const found = await this.users.findByUsername(username);
-    const user = await this.prove(found, password, { event: 'authn_login_fail' }, caller);
+  /**
+   * A new session, and a fresh token pair for it. Every failure looks and takes the same.
+   * @param devices what the client shows of earlier logins
+   */
+  async login(
+    username: string,
+    password: string,
+    devices: readonly string[],
+    caller: Caller,
+  ): Promise<IssuedPair> {
+    const user = await this.proofs.atLogin(username, password, devices, caller);
     const contents = await this.pairs.contents(user);
     const session = await this.db.inTransaction(async (tx) => {
       await this.requireUnchanged(tx, user);
       return this.logins.openIn(tx, user, caller, { amr: AMR });
     });
-    return this.pairs.issue(session, contents, { fresh: true });
+    const pair = this.pairs.issue(session, contents, { fresh: true });
+    return { ...pair, device: this.devices.issue(user.id) };
   }
 
   /** The next refresh token of the session, with an access token that is not fresh. */
@@ -66,6 +84,7 @@ export class AuthService {
     idempotencyKey: string | null,
     caller: Caller,
   ): Promise<IssuedPair> {
+    await this.limits.refresh(token.sid);
     const request = this.rotationRequest(token, idempotencyKey);
     const rotation = await this.db.inTransaction(async (tx) => {
       const result = await this.sessions.rotate(tx, request);
@@ -95,8 +114,7 @@ export class AuthService {
     // Before the password is looked at: a dead token is no oracle for it.
     if (DEAD.has(seen)) throw refusal(seen, token);
 
-    const failure = { event: 'authn_reauthentication_fail', sessionId: token.sid } as const;
-    const user = await this.prove(await this.users.findById(who.userId), password, failure, caller);
+    const user = await this.proofs.inSession(who, password, 'authn_reauthentication_fail', caller);
     const contents = await this.pairs.contents(user);
     const request = { ...this.rotationRequest(token, idempotencyKey), passwordProved: true };
     const rotation = await this.db.inTransaction(async (tx) => {
@@ -111,13 +129,14 @@ export class AuthService {
 
   /** Ends every other session, and gives this one a fresh token pair. */
   async changePassword(
-    { userId, sessionId }: Principal,
+    who: Principal,
     currentPassword: string,
     newPassword: string,
     caller: Caller,
   ): Promise<IssuedPair> {
-    const failure = { event: 'authn_password_change_fail', sessionId } as const;
-    const user = await this.prove(await this.users.findById(userId), currentPassword, failure, caller);
+    const { userId, sessionId } = who;
+    const user = await this.proofs.inSession(who, currentPassword, 'authn_password_change_fail', caller);
+    await requireAcceptable(this.policy, 'new_password', newPassword, user.username);
     const passwordHash = await this.hasher.hash(newPassword);
     const contents = await this.pairs.contents(user);
     const session = await this.db.inTransaction(async (tx) => {
@@ -128,8 +147,8 @@ export class AuthService {
       const renewed = await this.sessions.renew(tx, sessionId, at);
       // Thrown inside: a session that was ended meanwhile changes no password.
       if (!renewed) throw new TokenError('token_revoked', `session ${sessionId} ended during the change`);
-      const who = { actorId: userId, subjectId: userId, sessionId, at };
-      await this.audit.record({ event: 'authn_password_change', ...who }, caller, tx);
+      const whose = { actorId: userId, subjectId: userId, sessionId, at };
+      await this.audit.record({ event: 'authn_password_change', ...whose }, caller, tx);
       return renewed;
     });
     return this.pairs.issue(session, contents, { fresh: true });
@@ -150,6 +169,8 @@ export class AuthService {
       await this.audit.record({ event: 'authn_token_reuse', outcome: 'fail', ...who }, caller, tx);
     } else if (outcome === 'rolled_back') {
       await this.audit.record({ event: 'session_ended', outcome: 'fail', ...who }, caller, tx);
+    } else {
+      this.audit.tell({ event: 'session_renewed', outcome: 'fail', ...who }, tx);
     }
   }
 
@@ -161,21 +182,6 @@ export class AuthService {
         idempotencyKey === null ? null : createHash('sha256').update(idempotencyKey).digest('base64url'),
       now: this.clock.now(),
     };
-  }
-
-  /** @throws ApiError `invalid_credentials`, after the same work, whatever the cause: nobody learns who is disabled */
-  private async prove(
-    user: User | undefined,
-    password: string,
-    failure: Pick<AuditEvent, 'event' | 'sessionId'>,
-    caller: Caller,
-  ): Promise<User> {
-    const proved = await this.hasher.verify(user?.passwordHash, password);
-    if (user && proved && user.disabledAt === null) return user;
-    const cause = !user ? 'no_such_user' : proved ? 'account_disabled' : 'wrong_password';
-    const at = this.clock.now();
-    await this.audit.record({ ...failure, outcome: 'fail', cause, at, subjectId: user?.id }, caller);
-    throw invalidCredentials(cause);
   }
 
   /**
@@ -194,10 +200,6 @@ export class AuthService {
     if (!(await this.users.lockIfUnchanged(tx, user)))
       throw invalidCredentials('the user was changed meanwhile');
   }
-}
-
-function invalidCredentials(reason: string): ApiError {
-  return new ApiError(401, 'invalid_credentials', 'Bad username or password', { reason });
 }
 
 function refusal(verdict: Verdict, token: RefreshClaims): ApiError | TokenError {

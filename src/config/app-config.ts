@@ -4,6 +4,7 @@ import {
   ArrayUnique,
   IsIn,
   IsInt,
+  IsOptional,
   Matches,
   Max,
   Min,
@@ -11,6 +12,7 @@ import {
   validateSync,
   type ValidationArguments,
 } from 'class-validator';
+import { AreProxies } from './are-proxies.js';
 import { formatDuration, parseDuration } from '../tokens/duration.js';
 import { IsDuration } from '../tokens/is-duration.js';
 
@@ -73,6 +75,8 @@ function AreOrigins(): PropertyDecorator {
     });
 }
 
+/** From nothing to everything. */
+const LOG_LEVELS = ['silent', 'fatal', 'error', 'warn', 'info', 'debug', 'trace'];
 const LOCATIONS = ['header', 'cookie', 'query', 'body'] as const;
 
 /**
@@ -91,6 +95,19 @@ export class AppConfig {
   @Min(0, { message: 'must be a port, 0 to 65535' })
   @Max(65_535, { message: 'must be a port, 0 to 65535' })
   readonly PORT: number = 3000;
+
+  @IsIn(LOG_LEVELS, { message: `must be ${LOG_LEVELS.join(', ')}` })
+  readonly LOG_LEVEL: string = 'info';
+
+  @IsOptional()
+  @ToInteger()
+  @IsInt({ message: 'must be a port, 0 to 65535' })
+  @Min(0, { message: 'must be a port, 0 to 65535' })
+  @Max(65_535, { message: 'must be a port, 0 to 65535' })
+  readonly METRICS_PORT: number | undefined = undefined;
+
+  @IsText()
+  readonly METRICS_HOST: string = '127.0.0.1';
 
   @IsText()
   readonly DATABASE_URL: string = 'file:./data/freshgate.db';
@@ -132,8 +149,18 @@ export class AppConfig {
   @AreOrigins()
   readonly CORS_ORIGINS: readonly string[] = [];
 
+  @ToList()
+  @AreProxies()
+  readonly TRUSTED_PROXIES: readonly string[] = [];
+
   @IsIn(['open', 'closed'], { message: 'must be "open" or "closed"' })
   readonly REGISTRATION: 'open' | 'closed' = 'open';
+
+  @ToInteger()
+  @IsInt({ message: 'must be a whole number from 8 to 64' })
+  @Min(8, { message: 'must be a whole number from 8 to 64' })
+  @Max(64, { message: 'must be a whole number from 8 to 64' })
+  readonly PASSWORD_MIN_LENGTH: number = 8;
 
   @ToInteger()
   @IsInt({ message: 'must be a whole number of minor units, 0 to 10^12' })

@@ -31,6 +31,14 @@ export class MigrationSet {
     }
   }
 
+  /** Our own that have not run in the database as it is now; those of a newer version may have. */
+  async missing(): Promise<string[]> {
+    const { rows } = await sql<{ name: string }>`
+      select name from ${sql.table(DEFAULT_MIGRATION_TABLE)}`.execute(this.db);
+    const ran = new Set(rows.map(({ name }) => name));
+    return Object.keys(this.migrations).filter((name) => !ran.has(name));
+  }
+
   private migrator(db: Executor, namesOfOthers: string[]): Migrator {
     const others = Object.fromEntries(namesOfOthers.map((name) => [name, { up: () => Promise.resolve() }]));
     const provider = { getMigrations: () => Promise.resolve({ ...others, ...this.migrations }) };

@@ -7,7 +7,7 @@ import {
 } from '@nestjs/terminus';
 import { ApiTags } from '@nestjs/swagger';
 import { Clock, Public, RevocationFeed } from '../auth/index.js';
-import { Database } from '../database/index.js';
+import { Database, MigrationSet } from '../database/index.js';
 
 /** Milliseconds that this clock may differ from the database server's; refresh compares times across instances. */
 const LARGEST_SKEW = 2_000;
@@ -25,6 +25,7 @@ export class HealthController {
     private readonly health: HealthCheckService,
     private readonly indicators: HealthIndicatorService,
     private readonly db: Database,
+    private readonly migrations: MigrationSet,
     private readonly clock: Clock,
     private readonly feed: RevocationFeed,
   ) {}
@@ -48,6 +49,11 @@ export class HealthController {
           .withTimeout(TIMEOUT),
       async () =>
         this.indicators
+          .check('migrations')
+          .attempt(() => this.compareTables())
+          .withTimeout(TIMEOUT),
+      async () =>
+        this.indicators
           .check('clock')
           .attempt(() => this.compareClocks())
           .withTimeout(TIMEOUT),
@@ -68,6 +74,14 @@ export class HealthController {
       // Anybody may ask for the health; addresses and users are the log's alone.
       throw new Error('does not answer', { cause: error });
     }
+  }
+
+  /** Down when tables are missing: the database was restored to an older state, or is another one. */
+  private async compareTables(): Promise<void> {
+    const missing = await this.migrations.missing().catch(() => undefined);
+    if (missing?.length === 0) return;
+    if (missing) this.logger.warn(`migrations have not run here: ${missing.join(', ')}`);
+    throw new Error(missing ? 'have not all run' : 'cannot be read');
   }
 
   private async compareClocks(): Promise<void> {

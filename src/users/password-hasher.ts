@@ -1,35 +1,45 @@
 import { Injectable } from '@nestjs/common';
 import { hash, verify } from '@node-rs/argon2';
 import { randomBytes } from 'node:crypto';
+import { HashingQueue } from './hashing-queue.js';
 
 /** OWASP Password Storage Cheat Sheet: argon2id, 19 MiB, two passes, one lane. */
 const ARGON2ID = 2;
 const PARAMETERS = { algorithm: ARGON2ID, memoryCost: 19_456, timeCost: 2, parallelism: 1 } as const;
 
-/** A well-formed hash that no password has, with the parameters of real ones, so that it costs the same. */
-const NOBODYS_HASH = [
-  '$argon2id$v=19',
-  `m=${PARAMETERS.memoryCost},t=${PARAMETERS.timeCost},p=${PARAMETERS.parallelism}`,
-  base64(randomBytes(16)),
-  base64(randomBytes(32)),
-].join('$');
+/** How a hash with these parameters begins, whatever the salt. */
+const PREFIX = `$argon2id$v=19$m=${PARAMETERS.memoryCost},t=${PARAMETERS.timeCost},p=${PARAMETERS.parallelism}$`;
 
-/** Hashes off the event loop, on libuv's threads. */
+/** A well-formed hash that no password has, with the parameters of real ones, so that it costs the same. */
+const NOBODYS_HASH = `${PREFIX}${base64(randomBytes(16))}$${base64(randomBytes(32))}`;
+
+/** Hashes off the event loop, on libuv's threads, and no more at once than the machine can bear. */
 @Injectable()
 export class PasswordHasher {
+  readonly queue = new HashingQueue();
+
+  /** @throws HashingOverloadedError */
   async hash(password: string): Promise<string> {
-    return hash(normalise(password), PARAMETERS);
+    return this.queue.run(() => hash(normalise(password), PARAMETERS));
   }
 
-  /** Without a hash (no such user) it does the same work and says no: the time tells nothing (ASVS 6.3.8). */
+  /**
+   * Without a hash (no such user) it does the same work and says no: the time tells nothing (ASVS 6.3.8).
+   * @throws HashingOverloadedError
+   */
   async verify(passwordHash: string | undefined, password: string): Promise<boolean> {
-    const matches = await verify(passwordHash ?? NOBODYS_HASH, normalise(password));
+    const matches = await this.queue.run(() => verify(passwordHash ?? NOBODYS_HASH, normalise(password)));
     return matches && passwordHash !== undefined;
+  }
+
+  /** Whether a hash was made with other parameters than are used today. */
+  isOutdated(passwordHash: string): boolean {
+    return !passwordHash.startsWith(PREFIX);
   }
 }
 
 /** NFC, the one permitted change: keyboards differ in how they compose the same letters. No trimming, no cutting. */
-function normalise(password: string): string {
+export function normalise(password: string): string {
   return password.normalize('NFC');
 }
 

@@ -61,6 +61,12 @@ export abstract class UserStore {
    */
   abstract update(tx: Tx, user: SeenUser, change: UserChange): Promise<boolean>;
 
+  /**
+   * Replaces the hash by a better one of the same password; moves no version, since nothing that was proved changes.
+   * @returns false, and changes nothing, when the credential version has moved, or the user is gone
+   */
+  abstract upgradeHash(tx: Tx, user: SeenUser, passwordHash: string): Promise<boolean>;
+
   /** Removes the user; one who is gone already is no error. */
   abstract delete(tx: Tx, id: string): Promise<void>;
 }

@@ -93,6 +93,10 @@ export class Users implements UserStore {
     });
   }
 
+  async upgradeHash(tx: Tx, user: SeenUser, passwordHash: string): Promise<boolean> {
+    return this.updateIfUnchanged(tx, user, { password_hash: passwordHash });
+  }
+
   /** What other tables hold of the user goes with the row (`on delete`). */
   async delete(tx: Tx, id: string): Promise<void> {
     await tx.deleteFrom('users').where('id', '=', id).execute();

@@ -18,6 +18,9 @@ const RULES: Record<string, string[]> = {
   config: ['tokens/duration', 'tokens/is-duration'],
   features: ['auth/index', 'database/index', 'config/app-config'],
   health: ['auth/index', 'database/index'],
+  http: [],
+  logging: ['http/*', 'config/app-config'],
+  metrics: ['http/*', 'auth/index'],
   cli: ['app.module', 'config/*', 'auth/index', 'tokens/*', 'database/index'],
 };
 

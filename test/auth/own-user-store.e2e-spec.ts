@@ -132,6 +132,10 @@ class Members implements UserStore {
     });
   }
 
+  async upgradeHash(tx: Tx, user: SeenUser, passwordHash: string): Promise<boolean> {
+    return this.set(tx, user, { secret: passwordHash });
+  }
+
   async delete(tx: Tx, id: string): Promise<void> {
     await tx.deleteFrom('members').where('nr', '=', Number(id)).execute();
   }

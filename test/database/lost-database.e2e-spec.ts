@@ -60,14 +60,21 @@ describeEachEngine('a database that goes away', (engine) => {
       await sql`pragma max_page_count = ${sql.lit(rows[0]?.page_count ?? 0)}`.execute(db);
       const { username, password } = login.user;
       const statuses: number[] = [];
+      const given: string[] = [];
       for (let i = 0; i < 60; i++) {
         const response = await api.request('POST', '/auth/login').send({ username, password });
         statuses.push(response.status);
-        if (response.status !== 200) expectError(response, 503, 'database_unavailable');
+        if (response.status === 200) given.push(response.body.refresh_token as string);
+        else expectError(response, 503, 'database_unavailable');
       }
+      const { rows: sessions } = await sql<{ n: number }>`
+        select count(*) as n from sessions where user_id = ${login.user.id}`.execute(db);
       expect(statuses.at(-1)).toBe(503);
       await api.request('GET', '/profile', login.access).expect(200);
       await sql`pragma max_page_count = 1000000`.execute(db);
+      // Every session that was answered is there, and no other.
+      expect(sessions[0]?.n).toBe(given.length + 1);
+      for (const token of given) await login.tryRefresh(token).expect(200);
       await login.rotate();
       await login.user.login();
     });

@@ -3,13 +3,15 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { IsInt, IsString, ValidateNested } from 'class-validator';
 import { Type } from 'class-transformer';
 import { verify, type JwtPayload } from 'jsonwebtoken';
+import { sql } from 'kysely';
 import { createPublicKey, type JsonWebKey } from 'node:crypto';
 import { connect } from 'node:net';
 import { listRoutes, Public } from '../../src/auth/index.js';
-import { DatabaseUnavailableError } from '../../src/database/index.js';
+import { Database, DatabaseUnavailableError } from '../../src/database/index.js';
 import { createTestApp, type TestApp } from '../support/create-test-app.js';
 import { describeEachEngine } from '../support/engines.js';
 import { expectError } from '../support/expect-error.js';
+import { exchange, portOf } from '../support/raw-http.js';
 
 class ItemDto {
   @IsInt()
@@ -208,6 +210,19 @@ describe('an error answer', () => {
     expect(huge).toMatch(/^HTTP\/1.1 431 [^]*X-Request-Id: [^]*request_header_fields_too_large/);
   });
 
+  it.each<[string, string, number]>([
+    ['names no host', 'GET /profile HTTP/1.1\r\nConnection: close', 400],
+    [
+      'expects what nobody knows, which it may as well not',
+      'GET /profile HTTP/1.1\r\nHost: x\r\nConnection: close\r\nExpect: y',
+      401,
+    ],
+  ])('is not left to Node for a request that %s', async (_, head, status) => {
+    const answer = await exchange(portOf(api.app), Buffer.from(`${head}\r\n\r\n`));
+    expect(answer.headers.get('x-request-id')).toMatch(/^[0-9a-f-]{36}$/);
+    expect(answer.body).toMatchObject({ statusCode: status, errorCode: expect.any(String) });
+  });
+
   it('is not waited for: the server bounds how long a request may take to arrive', () => {
     expect(api.app.getHttpServer()).toMatchObject({ headersTimeout: 10_000, requestTimeout: 15_000 });
   });
@@ -243,6 +258,7 @@ describe('every answer', () => {
       'Access-Control-Request-Headers': 'authorization',
     });
     expect(preflight.status).toBe(204);
+    expect(preflight.headers['x-request-id']).toMatch(/^[\w-]{36}$/);
     expect(preflight.headers['access-control-allow-methods']).toContain('PUT');
   });
 
@@ -319,8 +335,23 @@ describeEachEngine('health', (engine) => {
     const { body } = await api.request('GET', '/health/ready').expect(200);
     expect(body).toMatchObject({
       status: 'ok',
-      details: { database: { status: 'up' }, clock: { status: 'up' } },
+      details: { database: { status: 'up' }, migrations: { status: 'up' }, clock: { status: 'up' } },
     });
+  });
+
+  it('is ready beside the migrations of a newer version, and not without its own, which it names as a part', async () => {
+    const db = api.get(Database);
+    const rename = (from: string, to: string) =>
+      sql`update kysely_migration set name = ${to} where name = ${from}`.execute(db);
+    await sql`insert into kysely_migration (name, timestamp) values ('2999-01-01.1-newer', '2999')`.execute(
+      db,
+    );
+    await api.request('GET', '/health/ready').expect(200);
+    await rename('2026-11-22.1-users', '2026-11-22.1-other');
+    const { body } = await api.request('GET', '/health/ready').expect(503);
+    expect(body.error).toEqual({ migrations: expect.objectContaining({ status: 'down' }) });
+    await rename('2026-11-22.1-other', '2026-11-22.1-users');
+    await api.request('GET', '/health/ready').expect(200);
   });
 
   it('is not ready when its clock is not the database server’s, and names the clock', async () => {

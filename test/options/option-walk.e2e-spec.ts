@@ -83,6 +83,14 @@ async function attributesOf(api: TestApp): Promise<Record<string, string[]>> {
   return Object.fromEntries([...cookies].map(([name, each]) => [name, each.attributes]));
 }
 
+/** The wrong password that is refused unseen, counted from one. */
+async function refusesGuess(api: TestApp, which: number): Promise<void> {
+  const { username, password } = await api.register();
+  const guess = (given: string) => api.request('POST', '/auth/login').send({ username, password: given });
+  for (let i = 1; i < which; i++) expectError(await guess(`wrong-${i}`), 401, 'invalid_credentials');
+  expectError(await guess(password), 429, 'rate_limited');
+}
+
 const ROWS: Record<string, Row> = {
   keys: {
     given: { keys: generateKeySet('ES384') },
@@ -424,6 +432,58 @@ const ROWS: Record<string, Row> = {
       expect([...cookies.keys()]).toEqual(['__Host-access_token', '__Host-refresh_token', 'c']);
       const value = cookies.get('c')?.value ?? '';
       await api.request('POST', '/walk').set({ Cookie: jar, 'X-CSRF-Token': value }).expect(201);
+    },
+  },
+  'cookies.deviceName': {
+    given: { ...COOKIE, cookies: { secure: false, deviceName: 'known' } },
+    async shows(api) {
+      expect([...(await browse(api)).cookies.keys()]).toContain('known');
+    },
+  },
+  'limits.account': {
+    given: { limits: { account: '1 per 1h' } },
+    shows: (api) => refusesGuess(api, 2),
+  },
+  'limits.accountAndAddress': {
+    given: { limits: { accountAndAddress: '2 per 1h' } },
+    shows: (api) => refusesGuess(api, 3),
+  },
+  'limits.address': {
+    given: { limits: { address: '3 per 1h' } },
+    shows: (api) => refusesGuess(api, 4),
+  },
+  'limits.device': {
+    given: { limits: { device: '1 per 1h' } },
+    async shows(api) {
+      const login = await api.login();
+      expectError(await login.tryReauthenticate(login.refresh, 'wrong-password'), 401, 'invalid_credentials');
+      expectError(await login.tryReauthenticate(login.refresh, 'wrong-password'), 429, 'rate_limited');
+    },
+  },
+  'limits.register': {
+    given: { limits: { register: '1 per 1h' } },
+    async shows(api) {
+      await api.register();
+      const account = { username: `user-${randomUUID().slice(0, 8)}`, password: 'space-corgi' };
+      expectError(await api.request('POST', '/auth/register').send(account), 429, 'rate_limited');
+    },
+  },
+  'limits.refresh': {
+    given: { limits: { refresh: '1 per 1h' } },
+    async shows(api) {
+      const login = await api.login();
+      await login.rotate();
+      expectError(await login.tryRefresh(login.refresh), 429, 'rate_limited');
+    },
+  },
+  'passwords.minLength': {
+    given: { passwords: { minLength: 15 } },
+    async shows(api) {
+      const account = { username: `user-${randomUUID().slice(0, 8)}`, password: 'space-corgi' };
+      const refused = await api.request('POST', '/auth/register').send(account);
+      expect(expectError(refused, 400, 'validation_failed')).toContain('15 characters');
+      const longer = { ...account, password: 'space-corgi-on-the-moon' };
+      await api.request('POST', '/auth/register').send(longer).expect(201);
     },
   },
   freshMaxAge: {

@@ -138,6 +138,8 @@ const PORT = /must be a port, 0 to 65535/;
 const WRONG_VALUES: [variable: string, advice: RegExp, values: [string, string]][] = [
   ['NODE_ENV', /production, development or test/, ['prod', 'Production']],
   ['PORT', PORT, ['http', '65536']],
+  ['LOG_LEVEL', /silent, fatal, error, warn, info, debug, trace/, ['INFO', 'verbose']],
+  ['METRICS_PORT', PORT, ['metrics', '65536']],
   ['ACCESS_TOKEN_TTL', DURATION, ['15', '15 minutes']],
   ['REFRESH_TOKEN_TTL', DURATION, ['forever', '101w']],
   ['SESSION_TTL', DURATION, ['0s', '-1d']],
@@ -280,6 +282,17 @@ describe('a key file that cannot be used', () => {
   const KEYS = { ...MEMORY, AUTH_KEYS_FILE: './keys.json' };
   const FILES = [
     { keys: 'truncated', folder: () => folderWithKeys((text) => text.slice(0, -20)), advice: /not JSON/ },
+    { keys: 'empty', folder: () => folderWithKeys(() => ''), advice: /not JSON/ },
+    {
+      keys: 'overwritten with other bytes',
+      folder: () => folderWithKeys((text) => `\0\ufffd${text.slice(9)}`),
+      advice: /not JSON/,
+    },
+    {
+      keys: 'with a key whose numbers are changed',
+      folder: () => folderWithSet(([access, ...rest]) => [{ ...access, x: 'AAAA' }, ...rest]),
+      advice: /not a valid EC key/,
+    },
     { keys: 'of another kind', folder: () => folderWithKeys(() => '{ "name": "x" }'), advice: /JWK Set/ },
     {
       keys: 'with a null for a key',

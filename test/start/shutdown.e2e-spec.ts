@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { copyFileSync, mkdirSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { createTestDatabase, describeEachEngine, type TestDatabase } from '../support/engines.js';
 import { makeFolder, type ServerProcess, start } from '../support/server-process.js';
 
@@ -54,6 +55,19 @@ class RawConnection {
   }
 }
 
+async function accepts(server: ServerProcess): Promise<boolean> {
+  const { hostname, port } = new URL(server.url);
+  const socket = connect(Number(port), hostname);
+  try {
+    await once(socket, 'connect');
+    return true;
+  } catch {
+    return false;
+  } finally {
+    socket.destroy();
+  }
+}
+
 /** It ends by the signal itself, sent again when all is in order: so a shell or a service manager sees why. */
 async function expectOrderlyEnd(server: ServerProcess, signal: NodeJS.Signals = 'SIGTERM'): Promise<void> {
   const began = performance.now();
@@ -95,6 +109,41 @@ describeEachEngine('shutdown', (engine) => {
       const next = await start({ folder, env });
       expect(await next.request('POST', '/auth/login', { body: ACCOUNT })).toMatchObject({ status: 200 });
       await next.stop();
+    });
+  });
+
+  it('refuses what comes later, in the shape of every error, and takes no new connection', async () => {
+    await withDatabase(async (env) => {
+      const server = await start({ env });
+      const paths = ['/profile', '/health/ready', '/nope'];
+      const late = await Promise.all(paths.map(() => RawConnection.to(server)));
+      const busy = await RawConnection.to(server);
+      await busy.beginPost('/auth/register');
+      // Half a head: connections that are not idle, and requests that do not exist yet.
+      for (const [i, connection] of late.entries())
+        connection.send(`GET ${paths[i]} HTTP/1.1\r\nHost: x\r\n`);
+      await server.request('GET', '/health/live');
+      const end = expectOrderlyEnd(server);
+      while (await accepts(server)) await delay(10);
+      for (const connection of late) connection.send('X-Request-Id: late-1\r\n\r\n');
+      await Promise.all(late.map((connection) => connection.closed()));
+      for (const { received } of late) {
+        expect(received).toMatch(/^HTTP\/1\.1 503 Service Unavailable\r\n/);
+        expect(received).toMatch(/^retry-after: \d+\r$/im);
+        expect(received).toMatch(/^x-request-id: late-1\r$/im);
+        expect(received).toMatch(/^connection: close\r$/im);
+        expect(received).toMatch(/^x-content-type-options: nosniff\r$/im);
+        expect(JSON.parse(received.split('\r\n\r\n')[1] ?? '')).toEqual({
+          statusCode: 503,
+          error: 'Service Unavailable',
+          message: 'The server is shutting down; try again shortly',
+          errorCode: 'overloaded',
+        });
+      }
+      busy.send(JSON_BODY);
+      await busy.closed();
+      expect(busy.received).toMatch(/^HTTP\/1\.1 201 Created\r\n/m);
+      await end;
     });
   });
 

@@ -16,8 +16,11 @@ export interface Stack {
   engine: Engine;
 }
 
-export function createNamedAdapter(name: AdapterName): AbstractHttpAdapter {
-  return name === 'fastify' ? createAdapter() : createExpressAdapter();
+export function createNamedAdapter(
+  name: AdapterName,
+  trustedProxies: readonly string[] = [],
+): AbstractHttpAdapter {
+  return name === 'fastify' ? createAdapter(trustedProxies) : createExpressAdapter(trustedProxies);
 }
 
 /** Declares the same tests on both adapters, and on PostgreSQL as `describeEachEngine` does. */
@@ -37,8 +40,9 @@ type ExpressRequest = IncomingMessage & { id?: string; body?: unknown };
 type Next = (error?: unknown) => void;
 
 /** An Express that takes JSON alone and gives every answer a request id, as `createAdapter` does. */
-function createExpressAdapter(): ExpressAdapter {
+function createExpressAdapter(trustedProxies: readonly string[]): ExpressAdapter {
   const adapter = new ExpressAdapter();
+  adapter.set('trust proxy', [...trustedProxies]);
   adapter.use((request: ExpressRequest, response: ServerResponse, next: Next) => {
     request.id = randomUUID();
     response.setHeader('X-Request-Id', request.id);

@@ -34,6 +34,18 @@ export interface TestAppOptions {
 }
 
 const PASSWORD = 'space-corgi';
+
+/** All tests come from one address, and mistype passwords on purpose; those of the limits set their own. */
+const ENDLESS = '1000000 per 1h';
+const NO_LIMITS = {
+  account: ENDLESS,
+  accountAndAddress: ENDLESS,
+  address: ENDLESS,
+  device: ENDLESS,
+  register: ENDLESS,
+  refresh: ENDLESS,
+};
+
 let names = 0;
 
 /** The real application on a real port, with a database and keys of its own and a clock that tests move. */
@@ -49,7 +61,7 @@ export async function createTestApp(options: TestAppOptions = {}): Promise<TestA
   });
   const testing = await Test.createTestingModule({
     imports: [
-      AppModule.forRoot(config, merge(authOptions(config), options.auth ?? {})),
+      AppModule.forRoot(config, merge({ ...authOptions(config), limits: NO_LIMITS }, options.auth ?? {})),
       ...(options.imports ?? []),
     ],
     controllers: options.controllers ?? [],
@@ -57,10 +69,13 @@ export async function createTestApp(options: TestAppOptions = {}): Promise<TestA
     .overrideProvider(Clock)
     .useValue(clock)
     .compile();
-  const app = testing.createNestApplication(createNamedAdapter(options.adapter ?? 'fastify'), {
-    ...APP_OPTIONS,
-    logger: false,
-  });
+  const app = testing.createNestApplication(
+    createNamedAdapter(options.adapter ?? 'fastify', config.TRUSTED_PROXIES),
+    {
+      ...APP_OPTIONS,
+      logger: false,
+    },
+  );
   await configureApp(app, config).listen(0, '127.0.0.1');
   return new TestApp(app, clock, async () => {
     await app.close();

@@ -5,6 +5,8 @@ import { SessionEnds } from '../../sessions/session-ends.js';
 import { type EndCause } from '../../sessions/sessions.table.js';
 import { Clock } from '../../tokens/clock.js';
 import { PasswordHasher } from '../../users/password-hasher.js';
+import { PasswordPolicy } from '../../users/password-policy.js';
+import { requireAcceptable } from './new-password.js';
 import { ROLE, type User, type UserChange, UserStore } from '../../users/user-store.js';
 import { NewPasswordDto, RegisterDto } from '../dto/credentials.dto.js';
 import { ApiError, validationFailed } from '../errors/api-error.js';
@@ -43,6 +45,7 @@ export class AccountAdmin {
     private readonly accounts: Accounts,
     private readonly users: UserStore,
     private readonly hasher: PasswordHasher,
+    private readonly policy: PasswordPolicy,
     private readonly ends: SessionEnds,
     private readonly audit: AuditLog,
     private readonly clock: Clock,
@@ -106,6 +109,7 @@ export class AccountAdmin {
   /** For who has forgotten it, or has had it stolen: nothing of before lives on. */
   async resetPassword(username: string, password: string, by = OPERATOR): Promise<AccountSummary> {
     await this.validate(NewPasswordDto, { password });
+    await requireAcceptable(this.policy, 'password', password, lowerCased(username));
     const passwordHash = await this.hasher.hash(password);
     return this.change(username, by, () => ({
       change: { passwordHash },

@@ -5,11 +5,13 @@ import { SessionEnds } from '../../sessions/session-ends.js';
 import { Clock } from '../../tokens/clock.js';
 import { TokenError } from '../../tokens/token.errors.js';
 import { PasswordHasher } from '../../users/password-hasher.js';
+import { PasswordPolicy } from '../../users/password-policy.js';
 import { type User, UserStore } from '../../users/user-store.js';
 import { type AccountDto, toAccountDto } from '../dto/account.dto.js';
 import { ApiError } from '../errors/api-error.js';
 import { UserLoader } from '../hooks.js';
 import { type Principal } from '../principal.js';
+import { requireAcceptable } from './new-password.js';
 
 /** Who acts. Nobody is logged in at the operator's shell, or when they register. */
 export interface Acting {
@@ -24,19 +26,21 @@ export class Accounts {
     private readonly db: Database,
     private readonly users: UserStore,
     private readonly hasher: PasswordHasher,
+    private readonly policy: PasswordPolicy,
     private readonly ends: SessionEnds,
     private readonly audit: AuditLog,
     private readonly clock: Clock,
   ) {}
 
   /**
-   * The account with its audit event; the password has passed its checks.
-   * @throws ApiError `username_taken`
+   * The account with its audit event.
+   * @throws ApiError `validation_failed` for a password that the policy refuses, `username_taken`
    */
   async create(
     { username, password, roles }: Pick<User, 'username' | 'roles'> & { password: string },
     { actorId, caller }: Acting,
   ): Promise<User> {
+    await requireAcceptable(this.policy, 'password', password, username);
     const passwordHash = await this.hasher.hash(password);
     return this.db.inTransaction(async (tx) => {
       const at = this.clock.now();

@@ -7,11 +7,13 @@ import {
   type NestInterceptor,
   UseInterceptors,
 } from '@nestjs/common';
+import { HttpAdapterHost } from '@nestjs/core';
 import { map, type Observable, tap } from 'rxjs';
 import { requestOf } from '../request/auth-request.js';
 import { type TokenPairDto } from '../dto/token-pair.dto.js';
 import { AuthOptions } from '../options/auth-options.js';
 import { type IssuedPair } from '../issuing/token-pairs.js';
+import { DEVICE_HEADER } from '../limits/presented-devices.js';
 import { CsrfCheck } from './csrf-check.js';
 import { TokenCookies } from './token-cookies.js';
 
@@ -21,6 +23,7 @@ export class DeliverTokens implements NestInterceptor<IssuedPair, Partial<TokenP
   constructor(
     private readonly cookies: TokenCookies,
     private readonly csrf: CsrfCheck,
+    private readonly host: HttpAdapterHost,
     private readonly options: AuthOptions,
   ) {}
 
@@ -28,8 +31,9 @@ export class DeliverTokens implements NestInterceptor<IssuedPair, Partial<TokenP
     if (this.cookies.used) this.csrf.requireSite(requestOf(context));
     const response: unknown = context.switchToHttp().getResponse();
     return next.handle().pipe(
-      map(({ sessionId, ...pair }) => {
+      map(({ sessionId, device, ...pair }) => {
         this.cookies.set(response, pair, sessionId);
+        if (device !== undefined) this.deliver(response, device);
         return this.shown(pair);
       }),
     );
@@ -37,9 +41,17 @@ export class DeliverTokens implements NestInterceptor<IssuedPair, Partial<TokenP
 
   /** What scripts can read, injected ones can steal: with cookies alone, no body holds a token. */
   private shown({ access_token, refresh_token, ...rest }: TokenPairDto): Partial<TokenPairDto> {
+    return this.cookiesAlone ? rest : { access_token, refresh_token, ...rest };
+  }
+
+  private deliver(response: unknown, device: string): void {
+    this.cookies.setDevice(response, device);
+    if (!this.cookiesAlone) this.host.httpAdapter.setHeader(response, DEVICE_HEADER, device);
+  }
+
+  private get cookiesAlone(): boolean {
     const { order } = this.options.locations;
-    const cookiesAlone = order.includes('cookie') && !order.includes('header') && !order.includes('body');
-    return cookiesAlone ? rest : { access_token, refresh_token, ...rest };
+    return order.includes('cookie') && !order.includes('header') && !order.includes('body');
   }
 }
 

@@ -5,6 +5,9 @@ import { type TokenPairDto } from '../dto/token-pair.dto.js';
 import { AuthOptions } from '../options/auth-options.js';
 import { CsrfTokens } from './csrf-tokens.js';
 
+/** Seconds: the longest that browsers keep a cookie (RFC 6265bis §5.5). */
+const DEVICE_AGE = 400 * 86_400;
+
 /** Sets and clears the cookies that hold tokens, where the application looks for tokens in cookies. */
 @Injectable()
 export class TokenCookies implements OnModuleInit {
@@ -34,6 +37,18 @@ export class TokenCookies implements OnModuleInit {
     set(cookies.accessName, pair.access_token, { ...this.access, ...age(pair.expires_in) });
     set(cookies.refreshName, pair.refresh_token, { ...this.refresh, ...age(pair.refresh_expires_in) });
     set(csrf.cookieName, this.csrf.of(sessionId), { ...this.readable, ...age(pair.refresh_expires_in) });
+  }
+
+  /** Stays at logout: that somebody used this device is to be known when they come again. */
+  setDevice(response: unknown, device: string): void {
+    if (!this.used) return;
+    const { deviceName, persistent } = this.options.cookies;
+    const age = persistent ? { maxAge: DEVICE_AGE } : {};
+    this.host.httpAdapter.setCookie(response, deviceName, device, {
+      ...this.readable,
+      httpOnly: true,
+      ...age,
+    });
   }
 
   clear(response: unknown): void {

@@ -1,11 +1,15 @@
 import { ApiProperty, PickType } from '@nestjs/swagger';
 import { IsNotEmpty, IsString, Matches, MaxLength, MinLength } from 'class-validator';
+import { LONGEST_PASSWORD, SHORTEST_PASSWORD } from '../../users/password-policy.js';
 import { USERNAME } from '../../users/user-store.js';
 import { LowerCased } from '../request/lower-cased.decorator.js';
 
-export const SHORTEST_PASSWORD = 8;
-/** Bounds the work of hashing; nothing shorter is ever cut (ASVS 6.2.8). */
-export const LONGEST_PASSWORD = 256;
+/** The application may ask for more characters; what else it asks, only its `PasswordPolicy` knows. */
+const NEW_PASSWORD = {
+  minLength: SHORTEST_PASSWORD,
+  maxLength: LONGEST_PASSWORD,
+  description: 'None that is tried first, and not made of the name of the user or the service.',
+};
 
 /** Text that is no Unicode (a lone surrogate) has no bytes to hash: several such passwords would be one. */
 function IsWellFormed(): PropertyDecorator {
@@ -25,7 +29,7 @@ export class RegisterDto {
   @IsString()
   readonly username!: string;
 
-  @ApiProperty({ example: 'space-corgi', minLength: SHORTEST_PASSWORD, maxLength: LONGEST_PASSWORD })
+  @ApiProperty({ example: 'space-corgi', ...NEW_PASSWORD })
   @MaxLength(LONGEST_PASSWORD)
   @MinLength(SHORTEST_PASSWORD)
   @IsWellFormed()
@@ -67,7 +71,7 @@ export class ChangePasswordDto {
   @IsString()
   readonly current_password!: string;
 
-  @ApiProperty({ example: 'lunar-dachshund', minLength: SHORTEST_PASSWORD, maxLength: LONGEST_PASSWORD })
+  @ApiProperty({ example: 'lunar-dachshund', ...NEW_PASSWORD })
   @MaxLength(LONGEST_PASSWORD)
   @MinLength(SHORTEST_PASSWORD)
   @IsWellFormed()

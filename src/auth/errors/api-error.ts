@@ -14,6 +14,8 @@ interface ApiErrorOptions {
   retryAfter?: number;
   /** Sent as `WWW-Authenticate: Bearer …`, where a 403 says what token would do (RFC 6750 §3.1). */
   challenge?: ChallengeParameters;
+  /** More headers of the answer. */
+  headers?: Readonly<Record<string, string>>;
   /** With `validation_failed`: every field that was refused, and why. */
   errors?: FieldError[];
   cause?: unknown;
@@ -27,9 +29,10 @@ export class ApiError extends HttpException {
   readonly reason: string | undefined;
   readonly retryAfter: number | undefined;
   readonly challenge: ChallengeParameters | undefined;
+  readonly headers: Readonly<Record<string, string>>;
 
   constructor(status: number, errorCode: string, message: string, options: ApiErrorOptions = {}) {
-    const { reason, retryAfter, challenge, errors, cause } = options;
+    const { reason, retryAfter, challenge, headers = {}, errors, cause } = options;
     super(
       { statusCode: status, error: STATUS_CODES[status], message, errorCode, ...(errors ? { errors } : {}) },
       status,
@@ -38,6 +41,7 @@ export class ApiError extends HttpException {
     this.reason = reason;
     this.retryAfter = retryAfter;
     this.challenge = challenge;
+    this.headers = headers;
   }
 }
 

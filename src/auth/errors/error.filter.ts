@@ -3,6 +3,7 @@ import { HttpAdapterHost } from '@nestjs/core';
 import { STATUS_CODES } from 'node:http';
 import { DatabaseUnavailableError } from '../../database/index.js';
 import { TokenError } from '../../tokens/token.errors.js';
+import { HashingOverloadedError } from '../../users/hashing-queue.js';
 import { type AuthRequest } from '../request/auth-request.js';
 import { type ErrorAnswer, ErrorBody } from '../hooks.js';
 import { AuthOptions } from '../options/auth-options.js';
@@ -51,6 +52,7 @@ export class ErrorFilter implements ExceptionFilter {
     const response: unknown = host.switchToHttp().getResponse();
     // A client that is to use another scheme must be told so; a bare token has none, and is a bearer's all the same.
     const answer = toAnswer(exception, this.options.locations.headerScheme || undefined);
+    request.errorCode = (answer.body as { errorCode?: string }).errorCode ?? 'not_ready';
     this.log(exception, answer, request);
     const send = (body: unknown): void => {
       if (httpAdapter.isHeadersSent(response)) {
@@ -80,10 +82,9 @@ export class ErrorFilter implements ExceptionFilter {
   }
 
   /** The true reason, under the request id that the client has too. */
-  private log(exception: unknown, { status, body }: Answer, request: AuthRequest): void {
-    const { errorCode = 'not_ready' } = body as { errorCode?: string };
+  private log(exception: unknown, { status }: Answer, request: AuthRequest): void {
     const path = request.url?.split(/[?#]/)[0];
-    const line = `${status} ${errorCode} ${request.method} ${path} [${request.id}]: ${reasonOf(exception)}`;
+    const line = `${status} ${request.errorCode} ${request.method} ${path} [${request.id}]: ${reasonOf(exception)}`;
     if (status === 500) this.logger.error(line, exception instanceof Error ? exception.stack : undefined);
     else if (status > 500) this.logger.warn(line);
     else if (status === 401 || status === 403) this.logger.log(line);
@@ -110,6 +111,9 @@ function toAnswer(exception: unknown, scheme?: string): Answer {
     const message = 'The database cannot be reached; try again shortly';
     return answerHttp(new ApiError(503, 'database_unavailable', message));
   }
+  if (exception instanceof HashingOverloadedError) {
+    return answerHttp(new ApiError(503, 'overloaded', 'Too many logins at once; try again shortly'), scheme);
+  }
   const status = clientErrorStatus(exception);
   if (status !== undefined) return answerHttp(new HttpException((exception as Error).message, status));
   return answerHttp(new ApiError(500, 'internal_error', 'Internal server error'));
@@ -126,11 +130,12 @@ function answerToken({ code, maxAge }: TokenError, scheme?: string): Answer {
 
 function answerHttp(exception: HttpException, scheme?: string): Answer {
   const status = exception.getStatus();
-  const { retryAfter = RETRY_AFTER, challenge } = exception instanceof ApiError ? exception : {};
+  const { retryAfter = RETRY_AFTER, challenge, headers } = exception instanceof ApiError ? exception : {};
   return {
     status,
     body: bodyOf(exception, status),
     headers: {
+      ...headers,
       // RFC 9110 §15.5.2: a 401 without a challenge is malformed.
       ...(status === 401 || challenge ? { 'WWW-Authenticate': bearerChallenge(challenge, scheme) } : {}),
       ...(status === 429 || status === 503 ? { 'Retry-After': String(retryAfter) } : {}),

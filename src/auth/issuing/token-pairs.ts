@@ -10,6 +10,8 @@ import { Subjects, TokenExtras } from '../hooks.js';
 /** A token pair, with the session that it is for. */
 export interface IssuedPair extends TokenPairDto {
   sessionId: string;
+  /** After a login with a password: what the device shows at its next one. */
+  device?: string;
 }
 
 /** What the tokens of a user say besides what their session's row does; known before anything is written. */

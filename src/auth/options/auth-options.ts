@@ -5,15 +5,20 @@ import {
   IsArray,
   IsBoolean,
   IsIn,
+  IsInt,
   IsObject,
   IsString,
   Matches,
+  Max,
+  Min,
   ValidateIf,
   ValidateNested,
 } from 'class-validator';
 import { IsDuration } from '../../tokens/is-duration.js';
 import { type KeySource } from '../../tokens/key-file.js';
 import { parseDuration } from '../../tokens/duration.js';
+import { SHORTEST_PASSWORD } from '../../users/password-policy.js';
+import { LimitsGroup } from './limits-group.js';
 import { ToList, TrustedOrigins } from './option-decorators.js';
 
 export const TOKEN_LOCATIONS = ['header', 'cookie', 'query', 'body'] as const;
@@ -130,6 +135,10 @@ class CookiesGroup {
   @IsHttpToken()
   readonly refreshName: string = '__Host-refresh_token';
 
+  /** What a device shows at its next login; not cleared at logout. */
+  @IsHttpToken()
+  readonly deviceName: string = '__Host-device';
+
   /** Another path than `/` needs a name without `__Host-`. */
   @IsPath()
   readonly accessPath: string = '/';
@@ -181,6 +190,15 @@ class CsrfGroup {
   readonly cookieName: string = '__Host-csrf_token';
 }
 
+/** What new passwords must be, besides none that everybody tries. */
+class PasswordsGroup {
+  /** Characters, 8 to 64; 15 are what NIST SP 800-63B-4 asks for where a password is all that is asked. */
+  @IsInt({ message: 'must be a whole number from 8 to 64' })
+  @Min(SHORTEST_PASSWORD, { message: 'must be a whole number from 8 to 64' })
+  @Max(64, { message: 'must be a whole number from 8 to 64' })
+  readonly minLength: number = SHORTEST_PASSWORD;
+}
+
 /**
  * All that can be set, grouped by concern, with its default; what has no default here must be given. Durations
  * are milliseconds once they have been read. A class, so that it is its own DI token: rooms inject it.
@@ -213,6 +231,16 @@ export class AuthOptions {
   @ValidateNested()
   @Type(() => CsrfGroup)
   readonly csrf: CsrfGroup = new CsrfGroup();
+
+  @IsObject()
+  @ValidateNested()
+  @Type(() => LimitsGroup)
+  readonly limits: LimitsGroup = new LimitsGroup();
+
+  @IsObject()
+  @ValidateNested()
+  @Type(() => PasswordsGroup)
+  readonly passwords: PasswordsGroup = new PasswordsGroup();
 
   /** How old the password proof may be on a fresh route that says nothing else. */
   @IsDuration()

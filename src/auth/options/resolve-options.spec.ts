@@ -72,6 +72,7 @@ describe('the options that nobody gave', () => {
       cookies: {
         accessName: '__Host-access_token',
         refreshName: '__Host-refresh_token',
+        deviceName: '__Host-device',
         accessPath: '/',
         refreshPath: '/',
         domain: undefined,
@@ -86,6 +87,15 @@ describe('the options that nobody gave', () => {
         headerName: 'X-CSRF-Token',
         cookieName: '__Host-csrf_token',
       },
+      limits: {
+        account: '10 per 1h',
+        accountAndAddress: '5 per 15m',
+        address: '100 per 1h',
+        device: '10 per 1h',
+        register: '20 per 1h',
+        refresh: '60 per 1m',
+      },
+      passwords: { minLength: 8 },
       freshMaxAge: 15 * MINUTE,
       registration: 'open',
     });

@@ -63,6 +63,7 @@ function withoutPrefixes(options: AuthOptions, given: Omit<AuthModuleOptions, 'k
       ...cookies,
       accessName: given.cookies?.accessName ?? bare(cookies.accessName),
       refreshName: given.cookies?.refreshName ?? bare(cookies.refreshName),
+      deviceName: given.cookies?.deviceName ?? bare(cookies.deviceName),
     },
     csrf: { ...csrf, cookieName: given.csrf?.cookieName ?? bare(csrf.cookieName) },
   });
@@ -76,6 +77,7 @@ function findContradictions(
   const names = [
     { option: 'cookies.accessName', name: cookies.accessName, path: cookies.accessPath },
     { option: 'cookies.refreshName', name: cookies.refreshName, path: cookies.refreshPath },
+    { option: 'cookies.deviceName', name: cookies.deviceName, path: '/' },
     { option: 'csrf.cookieName', name: csrf.cookieName, path: '/' },
   ];
   const found: [wrong: boolean, option: string, problem: string][] = [

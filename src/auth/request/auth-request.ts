@@ -10,6 +10,7 @@ export interface AuthRequest {
   headers: IncomingMessage['headers'];
   /** Fastify's wrapper holds Node's request here; Express's request is Node's. */
   raw?: IncomingMessage;
+  socket?: IncomingMessage['socket'];
   rawHeaders?: string[];
   originalUrl?: string;
   url?: string;
@@ -29,6 +30,8 @@ export interface AuthRequest {
   /** Set by Passport once a token was accepted: who, and the claims that say so. */
   user?: Principal;
   authInfo?: TokenClaims;
+  /** With which code the request was refused; set by the filter, for whoever logs and counts. */
+  errorCode?: string;
 }
 
 export function requestOf(context: ExecutionContext): AuthRequest {

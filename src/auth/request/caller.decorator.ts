@@ -1,16 +1,26 @@
 import { createParamDecorator, type ExecutionContext } from '@nestjs/common';
 import { type Caller } from '../../audit/audit-log.js';
-import { requestOf } from './auth-request.js';
+import { type AuthRequest, requestOf } from './auth-request.js';
+import { canonicalAddress } from './client-address.js';
 
 /** Characters, of what a client may write into every row about it. */
 const LONGEST_USER_AGENT = 256;
 
-/** Where the request comes from, for the audit trail. */
+/** Where the request comes from, for the audit trail and for the limits. */
 export const RequestCaller = createParamDecorator((_: undefined, context: ExecutionContext): Caller => {
-  const { ip, headers, id } = requestOf(context);
+  const request = requestOf(context);
+  const { headers, id } = request;
   return {
-    ip: ip ?? null,
+    ip: addressOf(request),
     userAgent: headers['user-agent']?.slice(0, LONGEST_USER_AGENT) ?? null,
     requestId: id ?? null,
   };
 });
+
+/**
+ * The adapter's `ip`: the last address that is no trusted proxy's (`TRUSTED_PROXIES`). A proxy may pass on a header
+ * that holds no address; then the proxy's own stands for whoever sent it, so that nobody can make up addresses.
+ */
+function addressOf({ ip, raw, socket = raw?.socket }: AuthRequest): string | null {
+  return canonicalAddress(ip) ?? canonicalAddress(socket?.remoteAddress);
+}

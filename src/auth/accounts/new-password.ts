@@ -1,0 +1,13 @@
+import { type PasswordPolicy } from '../../users/password-policy.js';
+import { validationFailed } from '../errors/api-error.js';
+
+/** @throws ApiError `validation_failed` that says what is wrong with a new password */
+export async function requireAcceptable(
+  policy: PasswordPolicy,
+  field: string,
+  password: string,
+  username: string,
+): Promise<void> {
+  const objection = await policy.objection(password, username);
+  if (objection !== undefined) throw validationFailed([{ field, messages: [`${field} ${objection}`] }]);
+}

@@ -1,0 +1,50 @@
+import { describe, expect, it } from '@jest/globals';
+import { canonicalAddress, networkOf } from './client-address.js';
+
+describe('the canonical address', () => {
+  it.each([
+    ['192.0.2.1', '192.0.2.1'],
+    ['192.0.2.1:5678', '192.0.2.1'],
+    ['::ffff:192.0.2.1', '192.0.2.1'],
+    ['::FFFF:c000:0201', '192.0.2.1'],
+    ['[::ffff:192.0.2.1]:80', '192.0.2.1'],
+    ['2001:DB8:0:0:0:0:0:1', '2001:db8::1'],
+    ['[2001:db8::1]:443', '2001:db8::1'],
+    ['[2001:db8::1]', '2001:db8::1'],
+    ['fe80::1%eth0', 'fe80::1'],
+  ])('of %s is %s', (text, address) => {
+    expect(canonicalAddress(text)).toBe(address);
+  });
+
+  it.each([
+    undefined,
+    '',
+    'unknown',
+    '_hidden',
+    '127.1',
+    '010.0.0.1',
+    '0x7f000001',
+    '2130706433',
+    '192.0.2.256',
+    '192.0.2.1:',
+    '192.0.2.1, 192.0.2.2',
+    '::1::',
+    'x'.repeat(10_000),
+  ])('of %s is none', (text) => {
+    expect(canonicalAddress(text)).toBeNull();
+    expect(networkOf(text ?? null)).toBe('unknown');
+  });
+});
+
+describe('the network that is counted together', () => {
+  it.each([
+    ['192.0.2.1', '192.0.2.1'],
+    ['::ffff:192.0.2.1', '192.0.2.1'],
+    ['2001:db8:1:2::1', '2001:db8:1:2::/64'],
+    ['2001:db8:1:2:ffff:ffff:ffff:ffff', '2001:db8:1:2::/64'],
+    ['2001:db8:1:3::1', '2001:db8:1:3::/64'],
+    ['::1', '::/64'],
+  ])('with %s is %s', (text, network) => {
+    expect(networkOf(text)).toBe(network);
+  });
+});

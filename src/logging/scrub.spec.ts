@@ -1,0 +1,98 @@
+import { describe, expect, it } from '@jest/globals';
+import { escapeLine, REDACTED, scrub, scrubText } from './scrub.js';
+
+const TOKEN = 'eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiJodW50ZXIyIn0.c2lnbmF0dXJl-_';
+
+function parseMessage(text: string): string {
+  try {
+    JSON.parse(text);
+  } catch (error) {
+    return (error as Error).message;
+  }
+  throw new Error('was JSON');
+}
+
+describe('scrubText', () => {
+  it.each([
+    ['a token', `token ${TOKEN} refused`],
+    ['the start of one', `token ${TOKEN.slice(0, 15)}hunter2… refused`],
+    ['a header', 'Authorization: Bearer hunter2hunter2'],
+    ['a scheme', 'got Bearer hunter2hunter2, wanted none'],
+    ['a cookie', 'cookie: hunter2'],
+    ['a member', 'cannot read {"password":"hunter2 and \\" more hunter2"}'],
+    ['a member in a text in JSON', 'cannot read "{\\"newPassword\\":\\"hunter2\\"}"'],
+    ['a member of a form', 'a=1&refresh_token=hunter2&b=2'],
+    ['a query', 'Cannot GET /nope/a?x=hunter2'],
+    ['the URL of a database', 'postgres://app:hunter2@db:5432/x is away'],
+    ['what V8 could not parse', parseMessage('hunter2')],
+    ['what V8 could not parse, with lines', parseMessage('{"a":\nhunter2\n}')],
+    ['what V8 could not parse, long', parseMessage(`{"a":"${'x'.repeat(99)}","c":hunter2 ${'x'.repeat(99)}`)],
+  ])('takes out %s', (_, text) => {
+    const clean = scrubText(text);
+    expect(clean).toContain(REDACTED);
+    expect(clean).not.toMatch(/hunter2|eyJ/);
+  });
+
+  it.each([
+    'username must be 3 to 32 letters; password must be longer than or equal to 8 characters',
+    '401 token_expired GET /profile [request-1]: expired at 2026-11-24T18:00:00Z',
+    'Bearer error="invalid_token"',
+    'listening on http://127.0.0.1:3000, API documentation at http://127.0.0.1:3000/docs',
+    'the database does not answer: connect ECONNREFUSED 127.0.0.1:5432',
+  ])('leaves what is no secret: %s', (text) => {
+    expect(scrubText(text)).toBe(text);
+  });
+
+  it('cuts what is very long', () => {
+    expect(scrubText('x'.repeat(1_000_000)).length).toBeLessThan(10_000);
+  });
+
+  it('takes no longer for a text made to take long', () => {
+    const began = performance.now();
+    for (const part of ['"', 'eyJ', '/?', 'password":"\\', 'a://', "cookie='", 'Bearer ']) {
+      scrubText(part.repeat(8_192 / part.length));
+    }
+    expect(performance.now() - began).toBeLessThan(1_000);
+  });
+});
+
+describe('scrub', () => {
+  it('takes the values of members named like secrets, at any depth', () => {
+    const headers = { Authorization: 'x1', COOKIE: 'x2', 'Set-Cookie': ['x3'], 'x-csrf-token': 'x4' };
+    const body = {
+      password: 'x5',
+      currentPassword: 'x6',
+      access_token: 'x7',
+      list: [{ refresh_token: 'x8' }],
+    };
+    const jwk = { kty: 'EC', d: 'x9' };
+    const clean = JSON.stringify(
+      scrub({ headers: { ...headers, 'X-Device-Token': 'x10' }, body, jwk, kept: 'y' }),
+    );
+    expect(clean).not.toMatch(/x\d/);
+    expect(clean).toContain('"kept":"y"');
+    expect(clean).toContain('"kty":"EC"');
+  });
+
+  it('makes errors plain, their causes too, and keeps no member that a driver adds', () => {
+    const cause = Object.assign(new Error(`cause ${TOKEN}`), { code: '23505', parameters: ['x1'] });
+    const clean = scrub(new Error(`outer ${TOKEN}`, { cause }));
+    expect(clean).toMatchObject({ type: 'Error', message: `outer ${REDACTED}`, cause: { code: '23505' } });
+    expect(JSON.stringify(clean)).not.toMatch(/eyJ|x1/);
+  });
+
+  it('survives what points to itself, and bytes', () => {
+    const circle: Record<string, unknown> = { bytes: Buffer.from('hunter2') };
+    circle['self'] = circle;
+    expect(JSON.stringify(scrub(circle))).not.toContain('hunter2');
+  });
+});
+
+describe('escapeLine', () => {
+  it('leaves nothing that a terminal or a reader of lines acts on, and the same meaning', () => {
+    const value = { text: 'a\u2028b\u2029c\u0085d\u009b31me\u007ff\u202eg\u2066h\ufeffi\nj\u001b[2J' };
+    const line = escapeLine(JSON.stringify(value));
+    expect(line).toMatch(/^[\u0020-\u007e]*$/);
+    expect(JSON.parse(line)).toEqual(value);
+  });
+});

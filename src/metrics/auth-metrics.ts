@@ -1,0 +1,55 @@
+import { Injectable } from '@nestjs/common';
+import { type AuditEvent, AuditLog, EndedSessions, RevocationFeed } from '../auth/index.js';
+import { Metrics } from './metrics.js';
+
+/**
+ * What the auth room does, as its audit log hears it: that room knows nothing of who counts, and each outcome is told
+ * exactly once, when it has become true.
+ */
+@Injectable()
+export class AuthMetrics {
+  constructor(metrics: Metrics, audit: AuditLog, ended: EndedSessions, feed: RevocationFeed) {
+    const events = metrics.counter('events_total', 'Events of the audit log', ['event', 'outcome']);
+    const logins = metrics.counter('logins_total', 'Logins: success, or why they failed', ['outcome']);
+    const refreshes = metrics.counter('refreshes_total', 'Refresh tokens presented, by what became of them', [
+      'outcome',
+    ]);
+    audit.listen((entry) => {
+      const { event, outcome = 'success' } = entry;
+      events.inc({ event, outcome });
+      if (event === 'authn_login_success') logins.inc({ outcome: 'success' });
+      if (event === 'authn_login_fail') logins.inc({ outcome: knownCause(entry, LOGIN_CAUSES) });
+      if (REFRESH_EVENTS.has(event) && entry.cause && REFRESH_CAUSES.has(entry.cause))
+        refreshes.inc({ outcome: entry.cause });
+    });
+    metrics.gauge('ended_sessions', 'Sessions remembered as ended', () => ended.size);
+    metrics.gauge(
+      'revocation_staleness_seconds',
+      'Since it was last certain that no news of ended sessions is missing',
+      () => feed.staleness() / 1000,
+    );
+  }
+}
+
+const LOGIN_CAUSES: ReadonlySet<string> = new Set(['no_such_user', 'wrong_password', 'account_disabled']);
+const REFRESH_EVENTS: ReadonlySet<string> = new Set([
+  'session_renewed',
+  'authn_reauthentication_success',
+  'authn_token_reuse',
+  'session_ended',
+]);
+/** The outcomes and verdicts of `sessions/rotation.ts`. */
+const REFRESH_CAUSES: ReadonlySet<string> = new Set([
+  'rotated',
+  'replayed',
+  'concurrent',
+  'superseded',
+  'reuse',
+  'rolled_back',
+  'revoked',
+  'key_reused',
+]);
+
+function knownCause({ cause = 'other' }: AuditEvent, known: ReadonlySet<string>): string {
+  return known.has(cause) ? cause : 'other';
+}

@@ -1,0 +1,24 @@
+import { type DynamicModule, Module, type NestModule } from '@nestjs/common';
+import { HttpAdapterHost } from '@nestjs/core';
+import { onRequestEnd } from '../http/request-ends.js';
+import { AuthMetrics } from './auth-metrics.js';
+import { METRICS_ADDRESS, type MetricsAddress, MetricsServer } from './metrics-server.js';
+import { Metrics } from './metrics.js';
+import { RequestMetrics } from './request-metrics.js';
+
+/** Counts, and shows the counts. Nothing knows of this room; it knows whom to listen to. */
+@Module({ providers: [Metrics, RequestMetrics, AuthMetrics, MetricsServer] })
+export class MetricsModule implements NestModule {
+  static forRoot(address: MetricsAddress): DynamicModule {
+    return { module: MetricsModule, providers: [{ provide: METRICS_ADDRESS, useValue: address }] };
+  }
+
+  constructor(
+    private readonly host: HttpAdapterHost,
+    private readonly requests: RequestMetrics,
+  ) {}
+
+  configure(): void {
+    onRequestEnd(this.host.httpAdapter, (end) => this.requests.count(end));
+  }
+}

@@ -1,0 +1,49 @@
+import { Injectable } from '@nestjs/common';
+import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
+
+/** Before every name but those of the process, which have theirs by custom. */
+const PREFIX = 'freshgate_';
+
+/**
+ * The numbers of one application, in a registry of its own: two applications in one process count apart. Label values
+ * come from lists in the code, never from a request: each new one is a new series, kept until the process ends.
+ */
+@Injectable()
+export class Metrics {
+  private readonly registry = new Registry();
+
+  constructor() {
+    collectDefaultMetrics({ register: this.registry });
+  }
+
+  counter<L extends string>(name: string, help: string, labelNames: readonly L[]): Counter<L> {
+    return new Counter({ name: PREFIX + name, help, labelNames, registers: [this.registry] });
+  }
+
+  /** A number that `read` knows at any time: asked when somebody looks, so it costs nothing else. */
+  gauge(name: string, help: string, read: () => number): void {
+    const gauge = new Gauge({
+      name: PREFIX + name,
+      help,
+      registers: [],
+      collect() {
+        this.set(read());
+      },
+    });
+    this.registry.registerMetric(gauge);
+  }
+
+  histogram<L extends string>(
+    name: string,
+    help: string,
+    labelNames: readonly L[],
+    buckets: number[],
+  ): Histogram<L> {
+    return new Histogram({ name: PREFIX + name, help, labelNames, buckets, registers: [this.registry] });
+  }
+
+  /** All of them, in the text format of Prometheus. */
+  async render(): Promise<{ type: string; text: string }> {
+    return { type: this.registry.contentType, text: await this.registry.metrics() };
+  }
+}

@@ -1,0 +1,192 @@
+import { afterAll, beforeAll, expect, it } from '@jest/globals';
+import { setTimeout as delay } from 'node:timers/promises';
+import { createTestApp, type TestApp, type TestUser } from '../support/create-test-app.js';
+import { describeEachEngine } from '../support/engines.js';
+import { auditOf, BEHIND_PROXY, expectLimited, fail, hashesDuring, login, newAddress } from './strangers.js';
+
+const LIMITS = {
+  account: '6 per 1h',
+  accountAndAddress: '3 per 15m',
+  address: '8 per 1h',
+  device: '4 per 1h',
+};
+
+describeEachEngine('wrong passwords at login', (engine) => {
+  let api: TestApp;
+  beforeAll(async () => {
+    api = await createTestApp({ engine, env: BEHIND_PROXY, auth: { limits: LIMITS } });
+  });
+  afterAll(() => api.close());
+
+  const deviceOf = async ({ username, password }: TestUser) =>
+    (await login(api, username, password)).headers['x-device-token'];
+
+  /** From as many addresses as there are attempts. */
+  const exhaust = async ({ username }: TestUser) => {
+    await fail(api, username, 6);
+    expectLimited(await login(api, username, 'wrong-password'), 'account', 6, 3600);
+  };
+
+  it('from one address are limited for each account', async () => {
+    const [user, other] = [await api.register(), await api.register()];
+    const address = newAddress();
+    await fail(api, user.username, 3, { address });
+    const hashed = await hashesDuring(api, async () => {
+      expectLimited(
+        await login(api, user.username, user.password, { address }),
+        'account-and-address',
+        3,
+        900,
+      );
+    });
+    expect(hashed).toBe(0);
+    expect((await login(api, user.username, user.password)).status).toBe(200);
+    expect((await login(api, other.username, other.password, { address })).status).toBe(200);
+  });
+
+  it('from one address are limited for all accounts together, known or not', async () => {
+    const user = await api.register();
+    const address = newAddress();
+    for (let i = 0; i < 8; i++) await fail(api, `nobody-${i}`, 1, { address });
+    expectLimited(await login(api, user.username, user.password, { address }), 'address', 8, 3600);
+    const device = await deviceOf(user);
+    expectLimited(await login(api, user.username, user.password, { address, device }), 'address', 8, 3600);
+  });
+
+  it('from one IPv6 site are from one address', async () => {
+    const user = await api.register();
+    const site = `2001:db8:${engine === 'sqlite' ? 1 : 2}:7`;
+    for (let i = 0; i < 3; i++) await fail(api, user.username, 1, { address: `${site}:${i}::${i}` });
+    const inside = { address: `${site}:ffff::1` };
+    expectLimited(await login(api, user.username, user.password, inside), 'account-and-address', 3, 900);
+    const beside = { address: `${site.slice(0, -1)}8::1` };
+    expect((await login(api, user.username, user.password, beside)).status).toBe(200);
+  });
+
+  it('do not lock the owner out, whose device is known', async () => {
+    const user = await api.register();
+    const device = await deviceOf(user);
+    expect(device).toMatch(/^[\w-]{22}\./);
+    await exhaust(user);
+    const hashed = await hashesDuring(api, async () => {
+      expectLimited(await login(api, user.username, user.password), 'account', 6, 3600);
+    });
+    expect(hashed).toBe(0);
+    expect((await login(api, user.username, user.password, { device })).status).toBe(200);
+  });
+
+  it('are not let in by a forged value, or that of another account', async () => {
+    const [user, thief] = [await api.register(), await api.register()];
+    const own = await deviceOf(thief);
+    await exhaust(user);
+    for (const device of [own, `${own}x`, 'x', '', 'a.b.c', `${own}, ${own}`])
+      expectLimited(await login(api, user.username, user.password, { device }), 'account', 6, 3600);
+  });
+
+  it('on a known device are limited by its own counter, and touch no other', async () => {
+    const user = await api.register();
+    const [stolen, own] = [await deviceOf(user), await deviceOf(user)];
+    await fail(api, user.username, 4, { device: stolen });
+    expectLimited(await login(api, user.username, user.password, { device: stolen }), 'device', 4, 3600);
+    expect((await login(api, user.username, user.password, { device: own })).status).toBe(200);
+    await exhaust(user);
+  });
+
+  it('in parallel are hashed no more often than they are allowed', async () => {
+    const { username } = await api.register();
+    const statuses: number[] = [];
+    const hashed = await hashesDuring(api, () =>
+      Promise.all(
+        Array.from({ length: 100 }, async () => {
+          statuses.push((await login(api, username, 'wrong-password')).status);
+        }),
+      ),
+    );
+    expect(hashed).toBe(6);
+    expect(statuses.filter((status) => status === 401)).toHaveLength(6);
+    expect(statuses.filter((status) => status === 429)).toHaveLength(94);
+  });
+
+  it('are counted for names that nobody has exactly as for others', async () => {
+    const user = await api.register();
+    const answersFor = async (username: string, address: string) => {
+      const answers: unknown[] = [];
+      for (let i = 0; i < 5; i++) answers.push(await login(api, username, 'wrong-password', { address }));
+      for (let i = 0; i < 5; i++) answers.push(await login(api, username, 'wrong-password'));
+      return (answers as Awaited<ReturnType<typeof login>>[]).map(({ status, body, headers }) => ({
+        status,
+        body: body as unknown,
+        names: Object.keys(headers).toSorted(),
+        policy: headers['ratelimit-policy'],
+      }));
+    };
+    const known = await answersFor(user.username, newAddress());
+    expect(known.map(({ status }) => status)).toEqual([401, 401, 401, 429, 429, 401, 401, 401, 429, 429]);
+    expect(await answersFor('nobody-of-that-name', newAddress())).toEqual(known);
+    expect(await answersFor('no\u0000body of that name', newAddress())).toEqual(known);
+  });
+
+  it('are forgiven on that address by a success, and nowhere else', async () => {
+    const user = await api.register();
+    const address = newAddress();
+    for (let round = 0; round < 2; round++) {
+      await fail(api, user.username, 2, { address });
+      expect((await login(api, user.username, user.password, { address })).status).toBe(200);
+    }
+    await fail(api, user.username, 2, { address });
+    expectLimited(await login(api, user.username, user.password, { address }), 'account', 6, 3600);
+  });
+
+  it('are not forgiven to an address by a success with another account', async () => {
+    const [victim, own] = [await api.register(), await api.register()];
+    const address = newAddress();
+    for (let i = 0; i < 8; i++) {
+      await fail(api, `${victim.username}-${i}`, 1, { address });
+      if (i < 7) expect((await login(api, own.username, own.password, { address })).status).toBe(200);
+    }
+    expectLimited(await login(api, own.username, own.password, { address }), 'address', 8, 3600);
+  });
+
+  it('alone count: logins that succeed do not, though they come at once', async () => {
+    const user = await api.register();
+    const address = newAddress();
+    for (let i = 0; i < 12; i++)
+      expect((await login(api, user.username, user.password, { address })).status).toBe(200);
+    const burst = Array.from({ length: 10 }, () => login(api, user.username, user.password, { address }));
+    const statuses = (await Promise.all(burst)).map(({ status }) => status);
+    expect(statuses.filter((status) => status !== 200 && status !== 429)).toEqual([]);
+    await fail(api, user.username, 3, { address });
+  });
+
+  it('that use a limit up are told to the audit trail once, and not with each refusal', async () => {
+    const user = await api.register();
+    const before = (await auditOf(api, 'authn_login_fail_max')).length;
+    const address = newAddress();
+    await fail(api, user.username, 3, { address });
+    await fail(api, user.username, 3);
+    for (let i = 0; i < 20; i++) await login(api, user.username, 'wrong-password', { address });
+    for (let i = 0; i < 20; i++) await login(api, user.username, 'wrong-password');
+    const told = (await auditOf(api, 'authn_login_fail_max')).slice(before);
+    expect(told).toEqual([
+      { cause: 'account-and-address', subject_id: user.id, ip: address, outcome: 'fail', session_id: null },
+      { cause: 'account', subject_id: user.id, ip: expect.any(String), outcome: 'fail', session_id: null },
+    ]);
+  });
+});
+
+describeEachEngine('a limit on logins', (engine) => {
+  it('ends with its window', async () => {
+    const limits = { account: '2 per 2s', accountAndAddress: '2 per 2s' };
+    const api = await createTestApp({ engine, auth: { limits } });
+    try {
+      const { username, password } = await api.register();
+      await fail(api, username, 2);
+      const refused = await login(api, username, password);
+      expectLimited(refused, 'account-and-address', 2, 2);
+      await delay(Number(refused.headers['retry-after']) * 1000);
+      expect((await login(api, username, password)).status).toBe(200);
+    } finally {
+      await api.close();
+    }
+  });
+});
