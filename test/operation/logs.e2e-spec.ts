@@ -125,7 +125,7 @@ describe('the log of a server that is used in every way', () => {
     for (const body of [
       `{"username":"cosmo","password":"${PASSWORD}"`,
       `"${PASSWORD}"`,
-      `${PASSWORD}`,
+      PASSWORD,
       `{"username":"cosmo","password":["${PASSWORD}"]}`,
       `{"password":"${PASSWORD}","password":"${PASSWORD}"}`,
     ]) {
