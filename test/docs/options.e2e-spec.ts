@@ -8,17 +8,23 @@ import { blocksOf, compile, quotesIn, readDocument, rowsOf, withExamples } from 
 const LONG = 120_000;
 const DOCUMENT = readDocument('docs/options.md');
 
-/** `tokens.accessTtl` → `15m`, of every option; what is a number there is a duration. */
+/** Numbers that are no durations. */
+const COUNTS = ['minLength'];
+
+/** `tokens.accessTtl` → `15m`, of every option. */
 function defaults(): [option: string, shown: string][] {
-  const show = (value: unknown): string => {
+  const show = (value: unknown, name: string): string => {
     if (value === undefined || (Array.isArray(value) && value.length === 0)) return 'none';
-    const values: unknown[] = Array.isArray(value) ? value : [value];
-    return values.map((each) => (typeof each === 'number' ? formatDuration(each) : String(each))).join(', ');
+    if (typeof value === 'number' && !COUNTS.includes(name)) return formatDuration(value);
+    return (Array.isArray(value) ? value : [value]).map(String).join(', ');
   };
   return Object.entries(new AuthOptions()).flatMap(([name, value]: [string, unknown]): [string, string][] =>
     typeof value === 'object' && value !== null
-      ? Object.entries(value).map(([member, each]): [string, string] => [`${name}.${member}`, show(each)])
-      : [[name, show(value)]],
+      ? Object.entries(value).map(([member, each]): [string, string] => [
+          `${name}.${member}`,
+          show(each, member),
+        ])
+      : [[name, show(value, name)]],
   );
 }
 
