@@ -18,6 +18,7 @@ import { KeyRing } from '../tokens/key-ring.js';
 import { TokenIssuer } from '../tokens/token-issuer.js';
 import { TokenOptions } from '../tokens/token-options.js';
 import { TokenVerifier } from '../tokens/token-verifier.js';
+import { VerifiedTokens } from '../tokens/verified-tokens.js';
 import { PasswordHasher } from '../users/password-hasher.js';
 import { PasswordPolicy } from '../users/password-policy.js';
 import { UserStore } from '../users/user-store.js';
@@ -114,6 +115,7 @@ const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN } = new ConfigurableModule
     { provide: Clock, useClass: SystemClock },
     TokenIssuer,
     TokenVerifier,
+    VerifiedTokens,
     EndedSessions,
     RevocationFeed,
     SessionEnds,

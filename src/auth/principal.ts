@@ -14,6 +14,8 @@ export interface Principal {
   roles: readonly string[];
 }
 
+const NO_ROLES: readonly string[] = Object.freeze([]);
+
 export type TokenClaims = AccessClaims | RefreshClaims;
 
 export function toPrincipal(claims: TokenClaims, userId: string): Principal {
@@ -23,6 +25,6 @@ export function toPrincipal(claims: TokenClaims, userId: string): Principal {
     tokenId: claims.jti,
     fresh: claims.type === 'access' && claims.fresh,
     authTime: claims.type === 'access' ? claims.auth_time : null,
-    roles: claims.type === 'access' ? (claims.roles ?? []) : [],
+    roles: (claims.type === 'access' ? claims.roles : undefined) ?? NO_ROLES,
   };
 }

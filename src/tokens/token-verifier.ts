@@ -3,7 +3,14 @@ import { JwtService, NotBeforeError, TokenExpiredError } from '@nestjs/jwt';
 import { type Algorithm, type Jwt, type VerifyOptions } from 'jsonwebtoken';
 import { Clock, toNumericDate } from './clock.js';
 import { KeyRing, type RingKey, SIGNING_ALGORITHMS } from './key-ring.js';
-import { type ClaimsOf, parseClaims, parseForeignClaims, type TokenKind } from './token-claims.js';
+import {
+  type AccessClaims,
+  type ClaimsOf,
+  parseClaims,
+  parseForeignClaims,
+  type RefreshClaims,
+  type TokenKind,
+} from './token-claims.js';
 import { TokenError } from './token.errors.js';
 import { TokenOptions } from './token-options.js';
 
@@ -17,6 +24,12 @@ const FOREIGN_TYPS = ['at+jwt', 'application/at+jwt', 'JWT', undefined];
 const LONGEST_TOKEN = 8192;
 const SEGMENT = '[A-Za-z0-9_-]+';
 const COMPACT_JWS = new RegExp(`^(${SEGMENT})\\.(${SEGMENT})\\.(${SEGMENT})$`);
+
+/** What will never be otherwise of a token: whose key signed it, and what it says. Whether it holds now is asked anew. */
+export interface VerifiedToken {
+  readonly key: RingKey;
+  readonly claims: AccessClaims | RefreshClaims;
+}
 
 export interface ReadOptions {
   /** For logout alone: one must be able to end a session whose token has expired. */
@@ -59,14 +72,26 @@ export class TokenVerifier {
     return this.read(kind, this.verifySignature(token), options);
   }
 
-  /** The library's part of it: what a strategy has when it is asked to validate. @throws TokenError */
-  verifySignature(token: string): Jwt {
+  /** Key, signature, audience, claims and issuer; `read` asks for the rest. @throws TokenError */
+  verifySignature(token: string): VerifiedToken {
     const publicKey = this.keyFor(token).verifyWith as unknown as Buffer;
+    let jwt: Jwt;
     try {
-      return this.jwt.verify<Jwt>(token, { ...this.libraryOptions, publicKey });
+      jwt = this.jwt.verify<Jwt>(token, { ...this.libraryOptions, publicKey });
     } catch (error) {
       throw toTokenError(error);
     }
+    return this.examine(jwt);
+  }
+
+  /** What a strategy has when it is asked to validate: the library's part of the work is done. @throws TokenError */
+  examine({ header, payload }: Jwt): VerifiedToken {
+    const key = this.keys.find(String(header.kid), this.clock.now());
+    if (!key) throw new TokenError('token_invalid', 'the key of the token has been retired');
+    const claims = key.issuer === null ? parseClaims(key.kind, payload) : parseForeignClaims(payload);
+    this.requireIssuer(key, claims.iss);
+    // Later requests may be shown the same object: a handler that changed it would speak for all of them.
+    return { key, claims: frozen(claims) };
   }
 
   /**
@@ -88,15 +113,10 @@ export class TokenVerifier {
   }
 
   /**
-   * The claims of a token whose signature has been verified.
+   * The claims of a verified token, as of now.
    * @throws TokenError `token_invalid`, `token_expired`, or `token_wrong_type` for a sound token of the other kind
    */
-  read<K extends TokenKind>(kind: K, verified: Jwt, options: ReadOptions = {}): ClaimsOf[K] {
-    const key = this.keys.find(String(verified.header.kid), this.clock.now());
-    if (!key) throw new TokenError('token_invalid', 'the key of the token has been retired');
-    const claims =
-      key.issuer === null ? parseClaims(key.kind, verified.payload) : parseForeignClaims(verified.payload);
-    this.requireIssuer(key, claims.iss);
+  read<K extends TokenKind>(kind: K, { claims }: VerifiedToken, options: ReadOptions = {}): ClaimsOf[K] {
     const now = toNumericDate(this.clock.now());
     const leeway = toNumericDate(this.options.leeway);
     if (claims.nbf !== undefined && claims.nbf - leeway > now) {
@@ -128,6 +148,12 @@ export function toTokenError(error: unknown): TokenError {
   if (error instanceof TokenExpiredError) return new TokenError('token_expired', error.message);
   if (error instanceof NotBeforeError) return new TokenError('token_invalid', error.message);
   return new TokenError('token_invalid', error instanceof Error ? error.message : String(error));
+}
+
+function frozen<T>(value: T): T {
+  if (typeof value !== 'object' || value === null) return value;
+  for (const member of Object.values(value) as unknown[]) frozen(member);
+  return Object.freeze(value);
 }
 
 /** Three canonical base64url segments: a decoder that forgives junk or padding gives one token many spellings. */

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { listRoutes, type Route } from '../../src/auth/index.js';
 import { describeEachAdapter } from '../support/adapters.js';
 import { createTestApp, type TestApp } from '../support/create-test-app.js';
@@ -67,11 +67,15 @@ describeEachAdapter('every route × every kind of token', (stack) => {
   });
   afterAll(() => api.close());
 
-  it.each(TOKEN_KINDS)('%s', async (shown) => {
+  describe.each([{ warm: false }, { warm: true }])('%j', ({ warm }) => {
+    it.each(TOKEN_KINDS)('%s', (shown) => walk(shown, warm));
+  });
+
+  async function walk(shown: ShownToken, warm: boolean): Promise<void> {
     expect(routes.length).toBeGreaterThan(10);
     for (const route of routes) {
       const wanted = route.policy.level === 'refresh' ? 'refresh' : 'access';
-      const token = await showToken(api, shown, wanted);
+      const token = await showToken(api, shown, wanted, { warm });
       const path = route.path.replace(/:\w+/g, '00000000-0000-7000-8000-000000000000');
       const body = route.path === '/auth/reauthenticate' ? { password: 'space-corgi' } : {};
       const response = await api.request(route.method, path, token).send(body);
@@ -92,5 +96,5 @@ describeEachAdapter('every route × every kind of token', (stack) => {
         expect(error).toBe(outcome in challenges ? challenges[outcome as 'token_missing'] : 'invalid_token');
       }
     }
-  });
+  }
 });

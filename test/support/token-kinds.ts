@@ -25,25 +25,36 @@ export const TOKEN_KINDS = [
 
 export type ShownToken = (typeof TOKEN_KINDS)[number];
 
-/** Makes each kind for a session of its own; the forged ones from a token of the kind that the route wants. */
+/**
+ * Makes each kind for a session of its own; the forged ones from a token of the kind that the route wants. Warm: each
+ * access token has been let in once, while it was good, as was the genuine one behind each forged one.
+ */
 export async function showToken(
   api: TestApp,
   shown: ShownToken,
   wanted: TokenKind,
+  { warm = false } = {},
 ): Promise<string | undefined> {
   if (shown === 'none') return undefined;
   if (shown === 'garbage') return 'not.a.token';
   const login = await api.login();
   const genuine = wanted === 'access' ? login.access : login.refresh;
+  const warmed = async (token: string) => {
+    if (warm) await api.request('GET', '/profile', token).expect(200);
+    return token;
+  };
+  await warmed(login.access);
   switch (shown) {
     case 'fresh access':
       return login.access;
     case 'stale access':
-      return (await login.rotate()).access_token;
+      return warmed((await login.rotate()).access_token);
     case 'refresh':
       return login.refresh;
     case 'expired access':
-      return forge(api, login.access, { exp: api.clock.now() / 1000 });
+      return warmed(forge(api, login.access, { exp: api.clock.now() / 1000 + 1 })).finally(() =>
+        api.clock.advance('1s'),
+      );
     case 'expired refresh':
       return forge(api, login.refresh, { exp: api.clock.now() / 1000 });
     case 'wrong issuer':

@@ -1,10 +1,9 @@
 import { Injectable } from '@nestjs/common';
-import { type Jwt } from 'jsonwebtoken';
 import { Clock } from '../../tokens/clock.js';
 import { isFresh } from '../../tokens/freshness.js';
 import { type AccessClaims, type ClaimsOf, type RefreshClaims } from '../../tokens/token-claims.js';
 import { TokenError } from '../../tokens/token.errors.js';
-import { TokenVerifier } from '../../tokens/token-verifier.js';
+import { TokenVerifier, type VerifiedToken } from '../../tokens/token-verifier.js';
 import { type AuthRequest } from '../request/auth-request.js';
 import { EndedSessionCheck } from './ended-session-check.js';
 import { RevocationCheck, Subjects, TokenCheck } from '../hooks.js';
@@ -38,7 +37,7 @@ export class TokenChecks {
 
   /** An access token, fresh or not, of a session that has not ended. No I/O of ours. */
   async access(
-    verified: Jwt,
+    verified: VerifiedToken,
     { skipRevocationCheck = false }: { skipRevocationCheck?: boolean } = {},
     request?: AuthRequest,
   ): Promise<Authentication<AccessClaims>> {
@@ -52,7 +51,7 @@ export class TokenChecks {
 
   /** An access token whose password proof is recent enough, of a session whose row says it lives. */
   async freshAccess(
-    verified: Jwt,
+    verified: VerifiedToken,
     { maxAge = this.options.freshMaxAge }: { maxAge?: number } = {},
     request?: AuthRequest,
   ): Promise<Authentication<AccessClaims>> {
@@ -69,7 +68,7 @@ export class TokenChecks {
 
   /** A refresh token; unless its route rotates it, of the live generation of a living session. */
   async refresh(
-    verified: Jwt,
+    verified: VerifiedToken,
     { rotates = false }: { rotates?: boolean } = {},
     request?: AuthRequest,
   ): Promise<Authentication<RefreshClaims>> {
@@ -85,7 +84,7 @@ export class TokenChecks {
   }
 
   /** Any token of ours, expired or revoked: enough to end its session, one must always be able to log out. */
-  async evenIfEnded(kind: keyof ClaimsOf, verified: Jwt): Promise<Authentication> {
+  async evenIfEnded(kind: keyof ClaimsOf, verified: VerifiedToken): Promise<Authentication> {
     const claims = this.verifier.read(kind, verified, { evenExpired: true });
     return this.identify(claims);
   }

@@ -43,8 +43,8 @@ export class Tokens {
    * @throws TokenError
    */
   verify(token: string, { evenExpired = false }: { evenExpired?: boolean } = {}): TokenClaims {
-    const verified: Jwt = this.verifier.verifySignature(token);
-    return this.verifier.read(this.verifier.keyFor(token).kind, verified, { evenExpired });
+    const verified = this.verifier.verifySignature(token);
+    return this.verifier.read(verified.key.kind, verified, { evenExpired });
   }
 
   /** Whether a token would be let in now, by all checks of its kind; never throws for what is wrong with the token. */

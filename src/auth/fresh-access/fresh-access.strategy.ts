@@ -13,14 +13,15 @@ import { TokenChecks } from '../checks/token-checks.js';
 @Injectable()
 export class FreshAccessStrategy extends PassportStrategy(TokenStrategy, 'freshgate-fresh-access') {
   constructor(
-    verifier: TokenVerifier,
+    private readonly verifier: TokenVerifier,
     private readonly checks: TokenChecks,
     private readonly options: AuthOptions,
   ) {
     super(strategyOptions(verifier));
   }
 
-  async validate(request: AuthRequest, verified: Jwt): Promise<[Principal, AccessClaims]> {
+  async validate(request: AuthRequest, jwt: Jwt): Promise<[Principal, AccessClaims]> {
+    const verified = this.verifier.examine(jwt);
     const declared = request.authPolicy?.level === 'fresh-access' ? request.authPolicy.maxAge : undefined;
     const maxAge = declared ?? this.options.freshMaxAge;
     request.freshMaxAge = maxAge;

@@ -11,13 +11,14 @@ import { TokenChecks } from '../checks/token-checks.js';
 @Injectable()
 export class RefreshStrategy extends PassportStrategy(TokenStrategy, 'freshgate-refresh') {
   constructor(
-    verifier: TokenVerifier,
+    private readonly verifier: TokenVerifier,
     private readonly checks: TokenChecks,
   ) {
     super(strategyOptions(verifier));
   }
 
-  async validate(request: AuthRequest, verified: Jwt): Promise<[Principal, TokenClaims]> {
+  async validate(request: AuthRequest, jwt: Jwt): Promise<[Principal, TokenClaims]> {
+    const verified = this.verifier.examine(jwt);
     const policy = request.authPolicy;
     const { principal, claims } =
       policy?.level === 'access-or-refresh' && policy.evenIfEnded

@@ -1,0 +1,46 @@
+import { Injectable } from '@nestjs/common';
+import { LRUCache } from 'lru-cache';
+import { Clock } from './clock.js';
+import { KeyRing } from './key-ring.js';
+import { type VerifiedToken } from './token-verifier.js';
+
+/** Tokens; of 700 characters each they and what they say take some 25 MB. */
+const MOST = 10_000;
+/** Characters of all of them, for applications whose tokens say more. */
+const MOST_CHARACTERS = 8 * 1024 * 1024;
+
+/**
+ * Tokens that were verified, by the whole token: shown again, one costs a look-up instead of an elliptic curve. Who
+ * knows no good token cannot put anything in, and so push nobody's out. Nothing here says that a token still holds:
+ * whoever finds one asks for its times and its session as of any other.
+ */
+@Injectable()
+export class VerifiedTokens {
+  private readonly tokens = new LRUCache<string, VerifiedToken>({
+    max: MOST,
+    maxSize: MOST_CHARACTERS,
+    sizeCalculation: (_, token) => token.length,
+  });
+
+  constructor(
+    private readonly keys: KeyRing,
+    private readonly clock: Clock,
+  ) {}
+
+  /** Undefined also when its key is gone, has ended, or is another one of the same name. */
+  find(token: string): VerifiedToken | undefined {
+    const known = this.tokens.get(token);
+    if (!known || this.keys.find(known.key.kid, this.clock.now()) === known.key) return known;
+    this.tokens.delete(token);
+    return undefined;
+  }
+
+  /** Only what has passed every check of its route. */
+  add(token: string, verified: VerifiedToken): void {
+    this.tokens.set(token, verified);
+  }
+
+  get size(): number {
+    return this.tokens.size;
+  }
+}
