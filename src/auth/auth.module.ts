@@ -55,6 +55,7 @@ import { type AuthModuleOptions, resolveOptions } from './options/resolve-option
 import { SessionsController } from './sessions.controller.js';
 import { SessionsService } from './sessions.service.js';
 import { AuthPolicyGuard } from './policy/auth-policy.guard.js';
+import { Declarations } from './policy/declarations.js';
 import { RolesCheck } from './policy/roles-check.js';
 import { RefreshGuard } from './refresh/refresh.guard.js';
 import { RefreshStrategy } from './refresh/refresh.strategy.js';
@@ -164,6 +165,7 @@ const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN } = new ConfigurableModule
     AccountLoader,
     LoadUser,
     AccountAdmin,
+    Declarations,
     RolesCheck,
     AccessStrategy,
     AccessGuard,

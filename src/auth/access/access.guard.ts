@@ -1,5 +1,6 @@
 import { type ExecutionContext, Injectable } from '@nestjs/common';
 import { VerifiedTokens } from '../../tokens/verified-tokens.js';
+import { after, type MaybePromise } from '../checks/maybe-promise.js';
 import { TokenGuard } from '../policy/token.guard.js';
 import { requestOf } from '../request/auth-request.js';
 import { AccessStrategy } from './access.strategy.js';
@@ -14,11 +15,14 @@ export class AccessGuard extends TokenGuard {
   }
 
   /** A token that was verified before goes around Passport and its signature, and through the same checks. */
-  override async canActivate(context: ExecutionContext): Promise<boolean> {
+  override canActivate(context: ExecutionContext): MaybePromise<boolean> {
     const request = requestOf(context);
     const known = request.presented && this.verified.find(request.presented.token);
     if (!known) return super.canActivate(context);
-    [request.user, request.authInfo] = await this.strategy.accept(request, known);
-    return true;
+    return after(this.strategy.accept(request, known), ({ principal, claims }) => {
+      request.user = principal;
+      request.authInfo = claims;
+      return true;
+    });
   }
 }

@@ -6,7 +6,8 @@ import { VerifiedTokens } from '../../tokens/verified-tokens.js';
 import { type AuthRequest } from '../request/auth-request.js';
 import { strategyOptions, TokenStrategy } from '../policy/token.strategy.js';
 import { type Principal, type TokenClaims } from '../principal.js';
-import { TokenChecks } from '../checks/token-checks.js';
+import { type MaybePromise } from '../checks/maybe-promise.js';
+import { type Authentication, TokenChecks } from '../checks/token-checks.js';
 
 /** An access token, fresh or not, of a session that has not ended. No I/O. */
 @Injectable()
@@ -21,23 +22,18 @@ export class AccessStrategy extends PassportStrategy(TokenStrategy, 'freshgate-a
 
   async validate(request: AuthRequest, jwt: Jwt): Promise<[Principal, TokenClaims]> {
     const verified = this.verifier.examine(jwt);
-    const accepted = await this.accept(request, verified);
+    const { principal, claims } = await this.accept(request, verified);
     // Never what logout takes: expired tokens, which anybody may have found, would push out those that live.
     if (request.presented && !takesEnded(request)) this.known.add(request.presented.token, verified);
-    return accepted;
+    return [principal, claims];
   }
 
   /** What is asked at every request, of a token whose signature has been verified now or before. */
-  async accept(request: AuthRequest, verified: VerifiedToken): Promise<[Principal, TokenClaims]> {
+  accept(request: AuthRequest, verified: VerifiedToken): MaybePromise<Authentication> {
     const policy = request.authPolicy;
-    const { principal, claims } = takesEnded(request)
-      ? await this.checks.evenIfEnded('access', verified)
-      : await this.checks.access(
-          verified,
-          policy?.level === 'access' || policy?.level === 'optional-access' ? policy : {},
-          request,
-        );
-    return [principal, claims];
+    if (takesEnded(request)) return this.checks.evenIfEnded('access', verified);
+    const options = policy?.level === 'access' || policy?.level === 'optional-access' ? policy : {};
+    return this.checks.access(verified, options, request);
   }
 }
 

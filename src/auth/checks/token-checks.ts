@@ -8,6 +8,7 @@ import { type AuthRequest } from '../request/auth-request.js';
 import { EndedSessionCheck } from './ended-session-check.js';
 import { RevocationCheck, Subjects, TokenCheck } from '../hooks.js';
 import { LiveSessions } from './live-sessions.js';
+import { after, type MaybePromise } from './maybe-promise.js';
 import { AuthOptions } from '../options/auth-options.js';
 import { type Principal, type TokenClaims, toPrincipal } from '../principal.js';
 
@@ -36,17 +37,15 @@ export class TokenChecks {
   ) {}
 
   /** An access token, fresh or not, of a session that has not ended. No I/O of ours. */
-  async access(
+  access(
     verified: VerifiedToken,
     { skipRevocationCheck = false }: { skipRevocationCheck?: boolean } = {},
     request?: AuthRequest,
-  ): Promise<Authentication<AccessClaims>> {
+  ): MaybePromise<Authentication<AccessClaims>> {
     const claims = this.verifier.read('access', verified);
-    if (!skipRevocationCheck) {
-      this.ended.require(claims.sid);
-      await this.requireNotRevoked(claims);
-    }
-    return this.accept(claims, request);
+    if (skipRevocationCheck) return this.accept(claims, request);
+    this.ended.require(claims.sid);
+    return after(this.requireNotRevoked(claims), () => this.accept(claims, request));
   }
 
   /** An access token whose password proof is recent enough, of a session whose row says it lives. */
@@ -84,26 +83,29 @@ export class TokenChecks {
   }
 
   /** Any token of ours, expired or revoked: enough to end its session, one must always be able to log out. */
-  async evenIfEnded(kind: keyof ClaimsOf, verified: VerifiedToken): Promise<Authentication> {
+  evenIfEnded(kind: keyof ClaimsOf, verified: VerifiedToken): MaybePromise<Authentication> {
     const claims = this.verifier.read(kind, verified, { evenExpired: true });
     return this.identify(claims);
   }
 
-  private async requireNotRevoked(claims: TokenClaims): Promise<void> {
-    if (await this.revocations.isRevoked(claims)) {
-      throw new TokenError('token_revoked', 'by the RevocationCheck of the application');
-    }
+  private requireNotRevoked(claims: TokenClaims): MaybePromise<void> {
+    return after(this.revocations.isRevoked(claims), (revoked) => {
+      if (revoked) throw new TokenError('token_revoked', 'by the RevocationCheck of the application');
+    });
   }
 
-  private async accept<C extends TokenClaims>(claims: C, request?: AuthRequest): Promise<Authentication<C>> {
-    if (!(await this.check.accepts(claims, request))) {
-      throw new TokenError('token_invalid', 'refused by the TokenCheck of the application');
-    }
-    return this.identify(claims);
+  private accept<C extends TokenClaims>(claims: C, request?: AuthRequest): MaybePromise<Authentication<C>> {
+    return after(this.check.accepts(claims, request), (accepted) => {
+      if (!accepted) throw new TokenError('token_invalid', 'refused by the TokenCheck of the application');
+      return this.identify(claims);
+    });
   }
 
-  private async identify<C extends TokenClaims>(claims: C): Promise<Authentication<C>> {
+  private identify<C extends TokenClaims>(claims: C): MaybePromise<Authentication<C>> {
     const foreignIssuer = this.verifier.isForeign(claims) ? claims.iss : null;
-    return { principal: toPrincipal(claims, await this.subjects.toUserId(claims, foreignIssuer)), claims };
+    return after(this.subjects.toUserId(claims, foreignIssuer), (userId) => ({
+      principal: toPrincipal(claims, userId),
+      claims,
+    }));
   }
 }

@@ -16,7 +16,13 @@ const ONE_WORD = /^[\x21-\x7e]+$/;
 /** Finds the token of a request. Which claims it makes is not looked at here. */
 @Injectable()
 export class TokenReader {
-  constructor(private readonly options: AuthOptions) {}
+  private readonly headerName: string;
+  private readonly headerScheme: string;
+
+  constructor(private readonly options: AuthOptions) {
+    this.headerName = options.locations.headerName.toLowerCase();
+    this.headerScheme = options.locations.headerScheme.toLowerCase();
+  }
 
   /**
    * The token in the first of the locations that holds one of the kinds, in their order; null when none does.
@@ -27,15 +33,13 @@ export class TokenReader {
     kinds: readonly TokenKind[],
     locations: readonly TokenLocation[] = this.options.locations.order,
   ): PresentedToken | null {
-    const found = locations.map((location) => ({ location, values: this.take(location, request, kinds) }));
-    const first = found.find(({ values }) => values.length > 0);
-    if (!first) return null;
-    const [token, ...others] = first.values;
-    if (others.length > 0) throw new TokenError('token_invalid', `several tokens in the ${first.location}`);
-    if (typeof token !== 'string' || !ONE_WORD.test(token)) {
-      throw new TokenError('token_invalid', `what is in the ${first.location} is not one word of ASCII`);
+    let found: PresentedToken | null = null;
+    // Also those behind the first that holds one: what they hold is a token for no DTO to see.
+    for (const location of locations) {
+      const values = this.take(location, request, kinds);
+      if (values.length > 0) found ??= { token: onlyToken(values, location), location };
     }
-    return { token, location: first.location };
+    return found;
   }
 
   /** All values of the first kind that a location holds. Query and body lose theirs: no DTO knows that member. */
@@ -54,18 +58,47 @@ export class TokenReader {
 
   /** RFC 6750 §2.1. The scheme is case-insensitive (RFC 9110 §11.1); another scheme is no token of ours. */
   private fromHeader(request: AuthRequest): unknown[] {
-    const { headerName, headerScheme } = this.options.locations;
-    const name = headerName.toLowerCase();
-    const header = request.headers[name];
+    const header = request.headers[this.headerName];
     if (typeof header !== 'string') return header ?? [];
-    const words = header.split(' ').filter((word) => word !== '');
-    if (headerScheme !== '' && words.shift()?.toLowerCase() !== headerScheme.toLowerCase()) words.length = 0;
     // Node keeps the first of several `Authorization` headers and joins others; only the raw list shows them all.
     const raw = request.raw?.rawHeaders ?? request.rawHeaders ?? [];
-    const lines = raw.filter((entry, i) => i % 2 === 0 && entry.toLowerCase() === name).length;
-    if (lines > 1) return [header, header];
-    return words.length > 0 ? [words.join(' ')] : [];
+    if (linesNamed(this.headerName, raw) > 1) return [header, header];
+    const credentials = credentialsOf(header, this.headerScheme);
+    return credentials === '' ? [] : [credentials];
   }
+}
+
+/** @throws TokenError `token_invalid` */
+function onlyToken([token, ...others]: unknown[], location: TokenLocation): string {
+  if (others.length > 0) throw new TokenError('token_invalid', `several tokens in the ${location}`);
+  if (typeof token === 'string' && ONE_WORD.test(token)) return token;
+  throw new TokenError('token_invalid', `what is in the ${location} is not one word of ASCII`);
+}
+
+function linesNamed(name: string, rawHeaders: readonly string[]): number {
+  let lines = 0;
+  for (let i = 0; i < rawHeaders.length; i += 2) {
+    const each = rawHeaders[i];
+    if (each?.length === name.length && each.toLowerCase() === name) lines++;
+  }
+  return lines;
+}
+
+/** What follows the scheme, or all of it where there is none to be; empty after another scheme. */
+function credentialsOf(header: string, scheme: string): string {
+  const value = withoutSpaces(header);
+  if (scheme === '') return value;
+  const end = value.indexOf(' ');
+  if (end !== scheme.length || value.slice(0, end).toLowerCase() !== scheme) return '';
+  return withoutSpaces(value, end);
+}
+
+/** Without those at both ends, in linear time: a pattern that looks for them can be made to take seconds. */
+function withoutSpaces(text: string, start = 0): string {
+  let end = text.length;
+  while (start < end && text[start] === ' ') start++;
+  while (end > start && text[end - 1] === ' ') end--;
+  return text.slice(start, end);
 }
 
 function fromQuery(request: AuthRequest, name: string): unknown[] {

@@ -1,5 +1,4 @@
 import { type CanActivate, type ExecutionContext, Injectable } from '@nestjs/common';
-import { Reflector } from '@nestjs/core';
 import { TokenError } from '../../tokens/token.errors.js';
 import { TokenVerifier } from '../../tokens/token-verifier.js';
 import { AccessGuard } from '../access/access.guard.js';
@@ -9,9 +8,13 @@ import { TokenCookies } from '../cookies/token-cookies.js';
 import { FreshAccessGuard } from '../fresh-access/fresh-access.guard.js';
 import { TokenReader } from '../locations/token-reader.js';
 import { RefreshGuard } from '../refresh/refresh.guard.js';
-import { type AuthPolicy, KINDS_OF, policyOf } from './auth-policy.js';
-import { requireRole, rolesOf } from './roles.decorator.js';
+import { after, type MaybePromise } from '../checks/maybe-promise.js';
+import { type AuthPolicy, KINDS_OF } from './auth-policy.js';
+import { type Declaration, Declarations } from './declarations.js';
+import { requireRole } from './roles.decorator.js';
 import { type TokenGuard } from './token.guard.js';
+
+type GuardedRoute = Declaration & { policy: Exclude<AuthPolicy, { level: 'public' }> };
 
 /**
  * The one global guard: reads what the route declares, finds the token, and hands over to the Passport guard for
@@ -20,7 +23,7 @@ import { type TokenGuard } from './token.guard.js';
 @Injectable()
 export class AuthPolicyGuard implements CanActivate {
   constructor(
-    private readonly reflector: Reflector,
+    private readonly declarations: Declarations,
     private readonly reader: TokenReader,
     private readonly verifier: TokenVerifier,
     private readonly csrf: CsrfCheck,
@@ -30,18 +33,29 @@ export class AuthPolicyGuard implements CanActivate {
     private readonly refresh: RefreshGuard,
   ) {}
 
-  async canActivate(context: ExecutionContext): Promise<boolean> {
-    const policy = policyOf(this.reflector, context.getHandler(), context.getClass());
+  /** At once where a token is known and no hook waits for anything, which is so for most requests. */
+  canActivate(context: ExecutionContext): MaybePromise<boolean> {
+    const { policy, roles } = this.declarations.of(context.getClass(), context.getHandler());
     if (context.getType() !== 'http') return letThrough(policy, context.getClass().name);
     const request = requestOf(context);
     request.authPolicy = policy;
     if (policy.level === 'public') return true;
+    const logsOut = policy.level === 'access-or-refresh' && policy.evenIfEnded;
+    return logsOut && this.cookies.used
+      ? this.authenticateOrForget(context, request, { policy, roles })
+      : this.authenticate(context, request, { policy, roles });
+  }
+
+  /** Whoever logs out in a browser is to be rid of the cookies, also of those that are worth nothing any more. */
+  private async authenticateOrForget(
+    context: ExecutionContext,
+    request: AuthRequest,
+    declaration: GuardedRoute,
+  ): Promise<boolean> {
     try {
-      return await this.authenticate(context, request, policy);
+      return await this.authenticate(context, request, declaration);
     } catch (error) {
-      // Whoever logs out in a browser is to be rid of the cookies, also of those that are worth nothing any more.
-      const logsOut = policy.level === 'access-or-refresh' && policy.evenIfEnded;
-      if (logsOut && this.cookies.used && error instanceof TokenError) {
+      if (error instanceof TokenError) {
         // SameSite keeps the cookies from what another site sends, not the browser from obeying the answer.
         this.csrf.requireSite(request);
         this.cookies.clear(context.switchToHttp().getResponse());
@@ -50,21 +64,22 @@ export class AuthPolicyGuard implements CanActivate {
     }
   }
 
-  private async authenticate(
+  private authenticate(
     context: ExecutionContext,
     request: AuthRequest,
-    policy: Exclude<AuthPolicy, { level: 'public' }>,
-  ): Promise<boolean> {
+    { policy, roles }: GuardedRoute,
+  ): MaybePromise<boolean> {
     const presented = this.reader.read(request, KINDS_OF[policy.level], policy.locations);
     if (presented === null) {
       if (policy.level === 'optional-access') return true;
       throw new TokenError('token_missing', 'no token where the route looks for one');
     }
     request.presented = presented;
-    await this.guardOf(policy, presented.token).canActivate(context);
-    if (presented.location === 'cookie') this.csrf.require(request);
-    requireRole(rolesOf(this.reflector, context.getHandler(), context.getClass()), request.user);
-    return true;
+    return after(this.guardOf(policy, presented.token).canActivate(context), () => {
+      if (presented.location === 'cookie') this.csrf.require(request);
+      requireRole(roles, request.user);
+      return true;
+    });
   }
 
   private guardOf({ level }: AuthPolicy, token: string): TokenGuard {

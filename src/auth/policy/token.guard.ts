@@ -1,5 +1,6 @@
 import { type ExecutionContext } from '@nestjs/common';
 import { AuthGuard } from '@nestjs/passport';
+import { type MaybePromise } from '../checks/maybe-promise.js';
 import { toTokenError } from '../../tokens/token-verifier.js';
 import { type TokenStrategy } from './token.strategy.js';
 
@@ -12,8 +13,8 @@ export abstract class TokenGuard extends AuthGuard() {
     super({ defaultStrategy: strategy });
   }
 
-  override async canActivate(context: ExecutionContext): Promise<boolean> {
-    return (await super.canActivate(context)) as boolean;
+  override canActivate(context: ExecutionContext): MaybePromise<boolean> {
+    return super.canActivate(context) as Promise<boolean>;
   }
 
   /** Passport drops the reason on the way to a bare 401; here it becomes the error that the client can act on. */
