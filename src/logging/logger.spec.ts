@@ -7,7 +7,6 @@ const TOKEN = 'eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiJodW50ZXIyIn0.c2lnbmF0dXJl-_';
 
 const lines: string[] = [];
 const sink = { write: (line: string) => void lines.push(line) };
-// One for all: nestjs-pino keeps the first of a process.
 const logger = createLogger(createPino({ LOG_LEVEL: 'debug', NODE_ENV: 'production' }, sink));
 
 /** What one call writes, as one line that parses. */

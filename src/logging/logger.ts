@@ -1,8 +1,8 @@
-import { RequestMethod } from '@nestjs/common';
-import { Logger, type Params, PinoLogger } from 'nestjs-pino';
+import { Logger, PinoLogger } from 'nestjs-pino';
 import pino, { type Logger as PinoRoot } from 'pino';
 import { type AppConfig } from '../config/app-config.js';
 import { readable } from './readable.js';
+import { currentRequest } from './request-scope.js';
 import { escapeLine, scrub, scrubText } from './scrub.js';
 
 type LogOptions = Pick<AppConfig, 'LOG_LEVEL' | 'NODE_ENV'>;
@@ -25,6 +25,7 @@ export function createPino({ LOG_LEVEL, NODE_ENV }: LogOptions, sink: Sink = std
       timestamp: pino.stdTimeFunctions.isoTime,
       // Errors are plain objects by then.
       serializers: { err: (error: unknown) => error },
+      mixin: currentRequest,
       formatters: { level: (label) => ({ level: label }) },
       hooks: {
         logMethod(args, method) {
@@ -38,27 +39,9 @@ export function createPino({ LOG_LEVEL, NODE_ENV }: LogOptions, sink: Sink = std
   );
 }
 
-/** What puts the request's id on every line that is written while a request is worked on. */
-export function logParams(logger: PinoRoot): Params {
-  return {
-    pinoHttp: {
-      logger,
-      // The line of a request is written by `LoggingModule`, which also hears of those that no middleware sees.
-      autoLogging: false,
-      quietReqLogger: true,
-      wrapSerializers: false,
-      // Made for each request, though nobody logs it: it would hold every header.
-      serializers: { req: () => undefined },
-      customAttributeKeys: { reqId: 'requestId' },
-    },
-    // The default of nestjs-pino matches nothing on Fastify.
-    forRoutes: [{ path: '*path', method: RequestMethod.ALL }],
-  };
-}
-
 /** Nest's logger, before there is an application and after. */
 export function createLogger(logger: PinoRoot): Logger {
-  const params = logParams(logger);
+  const params = { pinoHttp: { logger } };
   return new Logger(new PinoLogger(params), params);
 }
 
