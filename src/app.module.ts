@@ -5,7 +5,7 @@ import { ConfigModule } from './config/config.module.js';
 import { DatabaseModule, DatabaseUrlError, openDatabase } from './database/index.js';
 import { FeaturesModule } from './features/features.module.js';
 import { HealthModule } from './health/health.module.js';
-import { MetricsAddressError } from './metrics/metrics-server.js';
+import { MetricsAddressError } from './metrics/metrics-address-error.js';
 import { KeyRingError } from './tokens/key-ring.js';
 
 /** Puts the rooms together: here, and only here, the environment becomes their options. */

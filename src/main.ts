@@ -13,7 +13,7 @@ async function start(): Promise<void> {
   const config = configFromEnvironment();
   const log = createPino(config);
   const app = await NestFactory.create<NestFastifyApplication>(
-    ServerModule.forRoot(config, log),
+    await ServerModule.forRoot(config, log),
     createAdapter(config.TRUSTED_PROXIES),
     { ...APP_OPTIONS, logger: createLogger(log) },
   );

@@ -1,6 +1,4 @@
-import pg from 'pg';
-
-const INT8 = pg.types.builtins.INT8;
+import type pg from 'pg';
 
 /** `bigint` columns hold milliseconds and counts, all within the integers that a number holds exactly. */
 function parseInt8(text: string): number {
@@ -11,6 +9,9 @@ function parseInt8(text: string): number {
 }
 
 /** How every connection to PostgreSQL reads columns. */
-export const COLUMN_TYPES: pg.CustomTypesConfig = {
-  getTypeParser: (oid, format) => (oid === INT8 ? parseInt8 : pg.types.getTypeParser(oid, format)),
-};
+export function columnTypes({ types }: typeof pg): pg.CustomTypesConfig {
+  return {
+    getTypeParser: (oid, format) =>
+      oid === types.builtins.INT8 ? parseInt8 : types.getTypeParser(oid, format),
+  };
+}

@@ -1,7 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { type CompiledQuery } from 'kysely';
-import pg from 'pg';
-import { COLUMN_TYPES } from './column-types.js';
+import { columnTypes } from './column-types.js';
 
 /** Milliseconds: between two signs of life, and between two tries to connect. */
 const BEAT = 1_000;
@@ -56,12 +55,13 @@ export class Listener {
 
   /** Returns when stopped. @throws when the connection is lost */
   private async listen(signal: AbortSignal): Promise<void> {
+    const { default: pg } = await import('pg');
     const client = new pg.Client({
       connectionString: this.url,
       application_name: 'freshgate-listener',
       connectionTimeoutMillis: PATIENCE,
       query_timeout: PATIENCE,
-      types: COLUMN_TYPES,
+      types: columnTypes(pg),
     });
     const lost = new Promise<never>((_, reject) => {
       // Every one of them: an error that nobody hears ends the process.

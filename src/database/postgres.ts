@@ -1,8 +1,8 @@
 import { Logger } from '@nestjs/common';
 import { type Driver, PostgresDialect } from 'kysely';
 import { type Socket } from 'node:net';
-import pg from 'pg';
-import { COLUMN_TYPES } from './column-types.js';
+import type pg from 'pg';
+import { columnTypes } from './column-types.js';
 import { DatabaseUrlError, EXPECTED_URL } from './database-errors.js';
 import { Database } from './database.js';
 import { ReportingDriver } from './reporting-driver.js';
@@ -26,7 +26,16 @@ const LIMITS = { statement_timeout: 5_000, query_timeout: 6_000 };
  */
 export function openPostgres(url: string, limits: Partial<typeof LIMITS> = LIMITS): Database {
   if (!URL.canParse(url)) throw new DatabaseUrlError(EXPECTED_URL);
-  const pool = new pg.Pool({
+  return new Database('postgres', new ServerDialect({ pool: () => openPool(url, limits) }), {
+    url,
+    openUnlimited: () => openPostgres(url, {}),
+  });
+}
+
+/** The driver is loaded here, by who has a PostgreSQL: it is three megabytes that an embedded database has no use for. */
+async function openPool(url: string, limits: Partial<typeof LIMITS>): Promise<pg.Pool> {
+  const { default: driver } = await import('pg');
+  const pool = new driver.Pool({
     connectionString: url,
     max: 10,
     connectionTimeoutMillis: 5_000,
@@ -34,7 +43,7 @@ export function openPostgres(url: string, limits: Partial<typeof LIMITS> = LIMIT
     ...limits,
     idle_in_transaction_session_timeout: 10_000,
     application_name: 'freshgate',
-    types: COLUMN_TYPES,
+    types: columnTypes(driver),
   });
   const logger = new Logger('Database');
   const onLost = (error: Error) => logger.warn(`a connection was lost: ${error.message}`);
@@ -48,10 +57,7 @@ export function openPostgres(url: string, limits: Partial<typeof LIMITS> = LIMIT
     client.on('error', onLost);
     onSilence(client, () => [client, ...idle].forEach(hangUp));
   });
-  return new Database('postgres', new ServerDialect({ pool }), {
-    url,
-    openUnlimited: () => openPostgres(url, {}),
-  });
+  return pool;
 }
 
 /**

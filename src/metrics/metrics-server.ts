@@ -8,6 +8,7 @@ import {
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { type AddressInfo } from 'node:net';
+import { MetricsAddressError } from './metrics-address-error.js';
 import { Metrics } from './metrics.js';
 
 export const METRICS_ADDRESS = Symbol('metrics address');
@@ -15,18 +16,6 @@ export const METRICS_ADDRESS = Symbol('metrics address');
 export interface MetricsAddress {
   host: string;
   port: number;
-}
-
-/** The address cannot be listened on. */
-export class MetricsAddressError extends Error {
-  override readonly name = 'MetricsAddressError';
-
-  constructor(
-    readonly setting: 'host' | 'port',
-    cause: Error,
-  ) {
-    super(cause.message, { cause });
-  }
 }
 
 /** Milliseconds. */
