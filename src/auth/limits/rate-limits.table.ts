@@ -1,4 +1,4 @@
-import { type Kysely } from 'kysely';
+import { type Kysely, PostgresAdapter, sql } from 'kysely';
 import { type Migrations } from '../../database/index.js';
 
 /**
@@ -22,12 +22,14 @@ declare module '../../database/database.js' {
 export const rateLimitsMigrations: Migrations = {
   '2026-11-24.3-rate-limits': {
     async up(db: Kysely<unknown>) {
-      await db.schema
+      const table = db.schema
         .createTable('rate_limits')
         .addColumn('key', 'text', (c) => c.primaryKey())
         .addColumn('points', 'integer', (c) => c.notNull())
-        .addColumn('expire', 'bigint')
-        .execute();
+        .addColumn('expire', 'bigint');
+      // Counting waits for no disk: a server that crashes, or a replica that takes over, begins to count anew.
+      const onPostgres = db.getExecutor().adapter instanceof PostgresAdapter;
+      await (onPostgres ? table.modifyFront(sql`unlogged`) : table).execute();
       await db.schema.createIndex('rate_limits_by_expiry').on('rate_limits').column('expire').execute();
     },
   },
