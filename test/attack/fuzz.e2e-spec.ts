@@ -293,7 +293,7 @@ function fuzz({ env, engine }: Stage): void {
   }
 
   it(
-    'is answered as the contract says, whatever it is',
+    '#91 #92 #93 is answered as the contract says, whatever it is',
     async () => {
       const sizes: number[] = [];
       let count = 0;
