@@ -1,3 +1,5 @@
+import { availableParallelism } from 'node:os';
+
 /** Native ESM, because Nest is ESM. `npm test` sets the flag that Node 20 needs for it. */
 export default {
   testEnvironment: 'node',
@@ -27,4 +29,6 @@ export default {
   setupFilesAfterEnv: ['reflect-metadata'],
   reporters: ['default', '<rootDir>/test/support/summary-reporter.mjs'],
   testTimeout: 90_000,
+  // Jest would leave one core free, which of two is half of the machine.
+  maxWorkers: Math.max(2, availableParallelism() - 1),
 };
