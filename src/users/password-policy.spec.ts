@@ -48,4 +48,24 @@ describe('the password policy', () => {
       expect(await policy.objection(password, 'cosmo')).toContain('must not be made of');
     },
   );
+
+  it('takes a name with six other characters, and with five it does not', async () => {
+    expect(await policy.objection('cosmo-8kV3q', 'cosmo')).toBeUndefined();
+    expect(await policy.objection('cosmo-8kV3', 'cosmo')).toContain('must not be made of "cosmo"');
+  });
+
+  it('looks for names however they are spelt, and for none of two letters', async () => {
+    const short = new PasswordPolicy(8, ['https://ACME.example', 'io']);
+    expect(await short.objection('https://acme.example', 'zqx')).toContain('must not be made of');
+    expect(await short.objection('ZqxzqxZqx', 'zqx')).toContain('must not be made of');
+    expect(await short.objection('io-IO-io-IO', 'zqx')).toBeUndefined();
+  });
+
+  it('refuses the longest and the shortest that everybody tries', async () => {
+    const { dictionary } = await import('@zxcvbn-ts/language-common');
+    const tried = dictionary['passwords-common'].map(String).filter((each) => each.length >= 8);
+    const edges = [tried.filter(({ length }) => length === 8), tried.toSorted((a, b) => b.length - a.length)];
+    for (const [first = ''] of edges)
+      expect(await policy.objection(first.toUpperCase(), 'cosmo')).toContain('tried first');
+  });
 });

@@ -39,6 +39,8 @@ const ROUTES = [
 /** The order of the group of P-256. */
 const ORDER = 0xffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551n;
 const AT_ONCE = 16;
+/** Failures that a test names before it gives up: with a check gone, there are thousands. */
+const ENOUGH = 5;
 
 const encode = (text: string | Buffer) => Buffer.from(text as string).toString('base64url');
 const encodeJson = (value: unknown) => encode(JSON.stringify(value));
@@ -97,13 +99,15 @@ describeEachAdapter('a forged token', (stack) => {
     const key = ring[kind]!.signWith!;
     return key.type === 'secret' ? hmac(key) : ecdsa(key);
   };
-  const stored = async () => {
+  /** Every row that a token could change, one text for each. */
+  const stored = async (): Promise<string[]> => {
     const db = api.get(Database);
-    return {
-      sessions: await db.selectFrom('sessions').selectAll().orderBy('id').execute(),
-      events: await db.selectFrom('audit_events').selectAll().orderBy('id').execute(),
-      spent: await db.selectFrom('spent_tokens').selectAll().execute(),
-    };
+    const rows = [
+      ...(await db.selectFrom('sessions').selectAll().execute()),
+      ...(await db.selectFrom('audit_events').selectAll().execute()),
+      ...(await db.selectFrom('spent_tokens').selectAll().execute()),
+    ];
+    return rows.map((row) => JSON.stringify(row));
   };
   const show = (method: string, path: string, token: Token): Promise<RawAnswer> => {
     tried++;
@@ -122,7 +126,7 @@ describeEachAdapter('a forged token', (stack) => {
       routes.map(([method, path]) => ({ name, token, method, path })),
     );
     const wrong: string[] = [];
-    for (let i = 0; i < work.length; i += AT_ONCE) {
+    for (let i = 0; i < work.length && wrong.length < ENOUGH; i += AT_ONCE) {
       await Promise.all(
         work.slice(i, i + AT_ONCE).map(async ({ name, token, method, path }) => {
           const { status, headers, body } = await show(method, path, token);
@@ -134,8 +138,17 @@ describeEachAdapter('a forged token', (stack) => {
         }),
       );
     }
-    expect(wrong).toEqual([]);
-    expect(await stored()).toEqual(before);
+    expect(wrong.slice(0, ENOUGH)).toEqual([]);
+    await expectUntouched(before);
+  }
+  async function expectUntouched(before: string[]): Promise<void> {
+    const known = new Set(before);
+    const now = await stored();
+    const changed = now.filter((row) => !known.has(row));
+    expect({ rows: now.length, changed: changed.slice(0, ENOUGH) }).toEqual({
+      rows: before.length,
+      changed: [],
+    });
   }
   const challenges = (headers: RawAnswer['headers']) =>
     headers.get('www-authenticate') === 'Bearer error="invalid_token", error_description="Token is invalid"';
@@ -759,7 +772,7 @@ describeEachAdapter('a forged token', (stack) => {
       const { status, body } = await show(method, path, token);
       expect([path, status, body?.['errorCode']]).toEqual([path, 401, 'token_wrong_type']);
     }
-    expect(await stored()).toEqual(before);
+    await expectUntouched(before);
   });
 
   it('was never taken: after all of this the victim’s pair still works', async () => {

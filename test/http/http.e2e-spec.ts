@@ -12,7 +12,7 @@ import { Database, DatabaseUnavailableError } from '../../src/database/index.js'
 import { createTestApp, type TestApp } from '../support/create-test-app.js';
 import { describeEachEngine } from '../support/engines.js';
 import { expectError } from '../support/expect-error.js';
-import { exchange, portOf } from '../support/raw-http.js';
+import { exchange, portOf, sendRaw } from '../support/raw-http.js';
 
 class ItemDto {
   @IsInt()
@@ -274,6 +274,34 @@ describe('every answer', () => {
     expect(preflight.status).toBe(204);
     expect(preflight.headers['x-request-id']).toMatch(/^[\w-]{36}$/);
     expect(preflight.headers['access-control-allow-methods']).toContain('PUT');
+  });
+
+  it.each([
+    ['/profile', {}],
+    ['/profile', { Origin: 'http://localhost:5173' }],
+    ['/nope', { 'Access-Control-Request-Method': 'PUT' }],
+    ['*', {}],
+  ])(
+    'to OPTIONS that is no preflight, of %s with %j, has no other shape than all others',
+    async (path, headers) => {
+      const answer = await sendRaw(portOf(api.app), {
+        method: 'OPTIONS',
+        path,
+        headers: Object.entries(headers),
+      });
+      expect([answer.status, answer.text]).toEqual([204, '']);
+      expect(answer.headers.get('x-request-id')).toMatch(/^[\w-]{36}$/);
+      expect(answer.headers.get('access-control-allow-methods')).toContain('PUT');
+    },
+  );
+
+  it.each(['/profile', '/nope', '*'])('has one shape where OPTIONS %s names no host', async (path) => {
+    const answer = await exchange(
+      portOf(api.app),
+      Buffer.from(`OPTIONS ${path} HTTP/1.1\r\nConnection: close\r\n\r\n`),
+    );
+    expect(answer.body).toMatchObject({ statusCode: 400, errorCode: 'validation_failed' });
+    expect(answer.headers.get('x-request-id')).toMatch(/^[\w-]{36}$/);
   });
 
   it.each(['https://evil.example.com', 'null', 'https://app.example.com.evil.com', 'http://app.example.com'])(
