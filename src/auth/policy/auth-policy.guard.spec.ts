@@ -32,6 +32,7 @@ describe('the global guard, asked about what is no HTTP request', () => {
     nothing,
     nothing,
     nothing,
+    nothing,
   );
 
   it('leaves a gateway that says so to itself', () => {

@@ -1,4 +1,5 @@
 import { type CanActivate, type ExecutionContext, Injectable } from '@nestjs/common';
+import { HttpAdapterHost } from '@nestjs/core';
 import { TokenError } from '../../tokens/token.errors.js';
 import { TokenVerifier } from '../../tokens/token-verifier.js';
 import { AccessGuard } from '../access/access.guard.js';
@@ -31,6 +32,7 @@ export class AuthPolicyGuard implements CanActivate {
     private readonly access: AccessGuard,
     private readonly freshAccess: FreshAccessGuard,
     private readonly refresh: RefreshGuard,
+    private readonly host: HttpAdapterHost,
   ) {}
 
   /** At once where a token is known and no hook waits for anything, which is so for most requests. */
@@ -40,6 +42,8 @@ export class AuthPolicyGuard implements CanActivate {
     const request = requestOf(context);
     request.authPolicy = policy;
     if (policy.level === 'public') return true;
+    // What depends on who asks is for nobody's cache (ASVS 14.3.2); a handler may say otherwise by `@Header`.
+    this.host.httpAdapter.setHeader(context.switchToHttp().getResponse(), 'Cache-Control', 'no-store');
     const logsOut = policy.level === 'access-or-refresh' && policy.evenIfEnded;
     return logsOut && this.cookies.used
       ? this.authenticateOrForget(context, request, { policy, roles })
