@@ -146,7 +146,7 @@ const WRONG_VALUES: [variable: string, advice: RegExp, values: [string, string]]
   ['TRANSFERS_OPENING_BALANCE', AMOUNT, ['12.50', '1000000000001']],
 ];
 
-describe('a setting that is wrong', () => {
+describe('#94 a setting that is wrong', () => {
   for (const i of [0, 1] as const) {
     const env = Object.fromEntries(WRONG_VALUES.map(([variable, , values]) => [variable, values[i]]));
     starts.declare(`values ${i}`, () => ({ env }));
@@ -315,7 +315,7 @@ describe('a key file that cannot be used', () => {
     expect(readdirSync(refusal.folder)).toEqual(['keys.json']);
   });
 
-  it('stops the start in production when it is missing, and none is made', async () => {
+  it('#64 stops the start in production when it is missing, and none is made', async () => {
     const refusal = await starts.of('missing keys');
     expectRefusal(refusal, 'AUTH_KEYS_FILE', /keys\.json does not exist/);
     expect(readdirSync(refusal.folder)).toEqual([]);
