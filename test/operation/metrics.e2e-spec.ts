@@ -90,7 +90,9 @@ describeEachAdapter('metrics', ({ adapter }) => {
     const before = await metricsOf(api);
     await send(1000, 15);
     const after = await metricsOf(api);
-    expect([...after.keys()].filter((key) => !before.has(key))).toEqual([]);
+    // A kind of garbage collection may come for the first time meanwhile; Node has four, and callers name none.
+    const added = [...after.keys()].filter((key) => !before.has(key) && !key.startsWith('nodejs_gc_'));
+    expect(added).toEqual([]);
     const count = 'freshgate_http_request_duration_seconds_count';
     expect(after.get(`${count}{method="GET",route="none",status="4xx"}`)).toBe(125);
   });
