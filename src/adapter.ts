@@ -20,14 +20,29 @@ const SHUTDOWN = { sweep: 50, patience: 5_000 };
 /** What a caller may choose as request id; anything else could forge log lines, and is replaced. */
 const REQUEST_ID = /^[\w.-]{1,64}$/;
 
+type ErrorHandler = Parameters<FastifyAdapter['setErrorHandler']>[0];
+
 /** While it closes, refuses in the shape of every other error; Nest's and Fastify's own 503 have another. */
 class Adapter extends FastifyAdapter {
   closing = false;
+  /** Nest's, once it comes to set it. */
+  errorHandler: ErrorHandler | undefined;
+
+  /** The route by which the CORS plugin answers is made before that, and would keep Fastify's own. */
+  override setErrorHandler(handler: ErrorHandler): ReturnType<FastifyAdapter['setErrorHandler']> {
+    this.errorHandler = handler;
+    return this.getInstance();
+  }
 
   /** Called first of all when the application is closed; requests that have begun are answered all the same. */
   override beforeClose(): void {
     this.closing = true;
     super.beforeClose();
+  }
+
+  /** The plugin would refuse OPTIONS that is no preflight, as plain text. */
+  override enableCors(options?: Parameters<FastifyAdapter['enableCors']>[0]): void {
+    super.enableCors({ ...options, strictPreflight: false });
   }
 
   override initHttpServer(options?: NestApplicationOptions): void {
@@ -54,6 +69,9 @@ export function createAdapter(trustedProxies: readonly string[] = []): FastifyAd
     clientErrorHandler: answerMalformed,
   });
   const fastify = adapter.getInstance();
+  fastify.setErrorHandler((error, request, reply) =>
+    adapter.errorHandler ? adapter.errorHandler.call(fastify, error, request, reply) : reply.send(error),
+  );
   // The first hook of all: preflights are answered by a later one.
   adapter.setOnRequestHook((request, reply, done) => {
     reply.header('X-Request-Id', request.id);

@@ -121,6 +121,14 @@ describe('classify, in every case', () => {
     expect(classify(undefined, { generation: 0, keyHash: null, now: 0 }, GRACE)).toBe('revoked');
   });
 
+  it.each([NaN, undefined, 4.5, '4x'])(
+    'says reuse of a generation that is no whole number, %s: whoever lets one in must not be told to look again',
+    (generation) => {
+      const presented = { generation: generation as number, keyHash: null, now: ROTATED_AT };
+      expect(classify(session, presented, GRACE)).toBe('reuse');
+    },
+  );
+
   it('lets a session live until the millisecond before its end', () => {
     const live = { behind: 0, madeBy: null, sent: null };
     expect(verdictOf({ ...live, age: END - ROTATED_AT - 1 })).toBe('rotate');

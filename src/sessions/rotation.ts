@@ -43,7 +43,8 @@ export function classify(
   if (behind < 0) return 'rolled_back';
   const sameKey = presented.keyHash !== null && presented.keyHash === session.rotation_key_hash;
   if (behind === 0) return sameKey ? 'key_reused' : 'rotate';
-  if (behind > 1) return 'reuse';
+  // Also of what is no number: whoever lets that in must not be told that it is one behind.
+  if (behind !== 1) return 'reuse';
   if (sameKey) return 'replay';
   if (session.rotation_key_hash === MADE_BY_PASSWORD_CHANGE) return 'superseded';
   const keyless = presented.keyHash === null && session.rotation_key_hash === null;

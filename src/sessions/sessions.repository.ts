@@ -98,15 +98,16 @@ export class Sessions {
     const rotated = await this.advance(tx, request);
     if (rotated) return { outcome: 'rotated', session: rotated };
 
-    const verdict = await this.inspect(tx, request);
+    let verdict = await this.inspect(tx, request);
     if (verdict === 'replay' || verdict === 'concurrent') {
       const session = await this.repeat(tx, request);
-      // Gone since it was read: ended, or advanced once more.
-      if (!session) return this.rotate(tx, request);
-      return { outcome: verdict === 'replay' ? 'replayed' : 'concurrent', session };
+      if (session) return { outcome: verdict === 'replay' ? 'replayed' : 'concurrent', session };
+      // Gone since it was read: ended, or advanced once more. Neither is undone, so the second look is the last.
+      verdict = await this.inspect(tx, request);
     }
     // The generation never comes back: what could not be advanced a moment ago cannot be live now.
-    if (verdict === 'rotate') throw new Error(`session ${request.sessionId}: generation moved backwards`);
+    if (verdict === 'rotate' || verdict === 'replay' || verdict === 'concurrent')
+      throw new Error(`session ${request.sessionId}: generation moved backwards`);
     return { outcome: verdict };
   }
 

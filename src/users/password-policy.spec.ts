@@ -10,12 +10,12 @@ describe('the password policy', () => {
     'пароль-для-лайки',
     '🐶🚀🐶🚀🐶🚀🐶🚀',
     'cosmo in the orbit',
-  ])('takes "%s"', async (password) => {
+  ])('#70 takes "%s"', async (password) => {
     expect(await policy.objection(password, 'cosmo')).toBeUndefined();
   });
 
   it.each(['short', '1234567', '🐶🐶🐶🐶🐶🐶🐶'])(
-    'refuses "%s", which is short, in characters',
+    '#70 refuses "%s", which is short, in characters',
     async (password) => {
       expect(await policy.objection(password, 'cosmo')).toBe('must be at least 8 characters long');
     },
@@ -26,16 +26,46 @@ describe('the password policy', () => {
   });
 
   it.each(['password1', 'PASSWORD1', 'qwertyuiop', 'iloveyou1'])(
-    'refuses "%s", which everybody tries',
+    '#72 refuses "%s", which everybody tries',
     async (password) => {
       expect(await policy.objection(password, 'cosmo')).toContain('tried first');
     },
   );
 
+  it('#72 refuses every one of the list, of which thousands are long enough to be chosen', async () => {
+    const { dictionary } = await import('@zxcvbn-ts/language-common');
+    const tried = dictionary['passwords-common'].filter(({ length }) => length >= 8);
+    expect(tried.length).toBeGreaterThan(3_000);
+    const taken = [];
+    for (const password of tried)
+      if ((await policy.objection(password, 'cosmo')) === undefined) taken.push(password);
+    expect(taken).toEqual([]);
+  });
+
   it.each(['cosmo-12', 'CosmoCosmo', 'cosmo2026!', 'freshgate', 'Freshgate-26'])(
-    'refuses "%s", which is little more than a name',
+    '#72 refuses "%s", which is little more than a name',
     async (password) => {
       expect(await policy.objection(password, 'cosmo')).toContain('must not be made of');
     },
   );
+
+  it('takes a name with six other characters, and with five it does not', async () => {
+    expect(await policy.objection('cosmo-8kV3q', 'cosmo')).toBeUndefined();
+    expect(await policy.objection('cosmo-8kV3', 'cosmo')).toContain('must not be made of "cosmo"');
+  });
+
+  it('looks for names however they are spelt, and for none of two letters', async () => {
+    const short = new PasswordPolicy(8, ['https://ACME.example', 'io']);
+    expect(await short.objection('https://acme.example', 'zqx')).toContain('must not be made of');
+    expect(await short.objection('ZqxzqxZqx', 'zqx')).toContain('must not be made of');
+    expect(await short.objection('io-IO-io-IO', 'zqx')).toBeUndefined();
+  });
+
+  it('refuses the longest and the shortest that everybody tries', async () => {
+    const { dictionary } = await import('@zxcvbn-ts/language-common');
+    const tried = dictionary['passwords-common'].map(String).filter((each) => each.length >= 8);
+    const edges = [tried.filter(({ length }) => length === 8), tried.toSorted((a, b) => b.length - a.length)];
+    for (const [first = ''] of edges)
+      expect(await policy.objection(first.toUpperCase(), 'cosmo')).toContain('tried first');
+  });
 });

@@ -15,7 +15,7 @@ async function seenAs(api: TestApp, forwarded: string | string[]): Promise<strin
   return (await auditOf(api, 'authn_login_fail')).at(-1)?.ip;
 }
 
-describeEachAdapter('the address of a client, with no proxy that is trusted', (stack) => {
+describeEachAdapter('#85 the address of a client, with no proxy that is trusted', (stack) => {
   let api: TestApp;
   beforeAll(async () => {
     api = await createTestApp({ ...stack, auth: { limits } });
@@ -36,7 +36,7 @@ describeEachAdapter('the address of a client, with no proxy that is trusted', (s
   });
 });
 
-describeEachAdapter('the address of a client, behind trusted proxies', (stack) => {
+describeEachAdapter('#85 the address of a client, behind trusted proxies', (stack) => {
   let api: TestApp;
   beforeAll(async () => {
     const env = { TRUSTED_PROXIES: '127.0.0.1, 10.0.0.0/8, fd00::/8' };
@@ -72,7 +72,7 @@ describeEachAdapter('the address of a client, behind trusted proxies', (stack) =
   });
 });
 
-describe('a client behind a trusted proxy', () => {
+describe('#85 a client behind a trusted proxy', () => {
   it('neither evades its limit nor uses up that of another', async () => {
     const api = await createTestApp({ env: BEHIND_PROXY, auth: { limits } });
     try {

@@ -1,8 +1,8 @@
-import { CompiledQuery } from 'kysely';
 import { createHash } from 'node:crypto';
-import { type RateLimiterAbstract, RateLimiterMemory, RateLimiterPostgres } from 'rate-limiter-flexible';
 import { type Database } from '../../database/index.js';
 import { type Limit } from './limit.js';
+import { MemoryCounters } from './memory-counters.js';
+import { PostgresCounters } from './postgres-counters.js';
 
 /** What one more has made of a counter. */
 export interface Count {
@@ -12,61 +12,44 @@ export interface Count {
   msLeft: number;
 }
 
-/**
- * Counters of one limit, by key: in PostgreSQL where instances share it, else in memory. Windows are measured by the
- * system's time, the library knows no other clock; the readiness check keeps that of instances together.
- */
-export class Counters {
-  private readonly counters: RateLimiterAbstract;
+/** Windows of one limit, by key. Each method is one step that no parallel request can come between. */
+export interface CounterStore {
+  /** Counts one; the first begins the window. */
+  take(key: string): Promise<Count>;
+  /** Takes one off again, unless the window is over. A window in which nothing counts is none. */
+  giveBack(key: string): Promise<void>;
+  /** Ends the window. */
+  forget(key: string): Promise<void>;
+}
+
+/** Counters of one limit: in PostgreSQL where instances share it, else in memory. */
+export class Counters implements CounterStore {
+  private readonly store: CounterStore;
 
   constructor(
     readonly name: string,
     readonly limit: Limit,
     db: Database,
   ) {
-    const options = { keyPrefix: name, points: limit.points, duration: limit.seconds };
-    this.counters =
-      db.engine === 'postgres'
-        ? new RateLimiterPostgres({
-            ...options,
-            storeClient: clientOf(db),
-            storeType: 'client',
-            tableName: 'rate_limits',
-            // By a migration of ours: no DDL while requests run. Expired rows are removed by `RateLimitPurge`.
-            tableCreated: true,
-            clearExpiredByTimeout: false,
-          })
-        : new RateLimiterMemory(options);
+    this.store =
+      db.engine === 'postgres' ? new PostgresCounters(name, limit, db) : new MemoryCounters(limit.seconds);
   }
 
-  /** Counts one, in one step that no parallel request can come between. @throws when the store cannot answer */
+  /** @throws when the store cannot answer */
   async take(key: string): Promise<Count> {
-    const { consumedPoints, msBeforeNext } = await this.counters.penalty(hashed(key));
-    return { taken: consumedPoints, msLeft: msBeforeNext };
+    return this.store.take(hashed(key));
   }
 
   async giveBack(key: string): Promise<void> {
-    const { consumedPoints } = await this.counters.reward(hashed(key));
-    // The window, and what was taken in it, is over: left below zero, the counter would allow one more in the next.
-    if (consumedPoints < 0) await this.counters.penalty(hashed(key));
+    await this.store.giveBack(hashed(key));
   }
 
   async forget(key: string): Promise<void> {
-    await this.counters.delete(hashed(key));
+    await this.store.forget(hashed(key));
   }
 }
 
 /** Bounds a key's length, and keeps what strangers write out of tables and dumps. */
 function hashed(key: string): string {
   return createHash('sha256').update(key).digest('base64url');
-}
-
-/** What the library takes for a connection of `pg`: our handle, with its pool, its time-outs and its errors. */
-function clientOf(db: Database): object {
-  return {
-    async query({ text, values = [] }: { text: string; values?: unknown[] }) {
-      const { rows, numAffectedRows } = await db.executeQuery(CompiledQuery.raw(text, values));
-      return { rows, rowCount: Number(numAffectedRows ?? rows.length) };
-    },
-  };
 }

@@ -44,6 +44,13 @@ describe('the network that is counted together', () => {
     ['2001:db8:1:2:ffff:ffff:ffff:ffff', '2001:db8:1:2::/64'],
     ['2001:db8:1:3::1', '2001:db8:1:3::/64'],
     ['::1', '::/64'],
+    // Carried by IPv6: behind a translator everybody has the same first 64 bits, by 6to4 one address has 65,536 sites.
+    ['64:ff9b::192.0.2.1', '192.0.2.1'],
+    ['64:FF9B::C000:201', '192.0.2.1'],
+    ['::ffff:0:192.0.2.1', '192.0.2.1'],
+    ['2002:c000:201:7::1', '192.0.2.1'],
+    ['2002:c000:201:8:ffff::', '192.0.2.1'],
+    ['64:ff9c::192.0.2.1', '64:ff9c::/64'],
   ])('with %s is %s', (text, network) => {
     expect(networkOf(text)).toBe(network);
   });
