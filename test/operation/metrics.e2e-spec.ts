@@ -1,11 +1,12 @@
 import { Controller, Get, HttpException, Param } from '@nestjs/common';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { connect } from 'node:net';
-import { Public } from '../../src/auth/index.js';
+import { HashingQueue, Public } from '../../src/auth/index.js';
 import { MetricsModule } from '../../src/metrics/metrics.module.js';
 import { MetricsServer } from '../../src/metrics/metrics-server.js';
 import { describeEachAdapter } from '../support/adapters.js';
 import { createTestApp, type TestApp, type TestAppOptions } from '../support/create-test-app.js';
+import { fill } from '../support/full-queue.js';
 import { metricsOf, readMetrics } from '../support/metrics.js';
 import { launch, start } from '../support/server-process.js';
 
@@ -65,6 +66,22 @@ describeEachAdapter('metrics', ({ adapter }) => {
     expect(series.get('freshgate_revocation_staleness_seconds')).toBe(0);
     expect(series.get('nodejs_eventloop_lag_p99_seconds')).toBeGreaterThan(0);
     expect(series.get('process_resident_memory_bytes')).toBeGreaterThan(0);
+  });
+
+  it('show the queue of passwords, and count whom it refused', async () => {
+    const queue = api.get(HashingQueue);
+    const release = fill(queue);
+    await api.request('POST', '/auth/login').send({ username: 'nobody', password: 'guess' }).expect(503);
+    const full = await metricsOf(api);
+    expect(full.get('freshgate_hashing_running')).toBe(queue.atOnce);
+    expect(full.get('freshgate_hashing_waiting')).toBe(queue.longest);
+    expect(full.get('freshgate_hashing_refused_total')).toBe(1);
+    expect(full.get('freshgate_refusals_total{code="overloaded"}')).toBe(1);
+    await release();
+    const empty = await metricsOf(api);
+    expect(empty.get('freshgate_hashing_running')).toBe(0);
+    expect(empty.get('freshgate_hashing_waiting')).toBe(0);
+    expect(empty.get('freshgate_hashing_refused_total')).toBe(1);
   });
 
   it('time requests by route as declared, never by path', async () => {
