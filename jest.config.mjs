@@ -1,3 +1,5 @@
+import { availableParallelism } from 'node:os';
+
 /** Native ESM, because Nest is ESM. `npm test` sets the flag that Node 20 needs for it. */
 export default {
   testEnvironment: 'node',
@@ -26,5 +28,7 @@ export default {
   globalTeardown: '<rootDir>/test/support/global-teardown.mjs',
   setupFilesAfterEnv: ['reflect-metadata'],
   reporters: ['default', '<rootDir>/test/support/summary-reporter.mjs'],
-  testTimeout: 30_000,
+  testTimeout: 90_000,
+  // Jest would leave one core free, which of two is half of the machine.
+  maxWorkers: Math.max(2, availableParallelism() - 1),
 };

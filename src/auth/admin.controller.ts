@@ -1,4 +1,4 @@
-import { Controller, Delete, Get, Header, HttpCode, Param, UsePipes } from '@nestjs/common';
+import { Controller, Delete, Get, HttpCode, Param, UsePipes } from '@nestjs/common';
 import {
   ApiNoContentResponse,
   ApiNotFoundResponse,
@@ -25,7 +25,6 @@ export class AdminController {
   constructor(private readonly sessions: SessionsService) {}
 
   @Get(':id/sessions')
-  @Header('Cache-Control', 'no-store')
   @ApiOperation({ summary: 'The sessions of a user that live, the one used last first' })
   @ApiOkResponse({ type: [SessionDto] })
   @ApiNotFoundResponse({ description: '`not_found`: no such user' })

@@ -1,8 +1,10 @@
 import { Controller, Get, Header } from '@nestjs/common';
-import { ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
+import { ApiOkResponse, ApiOperation, ApiProduces, ApiTags } from '@nestjs/swagger';
 import { Clock } from '../tokens/clock.js';
 import { JWKS_MAX_AGE, KeyRing } from '../tokens/key-ring.js';
 import { Public } from './policy/public.decorator.js';
+
+const JWK_SET = 'application/jwk-set+json';
 
 @ApiTags('keys')
 @Controller('.well-known')
@@ -15,6 +17,9 @@ export class JwksController {
   @Public()
   @Get('jwks.json')
   @Header('Cache-Control', `max-age=${JWKS_MAX_AGE}`)
+  // RFC 7517 §8.5.1. Whoever asks for JSON takes it: the suffix says that it is some (RFC 6839 §3.1).
+  @Header('Content-Type', JWK_SET)
+  @ApiProduces(JWK_SET)
   @ApiOperation({ summary: 'The public keys that verify access tokens (RFC 7517)' })
   @ApiOkResponse({
     schema: { type: 'object', properties: { keys: { type: 'array', items: { type: 'object' } } } },

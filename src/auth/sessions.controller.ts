@@ -1,4 +1,4 @@
-import { Controller, Delete, Get, Header, HttpCode, Param, Post, UsePipes } from '@nestjs/common';
+import { Controller, Delete, Get, HttpCode, Param, Post, UsePipes } from '@nestjs/common';
 import {
   ApiNoContentResponse,
   ApiNotFoundResponse,
@@ -43,7 +43,6 @@ export class SessionsController {
   }
 
   @Get('sessions')
-  @Header('Cache-Control', 'no-store')
   @ApiOperation({ summary: 'The sessions of the user that live, the one used last first' })
   @ApiOkResponse({ type: [SessionDto] })
   async list(@CurrentUser() user: Principal): Promise<SessionDto[]> {

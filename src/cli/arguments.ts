@@ -16,7 +16,8 @@ a random password is made and shown once. Settings come from the environment and
 type Named<C extends string> = { command: C; name: string };
 
 export type Command =
-  | { command: 'help' | 'list' }
+  | { command: 'help' }
+  | { command: 'list' }
   | Named<'disable' | 'enable'>
   | (Named<'grant' | 'revoke'> & { role: string })
   | (Named<'reset-password'> & { passwordFromStdin: boolean })

@@ -35,7 +35,7 @@ describe('SpentTokens', () => {
     expect(await spent.claim('a', NOW, NOW)).toBe(false);
   });
 
-  it('forgets claims that no clock takes any more, as new ones come', async () => {
+  it('#100 forgets claims that no clock takes any more, as new ones come', async () => {
     await spent.claim('a', NOW, NOW);
     await spent.claim('b', NOW + 90_000, NOW + 60_001);
     expect(await kept()).toEqual(['b']);

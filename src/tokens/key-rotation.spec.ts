@@ -26,7 +26,7 @@ function refusal(run: () => unknown): string {
 }
 
 describe('rotate', () => {
-  it('adds a key that others know before it signs, of the algorithm of the newest', () => {
+  it('#59 adds a key that others know before it signs, of the algorithm of the newest', () => {
     const { set, result } = rotate(SET, 'access', NOW);
     expect(set.keys).toEqual([A, R, result]);
     expect(result).toMatchObject({ alg: 'HS256', token_use: 'access', signs_from: T + 360 });
@@ -50,7 +50,7 @@ describe('rotate', () => {
 });
 
 describe('retire', () => {
-  it('lets a key end when its last token is dead, and a minute later', () => {
+  it('#60 lets a key end when its last token is dead, and a minute later', () => {
     const { set } = rotate(SET, 'access', NOW);
     const { set: retired, result } = retire(set, TTL, NOW);
     expect(result).toEqual([{ ...A, verifies_until: T + LEAD + 900 + LEEWAY }]);
@@ -139,7 +139,7 @@ describe('any sequence of commands', () => {
     which: fc.nat(),
   });
 
-  it('leaves a key of each kind that signs, and ends none while a token of it lives', () => {
+  it('#60 #61 leaves a key of each kind that signs, and ends none while a token of it lives', () => {
     fc.assert(
       fc.property(fc.array(command, { maxLength: 15 }), (commands) => {
         let now = NOW;

@@ -52,7 +52,7 @@ async function readCommonPasswords(): Promise<ReadonlySet<string>> {
   const { dictionary } = await import('@zxcvbn-ts/language-common');
   return new Set(
     dictionary['passwords-common']
-      .map((each) => String(each).toLowerCase())
+      .map((each) => each.toLowerCase())
       .filter((each) => each.length >= SHORTEST_PASSWORD),
   );
 }

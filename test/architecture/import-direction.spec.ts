@@ -87,6 +87,19 @@ describe('the source', () => {
     expect(wrong).toEqual([]);
   });
 
+  it('imports no package that package.json does not name: it would go when another one no longer needs it', () => {
+    const { dependencies } = JSON.parse(readFileSync(join(SRC, '../package.json'), 'utf8')) as {
+      dependencies: object;
+    };
+    const ours = new Set(files.map(({ name }) => name));
+    const packages = files
+      .flatMap(({ imports }) => imports)
+      .filter((target) => !ours.has(target) && !target.startsWith('node:'))
+      .map((target) => target.split('/', target.startsWith('@') ? 2 : 1).join('/'));
+    expect(new Set(packages).size).toBeGreaterThan(15);
+    expect([...new Set(packages)].filter((name) => !(name in dependencies))).toEqual([]);
+  });
+
   it('has no file longer than one concept needs', () => {
     const long = files
       .filter(({ lines }) => lines > LONGEST_FILE)

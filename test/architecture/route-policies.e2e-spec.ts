@@ -23,7 +23,7 @@ describe('the routes', () => {
   });
   afterAll(() => api.close());
 
-  it('are open to exactly these: a change here changes who may enter, review it as a change of permissions', () => {
+  it('#29 #90 are open to exactly these: a change here changes who may enter, review it as a change of permissions', () => {
     const table = listRoutes(api.app).map(
       (route) => `${route.method} ${route.path} → ${describePolicy(route)}`,
     );

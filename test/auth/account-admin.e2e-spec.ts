@@ -70,7 +70,7 @@ describeEachStack('what an operator does to accounts', (stack) => {
     expect(await api.get(UserStore).findByUsername('nova-2')).toBeUndefined();
   });
 
-  it('disable: no password opens, as if it were wrong, and no token either; enable: it does again', async () => {
+  it('#53 #76 #96 disable: no password opens, as if it were wrong, and no token either; enable: it does again', async () => {
     const { user } = await api.login();
     const [login, other] = [await user.login(), await user.login()];
     const disabled = await admin.disable(user.username.toUpperCase());
@@ -113,21 +113,22 @@ describeEachStack('what an operator does to accounts', (stack) => {
     await login.rotate();
   });
 
-  it('reset the password: the old one and all tokens are dead', async () => {
+  it('#52 #96 reset the password: the old one and all tokens are dead', async () => {
     const login = await api.login();
+    const others = [await login.user.login(), await login.user.login()];
     expect(await codeOf(admin.resetPassword(login.user.username, 'short'))).toBe('validation_failed');
     await admin.resetPassword(login.user.username, NEW_PASSWORD);
-    await expectDead(login);
+    for (const each of [login, ...others]) await expectDead(each);
     expectError(await tryLogin(login.user), 401, 'invalid_credentials');
     expect((await tryLogin(login.user, NEW_PASSWORD)).status).toBe(200);
-    expect(await causesOf(login.user)).toEqual(['password_reset', null]);
+    expect(await causesOf(login.user)).toEqual([...Array<string>(3).fill('password_reset'), null]);
     expect((await trailOf(login.user.id)).at(-3)).toMatchObject({
       event: 'authn_password_change',
       cause: 'password_reset',
     });
   });
 
-  it('grant and revoke: once each, told to the trail, and refused where they make no sense', async () => {
+  it('#96 grant and revoke: once each, told to the trail, and refused where they make no sense', async () => {
     const { user } = await api.login();
     await admin.grant(user.username, 'admin');
     await admin.grant(user.username, 'admin');

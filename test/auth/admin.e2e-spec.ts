@@ -32,7 +32,7 @@ describeEachStack('administrators', (stack) => {
     expect(body).toMatchObject([{ current: true }]);
   });
 
-  it('end all sessions of a user at once, and of nobody else; the trail says who did it', async () => {
+  it('#54 #96 end all sessions of a user at once, and of nobody else; the trail says who did it', async () => {
     const [login, bystander] = [await api.login(), await api.login()];
     const other = await login.user.login();
     await end(login.user.id).expect(204);

@@ -1,10 +1,12 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { type TokenPairDto } from '../../src/auth/dto/token-pair.dto.js';
+import { Database } from '../../src/database/index.js';
+import { PasswordHasher } from '../../src/users/password-hasher.js';
 import { createTestApp, type TestApp, type TestLogin } from '../support/create-test-app.js';
 import { describeEachStack } from '../support/adapters.js';
 import { expectError } from '../support/expect-error.js';
 
-describeEachStack('the end of a session', (stack) => {
+describeEachStack('#95 the end of a session', (stack) => {
   let api: TestApp;
   beforeAll(async () => {
     api = await createTestApp({ ...stack });
@@ -20,7 +22,7 @@ describeEachStack('the end of a session', (stack) => {
     api.request('PUT', '/auth/password', token).send({ current_password, new_password });
 
   describe('logout', () => {
-    it.each(['access', 'refresh'] as const)('by the %s token ends the whole session', async (kind) => {
+    it.each(['access', 'refresh'] as const)('#49 by the %s token ends the whole session', async (kind) => {
       const login = await api.login();
       const other = await login.user.login();
       await api.request('POST', '/auth/logout', login[kind]).expect(204);
@@ -48,14 +50,14 @@ describeEachStack('the end of a session', (stack) => {
   });
 
   describe('a change of the password', () => {
-    it('keeps this session with a fresh pair, ends the others, and takes the new password alone', async () => {
+    it('#52 keeps this session with a fresh pair, ends the others, and takes the new password alone', async () => {
       const login = await api.login();
-      const other = await login.user.login();
+      const others = [await login.user.login(), await login.user.login()];
       const before = login.refresh;
       const response = await changePassword(login.access, login.user.password, 'lunar-dachshund').expect(200);
       const pair = response.body as TokenPairDto;
       expect(response.headers['cache-control']).toBe('no-store');
-      await expectDead(other);
+      for (const other of others) await expectDead(other);
       const { username } = login.user;
       const logins = (password: string) => api.request('POST', '/auth/login').send({ username, password });
       expectError(await logins(login.user.password), 401, 'invalid_credentials');
@@ -87,7 +89,7 @@ describeEachStack('the end of a session', (stack) => {
       }
     });
 
-    it('refuses a wrong current password and a new one that is too short, and changes nothing', async () => {
+    it('#75 refuses a wrong current password and a new one that is too short, and changes nothing', async () => {
       const login = await api.login();
       expectError(await changePassword(login.access, 'wrong', 'lunar-dachshund'), 401, 'invalid_credentials');
       const short = await changePassword(login.access, login.user.password, 'short');
@@ -109,7 +111,7 @@ describeEachStack('the end of a session', (stack) => {
       );
     });
 
-    it('leaves no session of the old password behind, however logins race with it', async () => {
+    it('#45 leaves no session of the old password behind, however logins race with it', async () => {
       for (let round = 0; round < 10; round++) {
         const login = await api.login();
         const { username, password } = login.user;
@@ -127,8 +129,35 @@ describeEachStack('the end of a session', (stack) => {
     });
   });
 
+  it('#45 a login whose password was just being proved when it changed leaves no session', async () => {
+    const login = await api.login();
+    const { username, password } = login.user;
+    const hasher = api.get(PasswordHasher);
+    const verify = hasher.verify.bind(hasher);
+    hasher.verify = async (...args) => {
+      // The change proves the password as well, and is not held up in its turn.
+      hasher.verify = verify;
+      const proved = await verify(...args);
+      await changePassword(login.access, password, 'lunar-dachshund').expect(200);
+      return proved;
+    };
+    try {
+      const late = await api.request('POST', '/auth/login').send({ username, password });
+      expectError(late, 401, 'invalid_credentials');
+    } finally {
+      hasher.verify = verify;
+    }
+    const rows = await api
+      .get(Database)
+      .selectFrom('sessions')
+      .select('id')
+      .where('user_id', '=', login.user.id)
+      .execute();
+    expect(rows).toHaveLength(1);
+  });
+
   describe('deletion of the account', () => {
-    it('ends all its sessions, frees the name, and is for fresh tokens', async () => {
+    it('#53 ends all its sessions, frees the name, and is for fresh tokens', async () => {
       const login = await api.login();
       const other = await login.user.login();
       await other.rotate();

@@ -27,6 +27,12 @@ class TeamController {
     return {};
   }
 
+  @FreshAccess({ maxAge: '1s' })
+  @Get('one-second')
+  oneSecond(): object {
+    return {};
+  }
+
   @FreshAccess({ once: true, maxAge: '5m' })
   @Post('once')
   once(@Body() { n }: ActDto): object {
@@ -72,7 +78,7 @@ class FreshClassController {
   }
 }
 
-describeEachStack('fresh access', (stack) => {
+describeEachStack('#95 fresh access', (stack) => {
   let api: TestApp;
   let login: TestLogin;
   beforeAll(async () => {
@@ -98,7 +104,7 @@ describeEachStack('fresh access', (stack) => {
     });
   });
 
-  it('asks for a step-up after a refresh, and is content after reauthentication', async () => {
+  it('#18 #20 asks for a step-up after a refresh, and is content after reauthentication', async () => {
     await login.rotate();
     expectStepUp(await get('/team/default'), 900);
     expectStepUp(await get('/team/five-minutes'), 300);
@@ -106,7 +112,7 @@ describeEachStack('fresh access', (stack) => {
     await get('/team/five-minutes').expect(200);
   });
 
-  it('holds until the age that the route allows, to the second', async () => {
+  it('#20 #21 holds until the age that the route allows, to the second', async () => {
     api.clock.advance('5m');
     await get('/team/five-minutes').expect(200);
     api.clock.advance('1s');
@@ -114,23 +120,41 @@ describeEachStack('fresh access', (stack) => {
     await get('/team/default').expect(200);
   });
 
-  it('cannot be renewed by activity', async () => {
+  it('#22 cannot be renewed by activity', async () => {
+    const { access } = login;
     for (let i = 0; i < 29; i++) {
       api.clock.advance('10s');
-      await get('/team/five-minutes').expect(200);
+      await api.request('GET', '/team/five-minutes', access).expect(200);
+      await api.request('GET', '/profile', access).expect(200);
+      if (i % 5 === 0) await login.rotate();
     }
     api.clock.advance('11s');
+    expectStepUp(await api.request('GET', '/team/five-minutes', access), 300);
     expectStepUp(await get('/team/five-minutes'), 300);
   });
 
-  it('does not make another device fresh', async () => {
+  it('#31 asks for no step-up that would not be enough, be the age as short as can be', async () => {
+    // The proof is written in whole seconds: it must not be over with the second in which it was made.
+    api.clock.advance(999 - (api.clock.now() % 1000));
+    for (let i = 0; i < 3; i++) {
+      await login.reauthenticate();
+      await get('/team/one-second').expect(200);
+      api.clock.advance(1_000);
+      await get('/team/one-second').expect(200);
+      api.clock.advance(1_000);
+      expectStepUp(await get('/team/one-second'), 1);
+    }
+    api.clock.advance(1);
+  });
+
+  it('#26 does not make another device fresh', async () => {
     const other = await login.user.login();
     await other.rotate();
     await login.reauthenticate();
     expectStepUp(await api.request('GET', '/team/default', other.access), 900);
   });
 
-  it('sees the end of the session at once, fresh as the token may be', async () => {
+  it('#23 sees the end of the session at once, fresh as the token may be', async () => {
     await get('/team/default').expect(200);
     await api.request('POST', '/auth/logout', login.refresh).expect(204);
     expectError(await get('/team/default'), 401, 'token_revoked');
@@ -141,7 +165,7 @@ describeEachStack('fresh access', (stack) => {
     expectError(await get('/team/default'), 401, 'token_expired');
   });
 
-  describe('once', () => {
+  describe('#30 once', () => {
     it('takes a token for one success', async () => {
       await act(1).expect(201);
       expectStepUp(await act(1), 300);

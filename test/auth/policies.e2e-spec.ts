@@ -1,4 +1,4 @@
-import { Controller, Get, Post } from '@nestjs/common';
+import { Controller, Get, Header, Post } from '@nestjs/common';
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import {
   Access,
@@ -19,6 +19,12 @@ class TeamController {
   @Get('bare')
   bare(@CurrentUser() user: Principal): Principal {
     return user;
+  }
+
+  @Header('Cache-Control', 'max-age=60')
+  @Get('same-for-all')
+  sameForAll(): object {
+    return {};
   }
 
   @OptionalAccess()
@@ -78,7 +84,7 @@ describeEachAdapter('what a route declares', (stack) => {
   });
   afterAll(() => api.close());
 
-  it('nothing: an access token is needed', async () => {
+  it('#89 nothing: an access token is needed', async () => {
     const login = await api.login();
     const response = await api.request('GET', '/team/bare');
     expectError(response, 401, 'token_missing');
@@ -121,10 +127,26 @@ describeEachAdapter('what a route declares', (stack) => {
     expectError(await api.request('GET', '/team/either', login.access), 401, 'token_expired');
   });
 
-  it('on the handler: overrides the class, in both directions', async () => {
+  it('#90 on the handler: overrides the class, in both directions', async () => {
     expect((await api.request('GET', '/open/door', 'a.b.c').expect(200)).body).toEqual({ user: null });
     expectError(await api.request('GET', '/open/closed-door'), 401, 'token_missing');
     await api.request('GET', '/strict/exception').expect(200);
+  });
+
+  it('#69 a token of any kind: the answer is for no cache, unless the handler says so', async () => {
+    const login = await api.login();
+    for (const [method, path, token, expected] of [
+      ['GET', '/team/bare', login.access, 'no-store'],
+      ['GET', '/team/bare', undefined, 'no-store'],
+      ['GET', '/team/optional', undefined, 'no-store'],
+      ['POST', '/team/refresh', login.refresh, 'no-store'],
+      ['GET', '/team/fresh', login.refresh, 'no-store'],
+      ['GET', '/team/same-for-all', login.access, 'max-age=60'],
+      ['GET', '/open/door', login.access, undefined],
+    ] as const) {
+      const { headers } = await api.request(method, path, token);
+      expect([path, headers['cache-control']]).toEqual([path, expected]);
+    }
   });
 
   it('takes the scheme in any case, and no other scheme', async () => {

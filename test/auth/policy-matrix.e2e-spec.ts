@@ -58,7 +58,7 @@ function ofAnybody({ policy }: Route, shown: ShownToken): Outcome {
 
 const REFUSALS = /^(token_|fresh_token_|refresh_token_|insufficient_role)/;
 
-describeEachAdapter('every route × every kind of token', (stack) => {
+describeEachAdapter('#90 #91 every route × every kind of token', (stack) => {
   let api: TestApp;
   let routes: Route[];
   beforeAll(async () => {

@@ -1,6 +1,5 @@
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import ts from 'typescript';
 
 export const ROOT = join(import.meta.dirname, '../..');
 
@@ -58,14 +57,4 @@ export async function withExamples(
   } finally {
     rmSync(folder, { recursive: true });
   }
-}
-
-/** The compiler's complaints about files, under the project's own settings. */
-export function compile(files: string[]): string[] {
-  const { config } = ts.readConfigFile(join(ROOT, 'tsconfig.json'), (path) => ts.sys.readFile(path));
-  const { options } = ts.parseJsonConfigFileContent(config, ts.sys, ROOT);
-  const program = ts.createProgram(files, { ...options, noEmit: true });
-  return ts
-    .getPreEmitDiagnostics(program)
-    .map(({ messageText }) => ts.flattenDiagnosticMessageText(messageText, '\n'));
 }

@@ -5,6 +5,7 @@ import { Type } from 'class-transformer';
 import { verify, type JwtPayload } from 'jsonwebtoken';
 import { sql } from 'kysely';
 import { createPublicKey, type JsonWebKey } from 'node:crypto';
+import { type Server } from 'node:http';
 import { connect } from 'node:net';
 import { listRoutes, Public } from '../../src/auth/index.js';
 import { Database, DatabaseUnavailableError } from '../../src/database/index.js';
@@ -123,7 +124,7 @@ describe('an error answer', () => {
     ['open 13,000 levels deep', '{"x":'.repeat(13_000)],
     ['a member that every object inherits', '{"username":"cosmo","password":"space-corgi","toString":1}'],
     ['an object for a string', '{"username":{"$ne":null},"password":{"length":9}}'],
-  ])('is 400 with reasons for a body that is %s', async (_, body) => {
+  ])('#93 is 400 with reasons for a body that is %s', async (_, body) => {
     const response = await post('/auth/login', body);
     expectError(response, 400, 'validation_failed');
     expect(response.body.errors).toEqual(
@@ -136,7 +137,7 @@ describe('an error answer', () => {
     'application/x-www-form-urlencoded',
     'multipart/form-data; boundary=x',
     'application/xml',
-  ])('is 415 for a body of %s: a form that another site submits is none of ours', async (type) => {
+  ])('#67 is 415 for a body of %s: a form that another site submits is none of ours', async (type) => {
     expectError(
       await post('/auth/login', 'username=cosmo&password=space-corgi', type),
       415,
@@ -144,7 +145,7 @@ describe('an error answer', () => {
     );
   });
 
-  it('is 413 for a body beyond the limit', async () => {
+  it('#88 is 413 for a body beyond the limit', async () => {
     const body = JSON.stringify({ username: 'cosmo', password: 'x'.repeat(70_000) });
     expectError(await post('/auth/login', body), 413, 'payload_too_large');
   });
@@ -162,7 +163,7 @@ describe('an error answer', () => {
     expectError(await api.request('GET', path), 404, 'not_found');
   });
 
-  it('is 500 without the reason when a handler breaks', async () => {
+  it('#92 is 500 without the reason when a handler breaks', async () => {
     const response = await api.request('GET', '/team/broken');
     expectError(response, 500, 'internal_error');
     expect(response.text).not.toContain('secret');
@@ -185,7 +186,7 @@ describe('an error answer', () => {
     expect(forged.headers['x-request-id']).toMatch(/^[0-9a-f-]{36}$/);
   });
 
-  it('is given for requests that no HTTP library would send', async () => {
+  it('#17 is given for requests that no HTTP library would send', async () => {
     const { port } = api.app.getHttpServer().address() as { port: number };
     const raw = (text: string) =>
       new Promise<string>((resolve, reject) => {
@@ -223,8 +224,21 @@ describe('an error answer', () => {
     expect(answer.body).toMatchObject({ statusCode: status, errorCode: expect.any(String) });
   });
 
-  it('is not waited for: the server bounds how long a request may take to arrive', () => {
-    expect(api.app.getHttpServer()).toMatchObject({ headersTimeout: 10_000, requestTimeout: 15_000 });
+  it('#88 is not waited for: the server bounds how long a request may take to arrive', async () => {
+    const server = api.app.getHttpServer() as Server;
+    const bounds = { headersTimeout: 10_000, requestTimeout: 15_000 };
+    expect(server).toMatchObject(bounds);
+    Object.assign(server, { headersTimeout: 100, requestTimeout: 100 });
+    try {
+      const head = 'POST /auth/login HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n';
+      const halves = [head, `${head}Content-Length: 100\r\n\r\n{`];
+      for (const { status, body } of await Promise.all(
+        halves.map((half) => exchange(portOf(api.app), Buffer.from(half))),
+      ))
+        expect([status, body?.['errorCode']]).toEqual([408, 'request_timeout']);
+    } finally {
+      Object.assign(server, bounds);
+    }
   });
 });
 
@@ -235,7 +249,7 @@ describe('every answer', () => {
   });
   afterAll(() => api.close());
 
-  it.each(['/health/live', '/nope', '/profile', '/%zz'])('has the security headers: %s', async (path) => {
+  it.each(['/health/live', '/nope', '/profile', '/%zz'])('#69 has the security headers: %s', async (path) => {
     const { headers } = await api.request('GET', path);
     expect(headers).toMatchObject({
       'x-content-type-options': 'nosniff',
@@ -245,7 +259,7 @@ describe('every answer', () => {
     expect(headers).not.toHaveProperty('x-powered-by');
   });
 
-  it('is readable by the configured origins, with the headers a client needs', async () => {
+  it('#68 is readable by the configured origins, with the headers a client needs', async () => {
     const origin = 'http://localhost:5173';
     const { headers } = await api.request('GET', '/profile').set('Origin', origin);
     expect(headers['access-control-allow-origin']).toBe(origin);
@@ -291,7 +305,7 @@ describe('every answer', () => {
   });
 
   it.each(['https://evil.example.com', 'null', 'https://app.example.com.evil.com', 'http://app.example.com'])(
-    'is not readable by %s',
+    '#68 is not readable by %s',
     async (origin) => {
       const { headers } = await api.request('GET', '/profile').set('Origin', origin);
       expect(headers).not.toHaveProperty('access-control-allow-origin');
@@ -306,9 +320,10 @@ describe('the public documents', () => {
   });
   afterAll(() => api.close());
 
-  it('include the keys: public halves only, and they verify what was issued', async () => {
+  it('#58 include the keys: public halves only, and they verify what was issued', async () => {
     const response = await api.request('GET', '/.well-known/jwks.json').expect(200);
     expect(response.headers['cache-control']).toBe('max-age=300');
+    expect(response.headers['content-type']).toMatch(/^application\/jwk-set\+json(;|$)/);
     const { keys } = response.body as { keys: (JsonWebKey & { kid: string })[] };
     expect(keys).toEqual([
       {

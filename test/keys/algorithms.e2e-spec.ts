@@ -1,5 +1,5 @@
 import { afterAll, describe, expect, it } from '@jest/globals';
-import { decode, type Jwt } from 'jsonwebtoken';
+import { type Algorithm, decode, type Jwt, type JwtPayload, sign } from 'jsonwebtoken';
 import { createHmac } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -48,7 +48,7 @@ describe.each(SIGNING_ALGORITHMS)('keys for %s', (alg) => {
 });
 
 describe('keys of several algorithms beside each other', () => {
-  it('each verify by their own only: neither another’s, nor an HMAC with a public half', async () => {
+  it('#3 #4 each verify by their own only: neither another’s, nor an HMAC with a public half', async () => {
     const rs = generateKey('access', 'RS256');
     const { api } = await withKeys(
       rs,
@@ -98,8 +98,58 @@ describe('keys of several algorithms beside each other', () => {
   });
 });
 
+it('#4 a key signs by its one algorithm: what it has signed by another of its family is refused', async () => {
+  const keys = [generateKey('access', 'RS256'), generateKey('refresh', 'HS256')];
+  const { api } = await withKeys(...keys);
+  const login = await api.login();
+  const again = (kind: 'access' | 'refresh', alg: Algorithm) =>
+    sign(decode(login[kind]) as JwtPayload, api.get(KeyRing).signingKey(kind, api.clock.now()).signWith, {
+      algorithm: alg,
+      header: { ...headerOf(login[kind]), alg },
+    });
+  for (const alg of ['RS384', 'RS512', 'PS256', 'PS384'] as const)
+    expectError(await api.request('GET', '/profile', again('access', alg)), 401, 'token_invalid');
+  for (const alg of ['HS384', 'HS512'] as const)
+    expectError(await api.request('POST', '/auth/refresh', again('refresh', alg)), 401, 'token_invalid');
+  // By its own, the same way of signing is good.
+  expect(await profile(api, again('access', 'RS256'))).toBe(200);
+  await login.tryRefresh(again('refresh', 'HS256')).expect(200);
+});
+
 describe('a rotation', () => {
-  it('shows the new key first, signs with it at its time, and ends the old one at its end and not before', async () => {
+  it('#61 of both keys, three times over, logs nobody out', async () => {
+    let set = generateKeySet();
+    const { api, keysFile } = await withKeys(...set.keys);
+    const { clock } = api;
+    const ttl = { access: 15 * 60_000, refresh: 14 * 86_400_000 };
+    const login = await api.login();
+    const idle = await login.user.login();
+    const kids = new Set<unknown>();
+    for (let round = 0; round < 3; round++) {
+      for (const kind of ['access', 'refresh'] as const) set = rotate(set, kind, clock.now()).set;
+      ({ set } = retire(set, ttl, clock.now()));
+      writeFileSync(keysFile, JSON.stringify(set));
+      await api.get(KeyFileWatcher).look(keysFile);
+      // Past the moment at which the new ones sign, and past the end of the old access key.
+      for (const step of ['1m', '4m', '1m', '10m', '6m', '1h', '4d']) {
+        const before = login.access;
+        await login.rotate();
+        for (const token of [before, login.access]) {
+          const isOver = (decode(token) as JwtPayload).exp! * 1000 <= clock.now();
+          expect([step, isOver, await profile(api, token)]).toEqual([step, isOver, isOver ? 401 : 200]);
+        }
+        expect(await profile(api, login.access)).toBe(200);
+        kids.add(headerOf(login.access).kid).add(headerOf(login.refresh).kid);
+        clock.advance(step);
+      }
+    }
+    // Who was away for as long as a refresh token lives, but for a second, comes back all the same.
+    clock.advance((decode(idle.refresh) as JwtPayload).exp! * 1000 - clock.now() - 1_000);
+    await idle.rotate();
+    expect(kids.size).toBe(8);
+  });
+
+  it('#59 #60 shows the new key first, signs with it at its time, and ends the old one at its end and not before', async () => {
     const old = generateKeySet();
     const { api, keysFile } = await withKeys(...old.keys);
     const { clock } = api;
@@ -132,7 +182,7 @@ describe('a rotation', () => {
     expect(await profile(api, after.access)).toBe(200);
   });
 
-  it('refuses the tokens of a key at its end, be they alive themselves', async () => {
+  it('#60 refuses the tokens of a key at its end, be they alive themselves', async () => {
     const { keys } = generateKeySet();
     const { api, keysFile } = await withKeys(...keys);
     const login = await api.login();

@@ -10,8 +10,8 @@ import { keys } from './command.js';
 
 const MEMORY = { DATABASE_URL: ':memory:' };
 const ACCOUNT = { username: 'laika', password: 'space-corgi' };
-/** Milliseconds: the file is looked at every two seconds. */
-const SOON = 10_000;
+/** Milliseconds: the file is looked at every two seconds, by a machine that may have much else to do. */
+const SOON = 60_000;
 
 async function until(what: string, test: () => boolean | Promise<boolean>): Promise<void> {
   const deadline = performance.now() + SOON;
@@ -42,7 +42,7 @@ const statusOf = async (server: ServerProcess, token: string) =>
   (await server.request('GET', '/profile', { token })).status;
 
 describe('a running server', () => {
-  it('takes a rotation over while requests run: none fails, and the new key is shown before it signs', async () => {
+  it('#59 #61 takes a rotation over while requests run: none fails, and the new key is shown before it signs', async () => {
     const server = await startWithAccount();
     let pair = await login(server);
     const first = pair;
@@ -79,7 +79,7 @@ describe('a running server', () => {
     await server.stop();
   });
 
-  it('refuses the tokens of a compromised key within seconds; everybody logs in again', async () => {
+  it('#54 #62 refuses the tokens of a compromised key within seconds; everybody logs in again', async () => {
     const server = await startWithAccount();
     const { access_token: access, refresh_token: refresh } = await login(server);
 
@@ -158,7 +158,7 @@ describe('a running server', () => {
     const file = join(server.folder, 'data/keys.json');
     const set = generateKeySet();
     // As another machine, ahead by some seconds, writes them after a compromise.
-    const signs_from = Math.floor(Date.now() / 1000) + 5;
+    const signs_from = Math.floor(Date.now() / 1000) + 10;
     writeFileSync(file, JSON.stringify({ keys: set.keys.map((key) => ({ ...key, signs_from })) }));
     await until('they are refused', () => server.errors.includes('signs now'));
     await until('they are taken', async () => (await shownKids(server)).includes(set.keys[0]!.kid));

@@ -39,7 +39,7 @@ const OTHER_HEADERS = [
   'X-Forwarded-For-Original',
 ].map((name): [string, string] => [name, name === 'Forwarded' ? 'for=192.0.2.9' : '192.0.2.9']);
 
-describeEachAdapter('the address of a client, with no proxy that is trusted', (stack) => {
+describeEachAdapter('#85 the address of a client, with no proxy that is trusted', (stack) => {
   let api: TestApp;
   beforeAll(async () => {
     api = await createTestApp({ ...stack, auth: { limits } });
@@ -64,7 +64,7 @@ describeEachAdapter('the address of a client, with no proxy that is trusted', (s
   });
 });
 
-describeEachAdapter('the address of a client, behind trusted proxies', (stack) => {
+describeEachAdapter('#85 the address of a client, behind trusted proxies', (stack) => {
   let api: TestApp;
   beforeAll(async () => {
     const env = { TRUSTED_PROXIES: '127.0.0.1, 10.0.0.0/8, fd00::/8' };
@@ -121,7 +121,7 @@ describeEachAdapter('what a client adds to the headers of its proxy', (stack) =>
   }); // prettier-ignore
 });
 
-describe('a client behind a trusted proxy', () => {
+describe('#85 a client behind a trusted proxy', () => {
   it('neither evades its limit nor uses up that of another', async () => {
     const api = await createTestApp({ env: BEHIND_PROXY, auth: { limits } });
     try {

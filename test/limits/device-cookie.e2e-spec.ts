@@ -21,7 +21,7 @@ describeEachAdapter('a known device in a browser', (stack) => {
   const cookieOf = (headers: Record<string, unknown>) =>
     ((headers['set-cookie'] ?? []) as string[]).find((line) => line.startsWith('__Host-device='));
 
-  it('is known by a cookie, which no script can read, and which outlives the logout', async () => {
+  it('#84 is known by a cookie, which no script can read, and which outlives the logout', async () => {
     const { username, password } = await api.register();
     const { headers } = await login(username, password, 'a=b').expect(200);
     const [pair = '', ...attributes] = cookieOf(headers)?.split('; ') ?? [];

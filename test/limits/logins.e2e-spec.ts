@@ -13,7 +13,7 @@ const LIMITS = {
   device: '4 per 1h',
 };
 
-describeEachEngine('wrong passwords at login', (engine) => {
+describeEachEngine('#95 wrong passwords at login', (engine) => {
   let api: TestApp;
   beforeAll(async () => {
     api = await createTestApp({ engine, env: BEHIND_PROXY, auth: { limits: LIMITS } });
@@ -29,7 +29,7 @@ describeEachEngine('wrong passwords at login', (engine) => {
     expectLimited(await login(api, username, 'wrong-password'), 'account', 6, 3600);
   };
 
-  it('from one address are limited for each account', async () => {
+  it('#82 from one address are limited for each account', async () => {
     const [user, other] = [await api.register(), await api.register()];
     const address = newAddress();
     await fail(api, user.username, 3, { address });
@@ -46,7 +46,7 @@ describeEachEngine('wrong passwords at login', (engine) => {
     expect((await login(api, other.username, other.password, { address })).status).toBe(200);
   });
 
-  it('from one address are limited for all accounts together, known or not', async () => {
+  it('#82 from one address are limited for all accounts together, known or not', async () => {
     const user = await api.register();
     const address = newAddress();
     for (let i = 0; i < 8; i++) await fail(api, `nobody-${i}`, 1, { address });
@@ -55,7 +55,7 @@ describeEachEngine('wrong passwords at login', (engine) => {
     expectLimited(await login(api, user.username, user.password, { address, device }), 'address', 8, 3600);
   });
 
-  it('from one IPv6 site are from one address', async () => {
+  it('#82 from one IPv6 site are from one address', async () => {
     const user = await api.register();
     const site = `2001:db8:${engine === 'sqlite' ? 1 : 2}:7`;
     for (let i = 0; i < 3; i++) await fail(api, user.username, 1, { address: `${site}:${i}::${i}` });
@@ -65,7 +65,7 @@ describeEachEngine('wrong passwords at login', (engine) => {
     expect((await login(api, user.username, user.password, beside)).status).toBe(200);
   });
 
-  it('do not lock the owner out, whose device is known', async () => {
+  it('#82 #84 do not lock the owner out, whose device is known', async () => {
     const user = await api.register();
     const device = await deviceOf(user);
     expect(device).toMatch(/^[\w-]{22}\./);
@@ -85,7 +85,7 @@ describeEachEngine('wrong passwords at login', (engine) => {
       expectLimited(await login(api, user.username, user.password, { device }), 'account', 6, 3600);
   });
 
-  it('on a known device are limited by its own counter, and touch no other', async () => {
+  it('#82 on a known device are limited by its own counter, and touch no other', async () => {
     const user = await api.register();
     const [stolen, own] = [await deviceOf(user), await deviceOf(user)];
     await fail(api, user.username, 4, { device: stolen });
@@ -162,7 +162,7 @@ describeEachEngine('wrong passwords at login', (engine) => {
     expect(statuses.filter((status) => status === 429)).toHaveLength(94);
   });
 
-  it('are counted for names that nobody has exactly as for others', async () => {
+  it('#76 are counted for names that nobody has exactly as for others', async () => {
     const user = await api.register();
     const answersFor = async (username: string, address: string) => {
       const answers: unknown[] = [];
@@ -213,7 +213,7 @@ describeEachEngine('wrong passwords at login', (engine) => {
     await fail(api, user.username, 3, { address });
   });
 
-  it('that use a limit up are told to the audit trail once, and not with each refusal', async () => {
+  it('#96 that use a limit up are told to the audit trail once, and not with each refusal', async () => {
     const user = await api.register();
     const before = (await auditOf(api, 'authn_login_fail_max')).length;
     const address = newAddress();
@@ -230,7 +230,7 @@ describeEachEngine('wrong passwords at login', (engine) => {
 });
 
 describeEachEngine('a limit on logins', (engine) => {
-  it('ends with its window', async () => {
+  it('#86 ends with its window', async () => {
     const limits = { account: '2 per 2s', accountAndAddress: '2 per 2s' };
     const api = await createTestApp({ engine, auth: { limits } });
     try {

@@ -31,7 +31,7 @@ describeEachEngine('limits', (engine) => {
       .set('X-Forwarded-For', newAddress())
       .send({ current_password, new_password: 'lunar-dachshund' });
 
-  it('on reauthentication and password change count together in a session', async () => {
+  it('#27 #75 on reauthentication and password change count together in a session', async () => {
     const session = await api.login();
     const { user } = session;
     for (let i = 0; i < 2; i++) {
@@ -67,7 +67,7 @@ describeEachEngine('limits', (engine) => {
     expect((await changePassword(session, session.user.password)).status).toBe(200);
   });
 
-  it('hold for an address on reauthentication too', async () => {
+  it('#27 hold for an address on reauthentication too', async () => {
     const address = newAddress();
     for (let i = 0; i < 30; i++) await fail(api, `nobody-${i}`, 1, { address });
     const session = await api.login();

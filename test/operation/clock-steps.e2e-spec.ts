@@ -26,7 +26,7 @@ describe('a clock that is set', () => {
     expectError(await api.request('DELETE', '/profile', login.access), 401, 'fresh_token_required');
   });
 
-  it('back by an hour: tokens of before live to the time that they name, and are not fresh', async () => {
+  it('#10 back by an hour: tokens of before live to the time that they name, and are not fresh', async () => {
     api.clock.advance(-HOUR);
     await profile(login.access).expect(200);
     // The proof of the password lies in the future, and proves nothing.

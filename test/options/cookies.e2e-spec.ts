@@ -20,6 +20,8 @@ import { makeFolder, start } from '../support/server-process.js';
 import { forge } from '../support/token-kinds.js';
 
 const NAMES = ['__Host-access_token', '__Host-refresh_token', '__Host-csrf_token'];
+/** Set by logins alone, kept at logout: it says that the user has logged in here before. */
+const DEVICE = '__Host-device';
 const OURS = { 'Sec-Fetch-Site': 'same-origin' };
 
 @Controller('team')
@@ -56,7 +58,7 @@ describeEachAdapter('tokens in cookies', (stack) => {
     api.request(method, path).set(OURS).set('Cookie', cookie);
 
   /** All that an answer with a token pair has, where cookies alone are used. */
-  function expectPair(response: Response, { access = 900, refresh = 1_209_600 } = {}): void {
+  function expectPair(response: Response, { access = 900, refresh = 1_209_600, device = false } = {}): void {
     expect(response.status).toBe(200);
     expect(response.body).toEqual({
       token_type: 'Bearer',
@@ -69,6 +71,7 @@ describeEachAdapter('tokens in cookies', (stack) => {
       '__Host-access_token': ['Path=/', `Max-Age=${access}`, ...guarded],
       '__Host-refresh_token': ['Path=/', `Max-Age=${refresh}`, ...guarded],
       '__Host-csrf_token': ['Path=/', `Max-Age=${refresh}`, 'Secure', 'SameSite=Strict'],
+      ...(device ? { [DEVICE]: ['Path=/', 'Max-Age=34560000', ...guarded] } : {}),
     });
   }
 
@@ -76,9 +79,9 @@ describeEachAdapter('tokens in cookies', (stack) => {
     const { username, password } = await api.register();
     const credentials = { username, password };
     const login = await api.request('POST', '/auth/login').send(credentials);
-    expectPair(login);
+    expectPair(login, { device: true });
     const cookies = setCookies(login);
-    expect([...cookies.keys()]).toEqual(NAMES);
+    expect([...cookies.keys()]).toEqual([...NAMES, DEVICE]);
     const claims = NAMES.slice(0, 2).map((name) => decode(cookies.get(name)!.value) as JwtPayload);
     expect(claims.map(({ type }) => type as unknown)).toEqual(['access', 'refresh']);
 
@@ -280,6 +283,7 @@ describeEachAdapter('names, paths and attributes of the cookies', (stack) => {
       cookies: {
         accessName: 'at',
         refreshName: '__Secure-rt',
+        deviceName: 'dt',
         accessPath: '/api',
         refreshPath: '/auth',
         domain: 'example.com',
@@ -295,7 +299,10 @@ describeEachAdapter('names, paths and attributes of the cookies', (stack) => {
       '__Secure-rt': ['Path=/auth', 'Domain=example.com', 'HttpOnly', ...shared.slice(1)],
       ct: ['Path=/', ...shared],
     };
-    expect(withoutAge(set)).toEqual(expected);
+    expect(withoutAge(set)).toEqual({
+      ...expected,
+      dt: ['Path=/', 'Domain=example.com', 'HttpOnly', ...shared.slice(1)],
+    });
     expect(withoutAge(cleared)).toEqual(expected);
     expect(warnings.filter((text) => text.includes('cookies.secure'))).toEqual([]);
   });
@@ -314,14 +321,15 @@ describeEachAdapter('names, paths and attributes of the cookies', (stack) => {
       mine: ['Path=/', 'HttpOnly', 'SameSite=Lax'],
       refresh_token: ['Path=/', 'HttpOnly', 'SameSite=Lax'],
       csrf_token: ['Path=/', 'SameSite=Lax'],
+      device: ['Path=/', 'HttpOnly', 'SameSite=Lax'],
     });
     expect(warnings.filter((text) => text.includes('cookies.secure is off'))).toHaveLength(1);
   });
 
   it.each<[AuthModuleOptions['locations'], boolean, number]>([
-    [{ order: ['cookie', 'header'] }, true, 3],
-    [{ order: ['body', 'cookie'] }, true, 3],
-    [{ order: ['cookie', 'query'] }, false, 3],
+    [{ order: ['cookie', 'header'] }, true, 4],
+    [{ order: ['body', 'cookie'] }, true, 4],
+    [{ order: ['cookie', 'query'] }, false, 4],
   ])('stand beside tokens in the body where a client needs those: %j', async (locations, inBody, cookies) => {
     const { login, set } = await withOptions({ locations, cookies: { secure: true } });
     expect([
@@ -356,7 +364,7 @@ describe('a domain for the cookies', () => {
   const resolve = (domain: string) =>
     resolveOptions({
       keys: generateKeySet(),
-      cookies: { domain, accessName: 'a', refreshName: 'r' },
+      cookies: { domain, accessName: 'a', refreshName: 'r', deviceName: 'd' },
       csrf: { cookieName: 'c' },
     });
 
@@ -398,6 +406,7 @@ describe('the application by its environment', () => {
       'access_token; Path=/; Max-Age=900; HttpOnly; SameSite=Strict',
       'refresh_token; Path=/; Max-Age=1209600; HttpOnly; SameSite=Strict',
       'csrf_token; Path=/; Max-Age=1209600; SameSite=Strict',
+      'device; Path=/; Max-Age=34560000; HttpOnly; SameSite=Strict',
     ]);
     expect(await open.login.json()).not.toHaveProperty('access_token');
     const jar = open.cookies.map((each) => each.split(';')[0]).join('; ');
@@ -417,6 +426,7 @@ describe('the application by its environment', () => {
       '__Host-access_token; Path=/; Max-Age=900; HttpOnly; Secure; SameSite=Strict',
       '__Host-refresh_token; Path=/; Max-Age=1209600; HttpOnly; Secure; SameSite=Strict',
       '__Host-csrf_token; Path=/; Max-Age=1209600; Secure; SameSite=Strict',
+      '__Host-device; Path=/; Max-Age=34560000; HttpOnly; Secure; SameSite=Strict',
     ]);
     expect(closed.server.output).not.toContain('cookies.secure');
     await closed.server.stop();

@@ -324,7 +324,12 @@ const ROWS: Record<string, Row> = {
     given: { ...COOKIE, cookies: { accessName: 'a' } },
     async shows(api) {
       const { cookies } = await browse(api);
-      expect([...cookies.keys()]).toEqual(['a', '__Host-refresh_token', '__Host-csrf_token']);
+      expect([...cookies.keys()]).toEqual([
+        'a',
+        '__Host-refresh_token',
+        '__Host-csrf_token',
+        '__Host-device',
+      ]);
       const value = cookies.get('a')?.value;
       await api.request('GET', '/walk').set('Cookie', `a=${value}`).expect(200);
       const other = await api.request('GET', '/walk').set('Cookie', `__Host-access_token=${value}`);
@@ -335,13 +340,32 @@ const ROWS: Record<string, Row> = {
     given: { ...COOKIE, cookies: { refreshName: 'r' } },
     async shows(api) {
       const { cookies } = await browse(api);
-      expect([...cookies.keys()]).toEqual(['__Host-access_token', 'r', '__Host-csrf_token']);
+      expect([...cookies.keys()]).toEqual(['__Host-access_token', 'r', '__Host-csrf_token', '__Host-device']);
       const refreshed = await api
         .request('POST', '/auth/refresh')
         .set('Cookie', `r=${cookies.get('r')?.value}`)
         .set('Sec-Fetch-Site', 'same-origin')
         .expect(200);
       expect([...setCookies(refreshed).keys()]).toContain('r');
+    },
+  },
+  'cookies.deviceName': {
+    given: { ...COOKIE, cookies: { deviceName: 'd' }, limits: { account: '1 per 1h' } },
+    async shows(api) {
+      const { username, password } = await api.register();
+      const login = (given: string) => api.request('POST', '/auth/login').send({ username, password: given });
+      const cookies = setCookies(await login(password).expect(200));
+      expect([...cookies.keys()]).toEqual([
+        '__Host-access_token',
+        '__Host-refresh_token',
+        '__Host-csrf_token',
+        'd',
+      ]);
+      expectError(await login('wrong-corgi'), 401, 'invalid_credentials');
+      // The account is at its limit, and by no other name is the device known.
+      const value = cookies.get('d')?.value;
+      expectError(await login(password).set('Cookie', `__Host-device=${value}`), 429, 'rate_limited');
+      await login(password).set('Cookie', `d=${value}`).expect(200);
     },
   },
   'cookies.accessPath': {
@@ -361,12 +385,12 @@ const ROWS: Record<string, Row> = {
   'cookies.domain': {
     given: {
       ...COOKIE,
-      cookies: { accessName: 'a', refreshName: 'r', domain: 'example.com' },
+      cookies: { accessName: 'a', refreshName: 'r', deviceName: 'd', domain: 'example.com' },
       csrf: { cookieName: 'c' },
     },
     async shows(api) {
       const all = await attributesOf(api);
-      expect(Object.keys(all)).toEqual(['a', 'r', 'c']);
+      expect(Object.keys(all)).toEqual(['a', 'r', 'c', 'd']);
       for (const each of Object.values(all)) expect(each).toContain('Domain=example.com');
     },
   },
@@ -374,7 +398,7 @@ const ROWS: Record<string, Row> = {
     given: { ...COOKIE, cookies: { secure: false } },
     async shows(api) {
       const all = await attributesOf(api);
-      expect(Object.keys(all)).toEqual(['access_token', 'refresh_token', 'csrf_token']);
+      expect(Object.keys(all)).toEqual(['access_token', 'refresh_token', 'csrf_token', 'device']);
       for (const each of Object.values(all)) expect(each).not.toContain('Secure');
     },
   },
@@ -429,15 +453,14 @@ const ROWS: Record<string, Row> = {
     given: { ...COOKIE, csrf: { cookieName: 'c' } },
     async shows(api) {
       const { jar, cookies } = await browse(api);
-      expect([...cookies.keys()]).toEqual(['__Host-access_token', '__Host-refresh_token', 'c']);
+      expect([...cookies.keys()]).toEqual([
+        '__Host-access_token',
+        '__Host-refresh_token',
+        'c',
+        '__Host-device',
+      ]);
       const value = cookies.get('c')?.value ?? '';
       await api.request('POST', '/walk').set({ Cookie: jar, 'X-CSRF-Token': value }).expect(201);
-    },
-  },
-  'cookies.deviceName': {
-    given: { ...COOKIE, cookies: { secure: false, deviceName: 'known' } },
-    async shows(api) {
-      expect([...(await browse(api)).cookies.keys()]).toContain('known');
     },
   },
   'limits.account': {

@@ -1,54 +1,89 @@
 import { describe, expect, it } from '@jest/globals';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 
-/* docs/security.md says which test proves what: it must not point at nothing. */
+/* docs/security.md says which test shows what, and titles of tests say which requirement: both must say the same. */
 
-/** Named before they are there. Empty this list once they are. */
-const PENDING = [
-  'docs/limits.md',
-  'docs/passwords.md',
-  'docs/operation.md',
-  'test/limits/',
-  'test/load/',
-  'test/operation/',
-];
+/** Tests that are named before they are there. Empty this list once they are. */
+const PENDING = ['test/load/'];
 
 const document = readFileSync('docs/security.md', 'utf8');
-const checklist = readFileSync('test/security/checklist.e2e-spec.ts', 'utf8');
-const rows = [...document.matchAll(/^\| (\d+) +\|(.*)\|$/gm)].map(([, number, text = '']) => ({
-  number: Number(number),
-  text,
-}));
+const [threats = '', requirements = ''] = document.split('## A hundred requirements');
+
+const filesIn = (text: string) =>
+  [...text.matchAll(/`((?:test|src|docs)\/[\w./-]*)`/g)].map(([, path]) => path!);
+const isMissing = (path: string) => !existsSync(path);
+const isPending = (path: string) => isMissing(path) && PENDING.some((area) => path.startsWith(area));
+const isTest = (path: string) => path.endsWith('spec.ts');
+
+/** The cells of each row under a table's line of dashes. */
+function rowsOf(text: string): string[][] {
+  return [...text.matchAll(/^\|(?! -)(.*)\|$/gm)]
+    .map(([, row = '']) => row.split('|').map((cell) => cell.trim()))
+    .filter(([first]) => first !== '#' && first !== 'attack');
+}
+
+const rows = rowsOf(requirements).map(([number, name = '', state = '', shownBy = '']) => {
+  return { number: Number(number), name, state, shownBy: filesIn(shownBy) };
+});
+
+/** The requirements that titles of tests begin with, each as `#` and its number, and the files of these tests. */
+const tested = new Map<number, Set<string>>();
+for (const root of ['src', 'test']) {
+  for (const path of readdirSync(root, { recursive: true, encoding: 'utf8' })) {
+    if (!isTest(path)) continue;
+    const file = `${root}/${path.replaceAll('\\', '/')}`;
+    for (const [, numbers = ''] of readFileSync(file, 'utf8').matchAll(/['"`]((?:#\d+ )+)/g)) {
+      for (const number of numbers
+        .trim()
+        .split(' ')
+        .map((each) => Number(each.slice(1)))) {
+        tested.set(number, (tested.get(number) ?? new Set()).add(file));
+      }
+    }
+  }
+}
 
 describe('docs/security.md', () => {
   it('has a row for each of the hundred requirements, in their order', () => {
     expect(rows.map(({ number }) => number)).toEqual(Array.from({ length: 100 }, (_, i) => i + 1));
   });
 
-  it('says of each that it is met, met in part, not met or does not apply; and what shows it', () => {
-    const wrong = rows.filter(({ text }) => {
-      const [, state = ''] = text.split('|').map((cell) => cell.trim());
-      if (!/^(met|in part|not met|does not apply)\b/.test(state)) return true;
-      return /^(met|in part)\b/.test(state) && !/`(test|src|docs)\//.test(text);
+  it('says of each that it is met, met in part, not met or does not apply, and of the latter why', () => {
+    const wrong = rows.filter(
+      ({ state }) => !/^(met$|met[:;,] .|in part: .|not met: .|does not apply: .)/.test(state),
+    );
+    expect(wrong).toEqual([]);
+  });
+
+  it('names for what is met, be it in part, the tests whose titles have its number, all of them and no other', () => {
+    const written = rows.map(({ number, shownBy }) => [number, shownBy.filter((path) => !isPending(path))]);
+    const found = rows.map(({ number }) => [number, [...(tested.get(number) ?? [])].toSorted()]);
+    expect(written).toEqual(found);
+    const shown = rows.filter(({ shownBy }) => shownBy.some((path) => !isPending(path)));
+    const due = rows.filter(({ state }) => /^(met|in part)/.test(state));
+    expect(shown.map(({ number }) => number)).toEqual(due.map(({ number }) => number));
+  });
+
+  it('numbers no requirement that is not there', () => {
+    expect([...tested.keys()].filter((number) => !rows.some((row) => row.number === number))).toEqual([]);
+  });
+
+  it('names a test for each attack', () => {
+    const attacks = rowsOf(threats);
+    expect(attacks.length).toBeGreaterThan(25);
+    const wrong = attacks.filter(([attack = '', control = '', test = '']) => {
+      const files = filesIn(test);
+      const isProved = files.length > 0 && files.every(isTest) && !files.every(isPending);
+      return attack === '' || control === '' || !isProved;
     });
     expect(wrong).toEqual([]);
   });
 
   it('names files that exist', () => {
-    const named = [...document.matchAll(/`((?:test|src|docs)\/[\w./-]+)`|\]\(((?:\.\.\/)?[\w./-]+)\)/g)].map(
-      ([, path, link]) => path ?? (link!.startsWith('../') ? link!.slice(3) : `docs/${link}`),
+    const links = [...document.matchAll(/\]\(((?:\.\.\/)?[\w./-]+)(?:#[\w-]+)?\)/g)].map(([, link = '']) =>
+      link.startsWith('../') ? link.slice(3) : `docs/${link}`,
     );
-    expect(named.length).toBeGreaterThan(50);
-    const missing = named.filter((path) => !existsSync(path));
-    expect(missing.filter((path) => !PENDING.some((area) => path.startsWith(area)))).toEqual([]);
-  });
-
-  it('sends each numbered test of the checklist from the row of its number', () => {
-    const tested = [...checklist.matchAll(/'((?:#\d+ )+)/g)].flatMap(([, numbers = '']) =>
-      numbers.trim().split(' ').map((number) => Number(number.slice(1))),
-    ); // prettier-ignore
-    expect(tested.length).toBeGreaterThan(10);
-    const named = rows.filter(({ text }) => text.includes('test/security/checklist.e2e-spec.ts'));
-    expect(named.map(({ number }) => number)).toEqual([...new Set(tested)].toSorted((a, b) => a - b));
+    const named = [...filesIn(document), ...links];
+    expect(named.filter((path) => isMissing(path) && !isPending(path))).toEqual([]);
   });
 });

@@ -179,7 +179,7 @@ describePostgres('the feed of ended sessions', () => {
     ],
   ];
 
-  it.each(WAYS)('%s ends access tokens here at once, and elsewhere within a second', async (_, way) => {
+  it.each(WAYS)('#49 %s ends access tokens here at once, and elsewhere within a second', async (_, way) => {
     await allListen();
     const { dying, end } = await way();
     for (const token of dying) {
@@ -193,7 +193,18 @@ describePostgres('the feed of ended sessions', () => {
     });
   });
 
-  it('ended sessions are known after a restart from the first request on', async () => {
+  it('#23 a fresh route elsewhere refuses the token at once, be everything warm, and waits for no news', async () => {
+    await allListen();
+    for (let i = 0; i < 10; i++) {
+      const session = await openSession(here, userId);
+      for (const api of [there, remote]) expect((await fresh(api, session.access)).status).toBe(200);
+      await logout(session);
+      const answers = await Promise.all([there, remote].map((api) => fresh(api, session.access)));
+      for (const answer of answers) expectError(answer, 401, 'token_revoked');
+    }
+  });
+
+  it('#50 ended sessions are known after a restart from the first request on', async () => {
     const dead: string[] = [];
     for (const [, way] of WAYS) {
       const { dying, end } = await way();
@@ -220,7 +231,7 @@ describePostgres('the feed of ended sessions', () => {
     expect(proxy.poolBytes - before).toBeGreaterThan(0);
   });
 
-  it('misses nothing, however often its connections are cut while sessions end', async () => {
+  it('#51 misses nothing, however often its connections are cut while sessions end', async () => {
     const alive = await openSession(here, userId);
     const ending: OpenSession[] = [];
     for (let i = 0; i < 36; i++) ending.push(await openSession(here, userId));
@@ -280,7 +291,7 @@ describePostgres('the feed of ended sessions', () => {
     await until(2_000, () => isDead(remote, later.access));
   });
 
-  it('says what it does not know while the database is cut off, and recovers without a restart', async () => {
+  it('#51 says what it does not know while the database is cut off, and recovers without a restart', async () => {
     const alive = await openSession(here, userId);
     const ended = await openSession(here, userId);
     await until(2_000, async () => (await fresh(remote, alive.access)).status === 200);
@@ -345,7 +356,7 @@ describePostgres('connections to the database that are silent', () => {
     rmSync(folder, { recursive: true, force: true });
   });
 
-  it('are noticed: unready, then closed, then given up for new ones that know all', async () => {
+  it('#51 are noticed: unready, then closed, then given up for new ones that know all', async () => {
     const user = await here.register();
     const alive = await openSession(here, user.id);
     const ended = await openSession(here, user.id);

@@ -1,13 +1,18 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { decode, type JwtPayload } from 'jsonwebtoken';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { type Response } from 'supertest';
 import { type TokenPairDto } from '../../src/auth/dto/token-pair.dto.js';
+import { AccountAdmin } from '../../src/auth/index.js';
 import { Database } from '../../src/database/index.js';
 import { createTestApp, type TestApp, type TestLogin } from '../support/create-test-app.js';
-import { describeEachEngine } from '../support/engines.js';
+import { createTestDatabase, describeEachEngine, describePostgres } from '../support/engines.js';
 import { expectError } from '../support/expect-error.js';
+import { ManualClock } from '../support/manual-clock.js';
 import { forge } from '../support/token-kinds.js';
 
 /** LONG=1 in the environment makes ten times as many rounds and interleavings. */
@@ -24,7 +29,7 @@ const pairOf = (response: Response) => response.body as TokenPairDto;
 const generationIn = ({ refresh_token }: Tokens) => Number(claimsOf(refresh_token).gen);
 const errorCodeOf = ({ body }: Response) => (body as { errorCode?: string }).errorCode;
 
-describeEachEngine('parallel refreshes', (engine) => {
+describeEachEngine('#35 parallel refreshes', (engine) => {
   let api: TestApp;
   beforeAll(async () => {
     api = await createTestApp({ engine });
@@ -81,7 +86,40 @@ describeEachEngine('parallel refreshes', (engine) => {
   });
 });
 
-describeEachEngine('a thief with a copy of the refresh token', (engine) => {
+describePostgres('#35 parallel refreshes at three instances', () => {
+  it(
+    `advance the generation by one, 51 at a time, in ${ROUNDS} rounds on one session`,
+    async () => {
+      const folder = mkdtempSync(join(tmpdir(), 'freshgate-races-'));
+      const database = await createTestDatabase('postgres');
+      const shared = { database, keysFile: join(folder, 'keys.json'), clock: new ManualClock() };
+      const instances: TestApp[] = [];
+      try {
+        for (let i = 0; i < 3; i++) instances.push(await createTestApp(shared));
+        const login = await instances[0]!.login();
+        for (let round = 1; round <= ROUNDS; round++) {
+          const attempts = Array.from({ length: 51 }, (_, i) =>
+            instances[i % 3]!.request('POST', '/auth/refresh', login.refresh),
+          );
+          const answers = await Promise.all(attempts);
+          expect(answers.map(({ status }) => status)).toEqual(Array(51).fill(200));
+          const successors = new Set(answers.map((answer) => pairOf(answer).refresh_token));
+          expect(successors.size).toBe(1);
+          [login.refresh = ''] = successors;
+          expect(claimsOf(login.refresh)).toMatchObject({ gen: round });
+        }
+        await login.rotate();
+      } finally {
+        await Promise.all(instances.map((instance) => instance.close()));
+        await database.drop();
+        rmSync(folder, { recursive: true });
+      }
+    },
+    TIMEOUT,
+  );
+});
+
+describeEachEngine('#33 #40 a thief with a copy of the refresh token', (engine) => {
   let api: TestApp;
   beforeAll(async () => {
     api = await createTestApp({ engine });
@@ -170,7 +208,7 @@ describeEachEngine('a thief with a copy of the refresh token', (engine) => {
   });
 });
 
-describeEachEngine('the end of a session, amid other requests', (engine) => {
+describeEachEngine('#44 #95 the end of a session, amid other requests', (engine) => {
   let api: TestApp;
   beforeAll(async () => {
     api = await createTestApp({ engine });
@@ -179,7 +217,7 @@ describeEachEngine('the end of a session, amid other requests', (engine) => {
 
   /** Of a request that takes about as long as a password hash, before, amid or after. */
   const LONGEST_DELAY = 30;
-  const soon = async (send: () => PromiseLike<Response>) => {
+  const soon = async <T>(send: () => PromiseLike<T>) => {
     await pause(Math.random() * LONGEST_DELAY);
     return send();
   };
@@ -188,7 +226,7 @@ describeEachEngine('the end of a session, amid other requests', (engine) => {
   const race = async (
     mine: TestLogin,
     other: TestLogin,
-    end: () => PromiseLike<Response>,
+    end: () => PromiseLike<unknown>,
     onMine: 'all' | 'one',
   ) => {
     const { username, password } = mine.user;
@@ -202,7 +240,7 @@ describeEachEngine('the end of a session, amid other requests', (engine) => {
       reauthenticate(other),
       () => api.request('POST', '/auth/login').send({ username, password }),
     ];
-    const [ending, ...answers] = await Promise.all([end, ...requests].map(soon));
+    const [ending, answers] = await Promise.all([soon(end), Promise.all(requests.map(soon))]);
     const given = answers.filter(({ status }) => status === 200);
     const refused = answers.filter(({ status }) => status !== 200);
     for (const answer of refused) {
@@ -214,7 +252,7 @@ describeEachEngine('the end of a session, amid other requests', (engine) => {
       { access_token: other.access, refresh_token: other.refresh },
       ...given.map(pairOf),
     ];
-    return { ending: ending!, given: given.length, refused: refused.length, pairs };
+    return { ending, given: given.length, refused: refused.length, pairs };
   };
 
   const expectDead = async (pairs: Tokens[]) => {
@@ -242,8 +280,8 @@ describeEachEngine('the end of a session, amid other requests', (engine) => {
   /** Each time a new user with two sessions, one of which asks for the end. */
   const interleave = async (
     onMine: 'all' | 'one',
-    end: (mine: TestLogin) => PromiseLike<Response>,
-    judge: (mine: TestLogin, other: TestLogin, pairs: Tokens[], ending: Response) => Promise<void>,
+    end: (mine: TestLogin) => PromiseLike<unknown>,
+    judge: (mine: TestLogin, other: TestLogin, pairs: Tokens[], ending: unknown) => Promise<void>,
   ) => {
     let [given, refused] = [0, 0];
     for (let i = 0; i < INTERLEAVINGS; i++) {
@@ -264,9 +302,8 @@ describeEachEngine('the end of a session, amid other requests', (engine) => {
     () =>
       interleave(
         'all',
-        (mine) => api.request('POST', '/auth/logout', mine.refresh),
-        async (mine, other, pairs, ending) => {
-          expect(ending.status).toBe(204);
+        (mine) => api.request('POST', '/auth/logout', mine.refresh).expect(204),
+        async (mine, other, pairs) => {
           await expectDead(pairs.filter(isOf(mine)));
           const living = pairs.filter((pair) => !isOf(mine)(pair));
           await expectAlive(living.filter(isOf(other)));
@@ -283,9 +320,8 @@ describeEachEngine('the end of a session, amid other requests', (engine) => {
     () =>
       interleave(
         'all',
-        (mine) => api.request('POST', '/auth/logout-all', mine.access),
-        async (mine, other, pairs, ending) => {
-          expect(ending.status).toBe(204);
+        (mine) => api.request('POST', '/auth/logout-all', mine.access).expect(204),
+        async (mine, other, pairs) => {
           const isOld = (pair: Tokens) => isOf(mine)(pair) || isOf(other)(pair);
           await expectDead(pairs.filter(isOld));
           const opened = pairs.filter((pair) => !isOld(pair));
@@ -306,11 +342,11 @@ describeEachEngine('the end of a session, amid other requests', (engine) => {
         (mine) =>
           api
             .request('PUT', '/auth/password', mine.access)
-            .send({ current_password: mine.user.password, new_password: 'lunar-dachshund' }),
+            .send({ current_password: mine.user.password, new_password: 'lunar-dachshund' })
+            .expect(200),
         async (mine, _, pairs, ending) => {
-          expect(ending.status).toBe(200);
           await expectDead(pairs.filter((pair) => !isOf(mine)(pair)));
-          const renewed = pairOf(ending);
+          const renewed = pairOf(ending as Response);
           const former = pairs.filter(isOf(mine));
           const latest = former.filter((pair) => generationIn(pair) === generationIn(renewed) - 1);
           expect(latest).toHaveLength(1);
@@ -334,17 +370,25 @@ describeEachEngine('the end of a session, amid other requests', (engine) => {
     () =>
       interleave(
         'all',
-        (mine) => api.request('DELETE', '/profile', mine.access),
-        async (_mine, _other, pairs, ending) => {
-          expect(ending.status).toBe(204);
-          await expectDead(pairs);
-        },
+        (mine) => api.request('DELETE', '/profile', mine.access).expect(204),
+        async (_mine, _other, pairs) => expectDead(pairs),
+      ),
+    TIMEOUT,
+  );
+
+  it(
+    `by an operator who disables the account leaves no token of any behind, ${INTERLEAVINGS} times`,
+    () =>
+      interleave(
+        'all',
+        (mine) => api.get(AccountAdmin).disable(mine.user.username),
+        async (_mine, _other, pairs) => expectDead(pairs),
       ),
     TIMEOUT,
   );
 });
 
-describeEachEngine('a token that fails verification', (engine) => {
+describeEachEngine('#42 a token that fails verification', (engine) => {
   let api: TestApp;
   beforeAll(async () => {
     api = await createTestApp({ engine });

@@ -20,7 +20,7 @@ import { type OpenSession, openSession } from './open-session.js';
 const MINUTE = 60_000;
 const ACCESS_TTL = 15 * MINUTE;
 
-describeEachEngine('sessions', (engine) => {
+describeEachEngine('#55 #95 sessions', (engine) => {
   let api: TestApp;
   beforeAll(async () => {
     api = await createTestApp({ engine });
@@ -243,7 +243,7 @@ describeEachEngine('sessions', (engine) => {
   });
 });
 
-describeEachEngine('the purge of sessions', (engine) => {
+describeEachEngine('#100 the purge of sessions', (engine) => {
   let api: TestApp;
   let userId: string;
   beforeAll(async () => {

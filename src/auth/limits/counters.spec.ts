@@ -94,7 +94,7 @@ describeEachEngine('counters', (engine) => {
       expect(keys.filter((key) => !/^[a-z-]+:[\w-]{43}$/.test(key))).toEqual([]);
     });
 
-    it('whose window is over are removed, and no others', async () => {
+    it('#100 whose window is over are removed, and no others', async () => {
       await db.deleteFrom('rate_limits').execute();
       await counters('over', 3, 1).take('a');
       await counters('lasting').take('a');

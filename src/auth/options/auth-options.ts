@@ -4,37 +4,24 @@ import {
   ArrayUnique,
   IsArray,
   IsBoolean,
-  IsIn,
   IsInt,
   IsObject,
   IsString,
   Matches,
   Max,
   Min,
-  ValidateIf,
   ValidateNested,
 } from 'class-validator';
 import { IsDuration } from '../../tokens/is-duration.js';
 import { type KeySource } from '../../tokens/key-file.js';
 import { parseDuration } from '../../tokens/duration.js';
 import { SHORTEST_PASSWORD } from '../../users/password-policy.js';
+import { CookiesGroup, CsrfGroup } from './browser-groups.js';
 import { LimitsGroup } from './limits-group.js';
-import { ToList, TrustedOrigins } from './option-decorators.js';
+import { IsHttpToken, IsMember, IsText, MustBe, ToList } from './option-decorators.js';
 
 export const TOKEN_LOCATIONS = ['header', 'cookie', 'query', 'body'] as const;
 export type TokenLocation = (typeof TOKEN_LOCATIONS)[number];
-
-/** RFC 9110 §5.6.2: what the name of a header, of a cookie and of a method is made of. */
-const HTTP_TOKEN = /^[!#$%&'*+\-.^_`|~\w]+$/;
-/** RFC 1034 §3.5. What is none could be set in no cookie, and every login would fail. */
-const DOMAIN = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*$/i;
-const IsHttpToken = () =>
-  Matches(HTTP_TOKEN, { message: 'must be a name of visible ASCII without separators' });
-const IsMember = () => Matches(/^[\w-]+$/, { message: 'must be made of letters, digits, _ and -' });
-const IsPath = () => Matches(/^\/[!-:<-~]*$/, { message: 'must be a path that begins with /' });
-const IsText = (each = false) => Matches(/\S/, { each, message: 'must not be blank' });
-const MustBe = (values: readonly unknown[], each = false) =>
-  IsIn(values, { each, message: `must be one of ${values.map(String).join(', ')}` });
 
 /** What tokens say, and which are taken. */
 class TokensGroup {
@@ -121,73 +108,6 @@ class LocationsGroup {
   /** Those that hold a refresh token. */
   @IsMember()
   readonly refreshName: string = 'refresh_token';
-}
-
-/** With the location `cookie`: login, refresh and their kin set these, logout clears them. */
-class CookiesGroup {
-  /**
-   * With `__Host-`, browsers take them neither from sub-domains nor over plain HTTP (RFC 6265bis §4.1.3.2). Without
-   * `secure` these defaults lose the prefix.
-   */
-  @IsHttpToken()
-  readonly accessName: string = '__Host-access_token';
-
-  @IsHttpToken()
-  readonly refreshName: string = '__Host-refresh_token';
-
-  /** What a device shows at its next login; not cleared at logout. */
-  @IsHttpToken()
-  readonly deviceName: string = '__Host-device';
-
-  /** Another path than `/` needs a name without `__Host-`. */
-  @IsPath()
-  readonly accessPath: string = '/';
-
-  @IsPath()
-  readonly refreshPath: string = '/';
-
-  /** Shares the cookies with its sub-domains; needs names without `__Host-`. */
-  @ValidateIf((_, value) => value !== undefined)
-  @Matches(DOMAIN, { message: 'must be a domain name' })
-  readonly domain?: string;
-
-  /** False only for plain HTTP in development: anybody on the way can read the tokens then. */
-  @IsBoolean()
-  readonly secure: boolean = true;
-
-  @MustBe(['strict', 'lax', 'none'])
-  readonly sameSite: 'strict' | 'lax' | 'none' = 'strict';
-
-  /** True: each cookie lives as long as its token. False: until the browser ends. */
-  @IsBoolean()
-  readonly persistent: boolean = true;
-
-  /** CHIPS: for pages that are embedded in other sites; needs `secure`. */
-  @IsBoolean()
-  readonly partitioned: boolean = false;
-}
-
-/** For tokens that come in cookies, and for the endpoints that set them. Cannot be switched off. */
-class CsrfGroup {
-  /** Origins whose pages may call besides our own, as browsers write them. */
-  @TrustedOrigins()
-  @IsArray()
-  @ToList()
-  readonly trustedOrigins: readonly string[] = [];
-
-  /** The methods that are checked. */
-  @Matches(HTTP_TOKEN, { each: true, message: 'must be names of HTTP methods' })
-  @ArrayNotEmpty({ message: 'must not be empty: without it any site could act for whoever visits it' })
-  @ToList()
-  readonly methods: readonly string[] = ['POST', 'PUT', 'PATCH', 'DELETE'];
-
-  /** Where a client that sends neither `Sec-Fetch-Site` nor `Origin` repeats the value of the cookie below. */
-  @IsHttpToken()
-  readonly headerName: string = 'X-CSRF-Token';
-
-  /** Readable by the scripts of the site, and of no other. Loses its prefix as the cookies above. */
-  @IsHttpToken()
-  readonly cookieName: string = '__Host-csrf_token';
 }
 
 /** What new passwords must be, besides none that everybody tries. */

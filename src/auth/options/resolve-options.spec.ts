@@ -336,7 +336,12 @@ describe('options that contradict each other', () => {
     [
       '__Host- with a domain',
       { cookies: { domain: 'example.com' } },
-      { 'cookies.accessName': PREFIX, 'cookies.refreshName': PREFIX, 'csrf.cookieName': PREFIX },
+      {
+        'cookies.accessName': PREFIX,
+        'cookies.refreshName': PREFIX,
+        'cookies.deviceName': PREFIX,
+        'csrf.cookieName': PREFIX,
+      },
     ],
     [
       '__Host- chosen without secure, in any case of letters',
@@ -401,6 +406,7 @@ describe('options that contradict each other', () => {
           domain: 'example.com',
           accessName: '__Secure-a',
           refreshName: '__Secure-r',
+          deviceName: '__Secure-d',
           refreshPath: '/auth',
         },
         csrf: { cookieName: '__Secure-c' },

@@ -31,6 +31,7 @@ describe('the global guard, asked about what is no HTTP request', () => {
     nothing,
     nothing,
     nothing,
+    nothing,
   );
 
   it('leaves a gateway that says so to itself', async () => {

@@ -1,5 +1,5 @@
 import { type CanActivate, type ExecutionContext, Injectable } from '@nestjs/common';
-import { Reflector } from '@nestjs/core';
+import { HttpAdapterHost, Reflector } from '@nestjs/core';
 import { TokenError } from '../../tokens/token.errors.js';
 import { TokenVerifier } from '../../tokens/token-verifier.js';
 import { AccessGuard } from '../access/access.guard.js';
@@ -28,6 +28,7 @@ export class AuthPolicyGuard implements CanActivate {
     private readonly access: AccessGuard,
     private readonly freshAccess: FreshAccessGuard,
     private readonly refresh: RefreshGuard,
+    private readonly host: HttpAdapterHost,
   ) {}
 
   async canActivate(context: ExecutionContext): Promise<boolean> {
@@ -36,6 +37,8 @@ export class AuthPolicyGuard implements CanActivate {
     const request = requestOf(context);
     request.authPolicy = policy;
     if (policy.level === 'public') return true;
+    // What depends on who asks is for nobody's cache (ASVS 14.3.2); a handler may say otherwise by `@Header`.
+    this.host.httpAdapter.setHeader(context.switchToHttp().getResponse(), 'Cache-Control', 'no-store');
     try {
       return await this.authenticate(context, request, policy);
     } catch (error) {

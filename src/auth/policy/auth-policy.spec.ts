@@ -39,7 +39,7 @@ const DECORATORS: [string, () => Decorator, AuthPolicy][] = [
 ];
 
 describe('policyOf', () => {
-  it('demands an access token where nothing is declared', () => {
+  it('#89 demands an access token where nothing is declared', () => {
     expect(policy(controller(null, null))).toEqual({ level: 'access' });
     expect(DEFAULT_POLICY).toEqual({ level: 'access' });
   });
@@ -50,7 +50,7 @@ describe('policyOf', () => {
   });
 
   it.each(DECORATORS)(
-    'lets %s of a handler override whatever its class declares',
+    '#90 lets %s of a handler override whatever its class declares',
     (_, decorator, expected) => {
       const found = DECORATORS.map(([, onClass]) => policy(controller(onClass(), decorator())));
       expect(found).toEqual(DECORATORS.map(() => expected));
@@ -77,7 +77,7 @@ describe('policyOf', () => {
 
 describe('declarePolicy', () => {
   it.each(DECORATORS)(
-    'refuses a second declaration after %s, on a handler and on a class',
+    '#90 refuses a second declaration after %s, on a handler and on a class',
     (_, decorator) => {
       for (const [, second] of DECORATORS) {
         const onHandler = controller(null, decorator());

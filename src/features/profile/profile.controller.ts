@@ -1,4 +1,4 @@
-import { Controller, Delete, Get, Header, HttpCode } from '@nestjs/common';
+import { Controller, Delete, Get, HttpCode } from '@nestjs/common';
 import { ApiNoContentResponse, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import {
   AccountDto,
@@ -19,7 +19,6 @@ export class ProfileController {
   constructor(private readonly accounts: Accounts) {}
 
   @Get()
-  @Header('Cache-Control', 'no-store')
   @ApiOperation({ summary: 'Who am I' })
   @ApiOkResponse({ type: ProfileDto })
   show(@CurrentUser() user: Principal, @CurrentUser(LoadUser) account: AccountDto): ProfileDto {

@@ -1,4 +1,4 @@
-import { Body, Controller, Get, Header, Post, Query } from '@nestjs/common';
+import { Body, Controller, Get, Post, Query } from '@nestjs/common';
 import {
   ApiBadRequestResponse,
   ApiConflictResponse,
@@ -19,7 +19,6 @@ export class TransfersController {
   constructor(private readonly transfers: TransfersService) {}
 
   @Get()
-  @Header('Cache-Control', 'no-store')
   @ApiOperation({ summary: 'The balance, and the transfers, newest first' })
   @ApiOkResponse({ type: TransferListDto })
   async list(@CurrentUser() user: Principal, @Query() query: ListTransfersQuery): Promise<TransferListDto> {
@@ -28,7 +27,6 @@ export class TransfersController {
 
   @FreshAccess({ once: true })
   @Post()
-  @Header('Cache-Control', 'no-store')
   @ApiOperation({ summary: 'Send money; takes a fresh token, which it spends' })
   @ApiHeader({
     name: 'Idempotency-Key',

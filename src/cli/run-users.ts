@@ -1,0 +1,121 @@
+import { NestFactory } from '@nestjs/core';
+import { type Readable } from 'node:stream';
+import { AppModule, explainFailedStart } from '../app.module.js';
+import { AccountAdmin, type AccountSummary, ApiError } from '../auth/index.js';
+import { type AppConfig } from '../config/app-config.js';
+import { configFromEnvironment } from '../config/environment.js';
+import { DatabaseInUseError, DatabaseUnavailableError } from '../database/index.js';
+import { type Command, parseCommand, USAGE } from './arguments.js';
+import { OperatorError } from './operator.js';
+import { randomPassword, readPassword } from './passwords.js';
+import { formatAccounts } from './table.js';
+
+/** What an administrator can do through a running server is no more than this; the rest needs the file itself. */
+const SERVER_RUNS =
+  'The server is running (or another command is), and an embedded database has one owner: stop it for the moment; ' +
+  'or end sessions through it, with DELETE /admin/users/ID/sessions; or use PostgreSQL, where this works beside it\n';
+
+/** How to mend it, where the message alone does not say. */
+const HINTS: Record<string, string> = {
+  not_found: '; `npm run users -- list` shows all',
+  username_taken: '; choose another, or reset its password with reset-password',
+};
+
+/** What is written to either stream, and the exit code. */
+export interface Outcome {
+  code: 0 | 1;
+  stdout: string;
+  stderr: string;
+}
+
+/** `npm run users -- ARGS`, but for the process. Never rejects. */
+export async function runUsers(
+  args: string[],
+  stdin: Readable,
+  readConfig = configFromEnvironment,
+): Promise<Outcome> {
+  try {
+    return { code: 0, stdout: await execute(parseCommand(args), stdin, readConfig), stderr: '' };
+  } catch (error) {
+    return { code: 1, stdout: '', stderr: explain(error) };
+  }
+}
+
+/** @returns what the operator is told */
+async function execute(command: Command, stdin: Readable, readConfig: () => AppConfig): Promise<string> {
+  if (command.command === 'help') return USAGE;
+  // Before the database is opened: whoever is asked for a password keeps nobody waiting.
+  const password = await passwordFor(command, stdin);
+  const config = readConfig();
+  if (config.DATABASE_URL === ':memory:')
+    throw new OperatorError(
+      'DATABASE_URL is :memory:, which is gone when this ends; name the database of the server',
+    );
+  const app = await NestFactory.createApplicationContext(AppModule.forRoot(config), {
+    // What fails is thrown, and told once.
+    logger: false,
+    abortOnError: false,
+  });
+  try {
+    return await run(app.get(AccountAdmin, { strict: false }), command, password);
+  } finally {
+    await app.close();
+  }
+}
+
+/** Never an argument: those are seen in the list of processes and kept in the shell's history. */
+async function passwordFor(command: Command, stdin: Readable): Promise<string> {
+  const given = 'passwordFromStdin' in command && command.passwordFromStdin;
+  return given ? readPassword(stdin) : randomPassword();
+}
+
+async function run(
+  accounts: AccountAdmin,
+  command: Exclude<Command, { command: 'help' }>,
+  password: string,
+): Promise<string> {
+  switch (command.command) {
+    case 'create': {
+      const account = await accounts.create(command.name, password, command.roles);
+      return `Created ${account.username} (${account.id}), ${rolesOf(account)}.\n${shown(command, password)}`;
+    }
+    case 'grant': {
+      const account = await accounts.grant(command.name, command.role);
+      return `${account.username}: ${rolesOf(account)}, in tokens from the next refresh or login on.\n`;
+    }
+    case 'revoke': {
+      const account = await accounts.revoke(command.name, command.role);
+      return `${account.username}: ${rolesOf(account)}. Every session has ended.\n`;
+    }
+    case 'disable': {
+      const { username } = await accounts.disable(command.name);
+      return `${username} is disabled. Every session has ended.\n`;
+    }
+    case 'enable': {
+      const { username } = await accounts.enable(command.name);
+      return `${username} may log in.\n`;
+    }
+    case 'reset-password': {
+      const { username } = await accounts.resetPassword(command.name, password);
+      return `${username} has a new password. Every session has ended.\n${shown(command, password)}`;
+    }
+    case 'list':
+      return formatAccounts(await accounts.list());
+  }
+}
+
+function rolesOf({ roles }: AccountSummary): string {
+  return `roles: ${roles.join(', ') || 'none'}`;
+}
+
+function shown(command: { passwordFromStdin: boolean }, password: string): string {
+  return command.passwordFromStdin ? '' : `Password, shown this once: ${password}\n`;
+}
+
+function explain(error: unknown): string {
+  if (error instanceof OperatorError) return `${error.message} (--help shows how this is used)\n`;
+  if (error instanceof ApiError) return `${error.message}${HINTS[error.errorCode ?? ''] ?? ''}\n`;
+  if (error instanceof DatabaseInUseError) return SERVER_RUNS;
+  if (error instanceof DatabaseUnavailableError) return `The database cannot be reached: ${error.message}\n`;
+  return explainFailedStart(error);
+}

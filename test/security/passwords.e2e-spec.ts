@@ -1,0 +1,102 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { type Response } from 'supertest';
+import { generateKeySet } from '../../src/tokens/key-file.js';
+import { createTestApp, type TestApp } from '../support/create-test-app.js';
+import { expectError } from '../support/expect-error.js';
+import { makeFolder, start } from '../support/server-process.js';
+
+/* What passwords must be, and how often they may be guessed, by the numbers of docs/security.md. */
+
+describe('new passwords', () => {
+  const FIRST = 'a corgi in orbit';
+  let api: TestApp;
+  beforeAll(async () => {
+    api = await createTestApp({ env: { PASSWORD_MIN_LENGTH: '15' } });
+  });
+  afterAll(() => api.close());
+
+  const newName = () => `user-${crypto.randomUUID().slice(0, 8)}`;
+  const register = (password: string, username = newName()) =>
+    api.request('POST', '/auth/register').send({ username, password });
+  const change = async (password: string, username = newName()) => {
+    await register(FIRST, username).expect(201);
+    const { body } = await api.request('POST', '/auth/login').send({ username, password: FIRST });
+    return api
+      .request('PUT', '/auth/password', body.access_token)
+      .send({ current_password: FIRST, new_password: password });
+  };
+  const expectRefused = (response: Response, reason: RegExp) => {
+    expectError(response, 400, 'validation_failed');
+    const field = expect.stringMatching(/^(new_)?password$/);
+    expect(response.body.errors).toEqual([{ field, messages: [expect.stringMatching(reason)] }]);
+  };
+
+  it.each([
+    ['small letters', 'orbitalkennel'],
+    ['one character', 'é'],
+    ['dogs', '🐕'],
+    ['spaces and digits', '1 2 3 '],
+  ])('#70 15, 64 and 256 characters are taken, 14 and 257 are not: %s', async (_, unit) => {
+    const ofLength = (length: number) => [...unit.repeat(length)].slice(0, length).join('');
+    for (const length of [15, 64, 256]) {
+      expect((await register(ofLength(length))).status).toBe(201);
+      expect((await change(ofLength(length))).status).toBe(200);
+    }
+    for (const [length, reason] of [
+      [14, /at least 15 characters/],
+      [257, /256 characters/],
+    ] as const) {
+      expectRefused(await register(ofLength(length)), reason);
+      expectRefused(await change(ofLength(length)), reason);
+    }
+  });
+
+  it('#72 one that everybody tries, or made of a name, is refused with its reason', async () => {
+    for (const [password, reason] of [
+      ['Q1w2e3r4t5y6u7i8o9p0', /tried first/],
+      ['freshgatefreshgate', /made of "freshgate"/],
+      ['anton-anton-anton', /made of "anton"/],
+    ] as const) {
+      expectRefused(await register(password, 'anton'), reason);
+      expectRefused(await change(password, reason.source.includes('anton') ? 'anton' : newName()), reason);
+    }
+  });
+});
+
+describe.each(['development', 'production'])('limits that nobody has set [%s]', (NODE_ENV) => {
+  it('#82 a sixth guess from one address is not looked at', async () => {
+    const folder = makeFolder();
+    writeFileSync(join(folder, 'keys.json'), JSON.stringify(generateKeySet()), { mode: 0o600 });
+    const env = { NODE_ENV, AUTH_KEYS_FILE: './keys.json', DATABASE_URL: ':memory:' };
+    const server = await start({ folder, env });
+    const account = { username: 'cosmo', password: 'space-corgi' };
+    await server.request('POST', '/auth/register', { body: account });
+    const body = { ...account, password: 'wrong-password' };
+    for (let i = 0; i < 5; i++)
+      expect(await server.request('POST', '/auth/login', { body })).toMatchObject({ status: 401 });
+    expect(await server.request('POST', '/auth/login', { body: account })).toMatchObject({
+      status: 429,
+      body: { errorCode: 'rate_limited' },
+    });
+    await server.stop();
+  });
+});
+
+describe('proofs of a password', () => {
+  it('#27 what is wrong at a step-up counts for the address as at login', async () => {
+    const api = await createTestApp({ auth: { limits: { address: '3 per 1h' } } });
+    try {
+      const session = await api.login();
+      const { username, password } = session.user;
+      for (let i = 0; i < 3; i++)
+        expectError(await session.tryReauthenticate(session.refresh, 'wrong'), 401, 'invalid_credentials');
+      expectError(await api.request('POST', '/auth/login').send({ username, password }), 429, 'rate_limited');
+      expectError(await session.tryReauthenticate(session.refresh, password), 429, 'rate_limited');
+      await session.rotate();
+    } finally {
+      await api.close();
+    }
+  });
+});
