@@ -1,4 +1,4 @@
-import { Body, Controller, HttpCode, Post, Put, UsePipes } from '@nestjs/common';
+import { Body, Controller, HttpCode, Post, Put, UseGuards, UsePipes } from '@nestjs/common';
 import {
   ApiBadRequestResponse,
   ApiConflictResponse,
@@ -7,6 +7,7 @@ import {
   ApiHeader,
   ApiOkResponse,
   ApiOperation,
+  ApiServiceUnavailableResponse,
   ApiTags,
   ApiTooManyRequestsResponse,
   ApiUnauthorizedResponse,
@@ -28,6 +29,7 @@ import { RotatesRefresh } from './refresh/refresh.decorator.js';
 import { type IssuedPair } from './issuing/token-pairs.js';
 import { createValidationPipe } from './request/validation.pipe.js';
 import { DEVICE_HEADER, PresentedDevices } from './limits/presented-devices.js';
+import { RoomForHashing } from './limits/room-for-hashing.js';
 
 const IDEMPOTENCY_KEY = {
   name: 'Idempotency-Key',
@@ -46,6 +48,7 @@ const DEVICE_ANSWER = {
   schema: { type: 'string' as const },
 };
 const RATE_LIMITED = { description: '`rate_limited`, with `Retry-After`' };
+const OVERLOADED = { description: '`overloaded`, with `Retry-After`' };
 
 @ApiTags('auth')
 @UsePipes(createValidationPipe())
@@ -54,6 +57,7 @@ export class AuthController {
   constructor(private readonly auth: AuthService) {}
 
   @Public()
+  @UseGuards(RoomForHashing)
   @Post('register')
   @ApiOperation({ summary: 'Create an account' })
   @ApiCreatedResponse({ type: AccountDto })
@@ -61,6 +65,7 @@ export class AuthController {
   @ApiForbiddenResponse({ description: '`registration_closed`' })
   @ApiConflictResponse({ description: '`username_taken`' })
   @ApiTooManyRequestsResponse(RATE_LIMITED)
+  @ApiServiceUnavailableResponse(OVERLOADED)
   async register(
     @Body() { username, password }: RegisterDto,
     @RequestCaller() caller: Caller,
@@ -69,6 +74,7 @@ export class AuthController {
   }
 
   @Public()
+  @UseGuards(RoomForHashing)
   @Post('login')
   @HttpCode(200)
   @DeliversTokens()
@@ -77,6 +83,7 @@ export class AuthController {
   @ApiOkResponse({ type: TokenPairDto, headers: { [DEVICE_HEADER]: DEVICE_ANSWER } })
   @ApiUnauthorizedResponse({ description: '`invalid_credentials`' })
   @ApiTooManyRequestsResponse(RATE_LIMITED)
+  @ApiServiceUnavailableResponse(OVERLOADED)
   async login(
     @Body() { username, password }: LoginDto,
     @PresentedDevices() devices: string[],
@@ -110,6 +117,7 @@ export class AuthController {
   @ApiHeader(IDEMPOTENCY_KEY)
   @ApiOkResponse({ type: TokenPairDto })
   @ApiTooManyRequestsResponse(RATE_LIMITED)
+  @ApiServiceUnavailableResponse(OVERLOADED)
   async reauthenticate(
     @CurrentUser() user: Principal,
     @CurrentToken() token: RefreshClaims,
@@ -126,6 +134,7 @@ export class AuthController {
   @ApiOperation({ summary: 'Change the password; every other session ends' })
   @ApiOkResponse({ type: TokenPairDto })
   @ApiTooManyRequestsResponse(RATE_LIMITED)
+  @ApiServiceUnavailableResponse(OVERLOADED)
   async changePassword(
     @CurrentUser() user: Principal,
     @Body() body: ChangePasswordDto,

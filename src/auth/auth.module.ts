@@ -19,6 +19,7 @@ import { TokenIssuer } from '../tokens/token-issuer.js';
 import { TokenOptions } from '../tokens/token-options.js';
 import { TokenVerifier } from '../tokens/token-verifier.js';
 import { VerifiedTokens } from '../tokens/verified-tokens.js';
+import { HashingQueue } from '../users/hashing-queue.js';
 import { PasswordHasher } from '../users/password-hasher.js';
 import { PasswordPolicy } from '../users/password-policy.js';
 import { UserStore } from '../users/user-store.js';
@@ -43,6 +44,7 @@ import { AbuseLimits } from './limits/abuse-limits.js';
 import { Devices } from './limits/devices.js';
 import { PasswordProofs } from './limits/password-proofs.js';
 import { DeviceReader } from './limits/presented-devices.js';
+import { RoomForHashing } from './limits/room-for-hashing.js';
 import { RateLimitPurge } from './limits/rate-limit-purge.js';
 import { rateLimitsMigrations } from './limits/rate-limits.table.js';
 import { EndedSessionCheck } from './checks/ended-session-check.js';
@@ -130,6 +132,7 @@ const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN } = new ConfigurableModule
       inject: [Database, MigrationSet],
       useFactory: (db: Database, migrations: MigrationSet) => Users.withTable(db, migrations),
     },
+    { provide: HashingQueue, useFactory: () => new HashingQueue() },
     PasswordHasher,
     {
       provide: PasswordPolicy,
@@ -142,6 +145,7 @@ const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN } = new ConfigurableModule
     Devices,
     DeviceReader,
     PasswordProofs,
+    RoomForHashing,
     LiveSessions,
     EndedSessionCheck,
     AuthService,
@@ -184,6 +188,7 @@ const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN } = new ConfigurableModule
     Authenticator,
     Clock,
     EndedSessions,
+    HashingQueue,
     Logins,
     RevocationFeed,
     Tokens,

@@ -40,4 +40,5 @@ export { EndedSessions } from '../sessions/ended-sessions.js';
 export { RevocationFeed } from '../sessions/revocation-feed.js';
 export { Clock } from '../tokens/clock.js';
 export { TokenError, type TokenErrorCode } from '../tokens/token.errors.js';
+export { HashingQueue } from '../users/hashing-queue.js';
 export { type NewUser, type SeenUser, type User, type UserChange, UserStore } from '../users/user-store.js';

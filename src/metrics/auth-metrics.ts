@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { type AuditEvent, AuditLog, EndedSessions, RevocationFeed } from '../auth/index.js';
+import { type AuditEvent, AuditLog, EndedSessions, HashingQueue, RevocationFeed } from '../auth/index.js';
 import { Metrics } from './metrics.js';
 
 /**
@@ -8,7 +8,13 @@ import { Metrics } from './metrics.js';
  */
 @Injectable()
 export class AuthMetrics {
-  constructor(metrics: Metrics, audit: AuditLog, ended: EndedSessions, feed: RevocationFeed) {
+  constructor(
+    metrics: Metrics,
+    audit: AuditLog,
+    ended: EndedSessions,
+    feed: RevocationFeed,
+    hashing: HashingQueue,
+  ) {
     const events = metrics.counter('events_total', 'Events of the audit log', ['event', 'outcome']);
     const logins = metrics.counter('logins_total', 'Logins: success, or why they failed', ['outcome']);
     const refreshes = metrics.counter('refreshes_total', 'Refresh tokens presented, by what became of them', [
@@ -28,6 +34,9 @@ export class AuthMetrics {
       'Since it was last certain that no news of ended sessions is missing',
       () => feed.staleness() / 1000,
     );
+    metrics.gauge('hashing_running', 'Passwords that are hashed now', () => hashing.running);
+    metrics.gauge('hashing_waiting', 'Passwords that wait to be hashed', () => hashing.length);
+    metrics.total('hashing_refused_total', 'Passwords that there was no room for', () => hashing.refused);
   }
 }
 

@@ -33,6 +33,20 @@ export class Metrics {
     this.registry.registerMetric(gauge);
   }
 
+  /** A number that only rises, and that `read` knows at any time. */
+  total(name: string, help: string, read: () => number): void {
+    const counter = new Counter({
+      name: PREFIX + name,
+      help,
+      registers: [],
+      collect() {
+        this.reset();
+        this.inc(read());
+      },
+    });
+    this.registry.registerMetric(counter);
+  }
+
   histogram<L extends string>(
     name: string,
     help: string,

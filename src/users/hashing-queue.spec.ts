@@ -29,7 +29,7 @@ describe('the hashing queue', () => {
       [1, 2, 3, 4],
       [1, 2, 3, 4],
     ]);
-    expect([queue.running, queue.length]).toEqual([0, 0]);
+    expect([queue.running, queue.length, queue.refused]).toEqual([0, 0, 0]);
   });
 
   it('#87 refuses at once what it has no room for, and takes more when there is room again', async () => {
@@ -50,14 +50,27 @@ describe('the hashing queue', () => {
     expect(await queue.run(() => Promise.resolve(1))).toBe(1);
   });
 
+  it('says before whether there is room', async () => {
+    const [queue, jobs] = [new HashingQueue(1, 1), new Jobs()];
+    queue.requireRoom();
+    const all = [queue.run(jobs.job(1))];
+    queue.requireRoom();
+    all.push(queue.run(jobs.job(2)));
+    expect(() => queue.requireRoom()).toThrow(HashingOverloadedError);
+    await expect(queue.run(jobs.job(3))).rejects.toBeInstanceOf(HashingOverloadedError);
+    expect(queue.refused).toBe(2);
+    await jobs.endNext();
+    queue.requireRoom();
+    await jobs.endNext();
+    await Promise.all(all);
+  });
+
   it.each([
-    [1, undefined, 1],
-    [2, undefined, 1],
-    [4, undefined, 3],
-    [64, undefined, 3],
-    [64, '16', 15],
-    [8, '1', 1],
-  ])('leaves a core and a thread to others: %d cores, %s threads', (cores, threads, expected) => {
-    expect(hashesAtOnce(cores, threads ?? '')).toBe(expected);
+    [1, 1],
+    [2, 1],
+    [4, 3],
+    [64, 63],
+  ])('leaves a core to others: of %d, %d hash', (cores, expected) => {
+    expect(hashesAtOnce(cores)).toBe(expected);
   });
 });

@@ -12,21 +12,16 @@ export class HashingOverloadedError extends Error {
 /** Waiting jobs for each that runs: about what is hashed in two seconds, the longest that a client waits for it. */
 const WAITING_PER_RUNNING = 48;
 
-/**
- * How many hashes run at once: all cores but one, which is left to the requests that need no password. They run on
- * libuv's threads, four unless `UV_THREADPOOL_SIZE` says otherwise, of which one is left to files and name lookups.
- */
-export function hashesAtOnce(
-  cores = availableParallelism(),
-  threads = process.env['UV_THREADPOOL_SIZE'],
-): number {
-  return Math.max(1, Math.min(cores - 1, (Number(threads) || 4) - 1));
+/** How many hashes run at once: all cores but one, which is left to the requests that need no password. */
+export function hashesAtOnce(cores = availableParallelism()): number {
+  return Math.max(1, cores - 1);
 }
 
 /** First come, first served, and so many at once; refuses at once what would have to wait too long. */
 export class HashingQueue {
   private readonly waiting: (() => void)[] = [];
   private active = 0;
+  private turnedAway = 0;
 
   constructor(
     readonly atOnce = hashesAtOnce(),
@@ -39,6 +34,11 @@ export class HashingQueue {
 
   get running(): number {
     return this.active;
+  }
+
+  /** How many there was no room for, since it was made. */
+  get refused(): number {
+    return this.turnedAway;
   }
 
   /** @throws HashingOverloadedError when the queue is full */
@@ -55,8 +55,15 @@ export class HashingQueue {
     }
   }
 
+  /** @throws HashingOverloadedError when a job that came now would be refused */
+  requireRoom(): void {
+    if (this.active < this.atOnce || this.waiting.length < this.longest) return;
+    this.turnedAway++;
+    throw new HashingOverloadedError(this.waiting.length);
+  }
+
   private turn(): Promise<void> {
-    if (this.waiting.length >= this.longest) throw new HashingOverloadedError(this.waiting.length);
+    this.requireRoom();
     return new Promise((resolve) => this.waiting.push(resolve));
   }
 }

@@ -1,13 +1,15 @@
-import { beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { performance } from 'node:perf_hooks';
+import { HashingQueue } from './hashing-queue.js';
 import { PasswordHasher } from './password-hasher.js';
 
-const hasher = new PasswordHasher();
+const hasher = new PasswordHasher(new HashingQueue());
 const PASSWORD = 'space-corgi';
 let hash: string;
 beforeAll(async () => {
   hash = await hasher.hash(PASSWORD);
 });
+afterAll(() => hasher.onApplicationShutdown());
 
 const matches = async (chosen: string, typed: string) => hasher.verify(await hasher.hash(chosen), typed);
 

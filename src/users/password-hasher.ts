@@ -1,7 +1,7 @@
-import { Injectable } from '@nestjs/common';
-import { hash, verify } from '@node-rs/argon2';
+import { Injectable, type OnApplicationShutdown } from '@nestjs/common';
 import { randomBytes } from 'node:crypto';
 import { HashingQueue } from './hashing-queue.js';
+import { HashingThreads } from './hashing-threads.js';
 
 /** OWASP Password Storage Cheat Sheet: argon2id, 19 MiB, two passes, one lane. */
 const ARGON2ID = 2;
@@ -13,14 +13,21 @@ const PREFIX = `$argon2id$v=19$m=${PARAMETERS.memoryCost},t=${PARAMETERS.timeCos
 /** A well-formed hash that no password has, with the parameters of real ones, so that it costs the same. */
 const NOBODYS_HASH = `${PREFIX}${base64(randomBytes(16))}$${base64(randomBytes(32))}`;
 
-/** Hashes off the event loop, on libuv's threads, and no more at once than the machine can bear. */
+/** Hashes off the event loop, on threads of its own, and no more at once than the machine can bear. */
 @Injectable()
-export class PasswordHasher {
-  readonly queue = new HashingQueue();
+export class PasswordHasher implements OnApplicationShutdown {
+  private readonly threads = new HashingThreads(PARAMETERS);
+
+  constructor(private readonly queue: HashingQueue) {}
+
+  /** Requests that had begun have been answered by now. */
+  async onApplicationShutdown(): Promise<void> {
+    await this.threads.close();
+  }
 
   /** @throws HashingOverloadedError */
   async hash(password: string): Promise<string> {
-    return this.queue.run(() => hash(normalise(password), PARAMETERS));
+    return this.queue.run(() => this.threads.hash(normalise(password)));
   }
 
   /**
@@ -28,7 +35,8 @@ export class PasswordHasher {
    * @throws HashingOverloadedError
    */
   async verify(passwordHash: string | undefined, password: string): Promise<boolean> {
-    const matches = await this.queue.run(() => verify(passwordHash ?? NOBODYS_HASH, normalise(password)));
+    const hash = passwordHash ?? NOBODYS_HASH;
+    const matches = await this.queue.run(() => this.threads.verify(hash, normalise(password)));
     return matches && passwordHash !== undefined;
   }
 

@@ -74,7 +74,7 @@ function fuzz({ env, engine }: Stage): void {
   /** First each route as it should be asked, and each with each kind of token beside anything else; then at random. */
   function firstInputs(): [Input][] {
     const right = SHOWN.indexOf('right');
-    const cells = routes.flatMap((_, route) => SHOWN.map((_, shown) => cellOf(route, shown)));
+    const cells = routes.flatMap((_route, route) => SHOWN.map((_shown, shown) => cellOf(route, shown)));
     const others = fc.sample(inputs, { seed: SEED, numRuns: cells.length });
     return [
       ...routes.map((_, route) => goodInput(cellOf(route, right))),

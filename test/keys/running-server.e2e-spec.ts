@@ -57,13 +57,15 @@ describe('a running server', () => {
       }
     };
     const refreshing = async () => {
-      while (!over.signal.aborted) {
+      // Fewer than the limit on one session lets through in a minute.
+      for (let left = 50; left > 0 && !over.signal.aborted; left--) {
         const answer = await server.request<TokenPairDto>('POST', '/auth/refresh', {
           token: pair.refresh_token,
         });
         if (answer.status === 200) pair = answer.body;
         else failures.push(answer.status);
         count++;
+        await sleep(100);
       }
     };
     const clients = [client(), client(), refreshing()];
@@ -75,7 +77,7 @@ describe('a running server', () => {
     expect({ failures, enough: count > 50 }).toEqual({ failures: [], enough: true });
     expect(kidOf(pair.access_token)).toBe(kidOf(first.access_token));
     expect(await statusOf(server, pair.access_token)).toBe(200);
-    expect(server.errors).toBe('');
+    expect(server.output).not.toMatch(/ (WARN|ERROR) /);
     await server.stop();
   });
 
@@ -109,7 +111,7 @@ describe('a running server', () => {
     const file = join(server.folder, 'data/keys.json');
     const good = readFileSync(file, 'utf8');
     const { access_token: access } = await login(server);
-    const told = (text: string) => server.errors.split(text).length - 1;
+    const told = (text: string) => server.output.split(text).length - 1;
 
     writeFileSync(file, good.slice(0, -20));
     await until('a broken file is told', () => told('is not JSON') > 0);
@@ -160,7 +162,7 @@ describe('a running server', () => {
     // As another machine, ahead by some seconds, writes them after a compromise.
     const signs_from = Math.floor(Date.now() / 1000) + 10;
     writeFileSync(file, JSON.stringify({ keys: set.keys.map((key) => ({ ...key, signs_from })) }));
-    await until('they are refused', () => server.errors.includes('signs now'));
+    await until('they are refused', () => server.output.includes('signs now'));
     await until('they are taken', async () => (await shownKids(server)).includes(set.keys[0]!.kid));
     await server.stop();
   });

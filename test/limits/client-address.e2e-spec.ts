@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { describeEachAdapter } from '../support/adapters.js';
 import { createTestApp, type TestApp } from '../support/create-test-app.js';
 import { launch } from '../support/server-process.js';
+import { portOf, sendRaw } from '../support/raw-http.js';
 import { auditOf, BEHIND_PROXY, expectLimited, fail, login } from './strangers.js';
 
 const limits = { accountAndAddress: '2 per 1h' };
@@ -14,6 +15,29 @@ async function seenAs(api: TestApp, forwarded: string | string[]): Promise<strin
     .send({ username: 'nobody', password: 'wrong-password' });
   return (await auditOf(api, 'authn_login_fail')).at(-1)?.ip;
 }
+
+/** The same with any headers, repeated ones too, each as a line of its own. */
+async function seenWith(api: TestApp, headers: [string, string][]): Promise<string | null | undefined> {
+  await sendRaw(portOf(api.app), {
+    method: 'POST',
+    path: '/auth/login',
+    headers: [['Content-Type', 'application/json'], ...headers],
+    body: JSON.stringify({ username: 'nobody', password: 'wrong-password' }),
+  });
+  return (await auditOf(api, 'authn_login_fail')).at(-1)?.ip;
+}
+
+/** Headers by which others tell an address, and which are nothing here. */
+const OTHER_HEADERS = [
+  'Forwarded',
+  'X-Real-IP',
+  'X-Client-IP',
+  'True-Client-IP',
+  'CF-Connecting-IP',
+  'X-Cluster-Client-IP',
+  'X_Forwarded_For',
+  'X-Forwarded-For-Original',
+].map((name): [string, string] => [name, name === 'Forwarded' ? 'for=192.0.2.9' : '192.0.2.9']);
 
 describeEachAdapter('#85 the address of a client, with no proxy that is trusted', (stack) => {
   let api: TestApp;
@@ -28,6 +52,10 @@ describeEachAdapter('#85 the address of a client, with no proxy that is trusted'
       expect(await seenAs(api, forwarded)).toBe('127.0.0.1');
     },
   );
+
+  it('is told by no other header', async () => {
+    expect(await seenWith(api, OTHER_HEADERS)).toBe('127.0.0.1');
+  });
 
   it('cannot be changed to evade a limit', async () => {
     const { username, password } = await api.register();
@@ -70,6 +98,27 @@ describeEachAdapter('#85 the address of a client, behind trusted proxies', (stac
   ])('of X-Forwarded-For: %s is %s', async (forwarded, address) => {
     expect(await seenAs(api, forwarded)).toBe(address);
   });
+});
+
+describeEachAdapter('what a client adds to the headers of its proxy', (stack) => {
+  let api: TestApp;
+  beforeAll(async () => {
+    api = await createTestApp({ ...stack, env: BEHIND_PROXY });
+  });
+  afterAll(() => api.close());
+
+  it.each<[string, [string, string][]]>([
+    ['a line before', [['X-Forwarded-For', '192.0.2.9'], ['X-Forwarded-For', '192.0.2.66']]],
+    ['many lines before', [...Array<[string, string]>(50).fill(['X-Forwarded-For', '192.0.2.9']), ['x-forwarded-for', '192.0.2.66']]],
+    ['an empty line before', [['X-Forwarded-For', ''], ['X-Forwarded-For', '192.0.2.66']]],
+    ['a list with a comma at its end', [['X-Forwarded-For', '192.0.2.9,, , 192.0.2.66']]],
+    ['a quote that is never closed', [['X-Forwarded-For', '"192.0.2.9, 192.0.2.66']]],
+    ['a bracket that is never closed', [['X-Forwarded-For', '[2001:db8::9, 192.0.2.66']]],
+    ['the proxy’s own address', [['X-Forwarded-For', '127.0.0.1, ::1, 192.0.2.66']]],
+    ['headers of other proxies', [...OTHER_HEADERS, ['X-Forwarded-For', '192.0.2.66']]],
+  ])('makes nobody else of it: %s', async (_, headers) => {
+    expect(await seenWith(api, headers)).toBe('192.0.2.66');
+  }); // prettier-ignore
 });
 
 describe('#85 a client behind a trusted proxy', () => {

@@ -1,7 +1,9 @@
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { setTimeout as delay } from 'node:timers/promises';
+import { AccountAdmin } from '../../src/auth/accounts/account-admin.js';
 import { createTestApp, type TestApp, type TestUser } from '../support/create-test-app.js';
 import { describeEachEngine } from '../support/engines.js';
+import { expectError } from '../support/expect-error.js';
 import { auditOf, BEHIND_PROXY, expectLimited, fail, hashesDuring, login, newAddress } from './strangers.js';
 
 const LIMITS = {
@@ -89,6 +91,59 @@ describeEachEngine('#95 wrong passwords at login', (engine) => {
     await fail(api, user.username, 4, { device: stolen });
     expectLimited(await login(api, user.username, user.password, { device: stolen }), 'device', 4, 3600);
     expect((await login(api, user.username, user.password, { device: own })).status).toBe(200);
+    await exhaust(user);
+  });
+
+  it('count for one account, however its name is spelt', async () => {
+    const user = await api.register();
+    const name = user.username;
+    const others = [
+      ` ${name}`,
+      `${name} `,
+      `${name}\t`,
+      `${name}\u0000`,
+      `${name}\u200b`,
+      name.replace('u', 'ｕ'),
+    ];
+    for (const spelling of [...others, name.replace('s', 'ſ'), name.replace('-', '\u2010'), `${name}@`])
+      expect([spelling, (await login(api, spelling, user.password)).status]).toEqual([spelling, 401]);
+    for (const spelling of [name.toUpperCase(), name.replace('u', 'U')])
+      expect((await login(api, spelling, user.password)).status).toBe(200);
+    for (let i = 0; i < 3; i++) {
+      await fail(api, name.toUpperCase(), 1);
+      await fail(api, name.replace('u', 'U'), 1);
+    }
+    expectLimited(await login(api, name, user.password), 'account', 6, 3600);
+  });
+
+  it('are none of the owner’s: while hundreds of strangers guess, a known device is let in', async () => {
+    const user = await api.register();
+    const device = await deviceOf(user);
+    const strangers = Array.from({ length: 200 }, () => login(api, user.username, 'wrong-password'));
+    const owner = await login(api, user.username, user.password, { device });
+    const statuses = (await Promise.all(strangers)).map(({ status }) => status);
+    expect(owner.status).toBe(200);
+    expect(statuses.filter((status) => status === 401)).toHaveLength(6);
+  });
+
+  it('are not let in by the device of a deleted account, nor in the account that takes its name', async () => {
+    const user = await api.register();
+    const device = await deviceOf(user);
+    const { access } = await user.login();
+    await api.request('DELETE', '/profile', access).expect(204);
+    await fail(api, user.username, 6, { device });
+    const next = await api.register(user.username);
+    await exhaust(next);
+    expectLimited(await login(api, user.username, next.password, { device }), 'account', 6, 3600);
+  });
+
+  it('of a disabled account are counted like all others, its device too', async () => {
+    const user = await api.register();
+    const device = await deviceOf(user);
+    await api.get(AccountAdmin).disable(user.username);
+    for (let i = 0; i < 4; i++)
+      expectError(await login(api, user.username, user.password, { device }), 401, 'invalid_credentials');
+    expectLimited(await login(api, user.username, user.password, { device }), 'device', 4, 3600);
     await exhaust(user);
   });
 

@@ -18,6 +18,8 @@ export interface LaunchOptions {
   env?: Record<string, string>;
   /** The working directory, for starts that follow each other; without it, a new and empty one. */
   folder?: string;
+  /** Words before the command, that keep it to a core say. They must become the process themselves. */
+  prefix?: string[];
 }
 
 export interface Exit {
@@ -69,9 +71,10 @@ export function builtFile(name: string): string {
 }
 
 /** Starts the process without waiting: for those that are not to come up. */
-export function launch({ env = {}, folder = makeFolder() }: LaunchOptions = {}): ServerProcess {
+export function launch({ env = {}, folder = makeFolder(), prefix = [] }: LaunchOptions = {}): ServerProcess {
   const { PATH = '', HOME = '' } = process.env;
-  const child = spawn(process.execPath, [builtFile('main.js')], {
+  const [command, ...args] = [...prefix, process.execPath, builtFile('main.js')];
+  const child = spawn(command, args, {
     cwd: folder,
     env: { PATH, HOME, PORT: '0', NO_COLOR: '1', ...env },
     stdio: ['ignore', 'pipe', 'pipe'],

@@ -86,6 +86,8 @@ export class ErrorFilter implements ExceptionFilter {
     const path = request.url?.split(/[?#]/)[0];
     const line = `${status} ${request.errorCode} ${request.method} ${path} [${request.id}]: ${reasonOf(exception)}`;
     if (status === 500) this.logger.error(line, exception instanceof Error ? exception.stack : undefined);
+    // In a flood of logins it would be as many lines: that of each request says the same, and the metrics count them.
+    else if (exception instanceof HashingOverloadedError) this.logger.debug(line);
     else if (status > 500) this.logger.warn(line);
     else if (status === 401 || status === 403) this.logger.log(line);
     else this.logger.debug(line);

@@ -1,0 +1,17 @@
+import { type HashingQueue } from '../../src/auth/index.js';
+
+/** Occupies every place of the queue. @returns what gives them back */
+export function fill(queue: HashingQueue): () => Promise<void> {
+  const ends: (() => void)[] = [];
+  const jobs = Array.from({ length: queue.atOnce + queue.longest }, () =>
+    queue.run(() => new Promise<void>((resolve) => ends.push(resolve))),
+  );
+  return async () => {
+    while (ends.length > 0) {
+      ends.shift()?.();
+      // Who waited begins, and can be ended too.
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    await Promise.all(jobs);
+  };
+}
