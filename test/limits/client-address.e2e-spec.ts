@@ -109,7 +109,7 @@ describeEachAdapter('what a client adds to the headers of its proxy', (stack) =>
 
   it.each<[string, [string, string][]]>([
     ['a line before', [['X-Forwarded-For', '192.0.2.9'], ['X-Forwarded-For', '192.0.2.66']]],
-    ['many lines before', [...Array<[string, string]>(50).fill(['X-Forwarded-For', '192.0.2.9']), ['x-forwarded-for', '192.0.2.66']]],
+    ['many lines before', [...Array.from({ length: 50 }, (): [string, string] => ['X-Forwarded-For', '192.0.2.9']), ['x-forwarded-for', '192.0.2.66']]],
     ['an empty line before', [['X-Forwarded-For', ''], ['X-Forwarded-For', '192.0.2.66']]],
     ['a list with a comma at its end', [['X-Forwarded-For', '192.0.2.9,, , 192.0.2.66']]],
     ['a quote that is never closed', [['X-Forwarded-For', '"192.0.2.9, 192.0.2.66']]],
