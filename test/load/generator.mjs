@@ -28,7 +28,7 @@ function send(options, body, meant) {
   return new Promise((resolve) => {
     const done = (status, errorCode = null, retryAfter = null) => {
       const milliseconds = Math.round((performance.now() - meant) * 1000) / 1000;
-      answers.push({ status, milliseconds, errorCode, retryAfter });
+      answers.push({ at: meant - begin, milliseconds, status, errorCode, retryAfter });
       resolve();
     };
     const outgoing = request({ hostname, port, agent, timeout: PATIENCE, ...options }, (incoming) => {

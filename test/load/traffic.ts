@@ -6,10 +6,12 @@ const GENERATOR = join(import.meta.dirname, 'generator.mjs');
 
 /** What became of one request. */
 export interface Answer {
+  /** Milliseconds from the begin to the moment at which it was meant to be sent. */
+  at: number;
+  /** From that moment to the end of the answer. */
+  milliseconds: number;
   /** 0: none came. */
   status: number;
-  /** From the moment at which it was meant to be sent to the end of the answer. */
-  milliseconds: number;
   errorCode: string | null;
   retryAfter: string | null;
 }
