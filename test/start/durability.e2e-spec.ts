@@ -27,7 +27,7 @@ class Service {
   static async start(engine: Engine): Promise<Service> {
     // On SQLite the default: a file below the working directory.
     const database = engine === 'sqlite' ? undefined : await createTestDatabase(engine);
-    const env = { TRANSFERS_OPENING_BALANCE: String(OPENING_BALANCE) };
+    const env = { TRANSFERS_OPENING_BALANCE: String(OPENING_BALANCE), TRUSTED_PROXIES: '127.0.0.1' };
     const options = {
       folder: makeFolder(),
       env: database ? { ...env, DATABASE_URL: database.url } : env,
@@ -290,7 +290,9 @@ class Registrar extends Client {
   protected async step(): Promise<void> {
     const username = `new-${randomUUID().slice(0, 12)}`;
     const body = { username, password: PASSWORD };
-    expect(await this.send('POST', '/auth/register', { body })).toMatchObject({ status: 201 });
+    // Each from elsewhere: one address may register twenty in an hour.
+    const headers = { 'X-Forwarded-For': `10.${randomInt(256)}.${randomInt(256)}.${randomInt(256)}` };
+    expect(await this.send('POST', '/auth/register', { body, headers })).toMatchObject({ status: 201 });
     this.registered.push(username);
   }
 }

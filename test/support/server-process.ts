@@ -37,6 +37,7 @@ export interface RequestOptions {
   token?: string;
   body?: object;
   idempotencyKey?: string;
+  headers?: Record<string, string>;
 }
 
 const running = new Set<ServerProcess>();
@@ -141,11 +142,12 @@ export class ServerProcess {
   async request<T = unknown>(
     method: string,
     path: string,
-    { token, body, idempotencyKey }: RequestOptions = {},
+    { token, body, idempotencyKey, headers = {} }: RequestOptions = {},
   ): Promise<Answer<T>> {
     const response = await fetch(this.url + path, {
       method,
       headers: {
+        ...headers,
         ...(token === undefined ? {} : { Authorization: `Bearer ${token}` }),
         ...(body === undefined ? {} : { 'Content-Type': 'application/json' }),
         ...(idempotencyKey === undefined ? {} : { 'Idempotency-Key': idempotencyKey }),
