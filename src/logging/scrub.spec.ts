@@ -82,6 +82,46 @@ describe('scrub', () => {
     expect(JSON.stringify(clean)).not.toMatch(/eyJ|x1/);
   });
 
+  it('cleans texts wherever they stand, and leaves what is no text as it is', () => {
+    const given = { list: [`a ${TOKEN}`, { text: 'Bearer hunter2hunter2' }], n: 1, no: null, is: true };
+    expect(scrub(given)).toEqual({
+      list: [`a ${REDACTED}`, { text: `Bearer ${REDACTED}` }],
+      n: 1,
+      no: null,
+      is: true,
+    });
+    expect(scrub(undefined)).toBeUndefined();
+  });
+
+  it('goes six levels deep, through lists and causes too', () => {
+    const levels = (wrap: (inner: unknown) => unknown, count: number) => {
+      let value: unknown = 'core';
+      for (let i = 0; i < count; i++) value = wrap(value);
+      return JSON.stringify(scrub(value));
+    };
+    const wraps = [
+      (inner: unknown) => ({ inner }),
+      (inner: unknown) => [inner],
+      (inner: unknown) => new Error('outer', { cause: inner }),
+    ];
+    for (const wrap of wraps) {
+      expect(levels(wrap, 6)).toContain('core');
+      expect(levels(wrap, 7)).not.toContain('core');
+      expect(levels(wrap, 7)).toContain('[…]');
+    }
+  });
+
+  it('keeps the stack of an error, cleaned, and its code if it is a text; no member that is absent', () => {
+    const error = Object.assign(new Error(TOKEN), { code: 7 });
+    expect(scrub(error)).toEqual({
+      type: 'Error',
+      message: REDACTED,
+      stack: expect.stringMatching(/^Error: \[redacted\]\n +at /),
+    });
+    delete error.stack;
+    expect(scrub(error)).toEqual({ type: 'Error', message: REDACTED });
+  });
+
   it('survives what points to itself, and bytes', () => {
     const circle: Record<string, unknown> = { bytes: Buffer.from('hunter2') };
     circle['self'] = circle;

@@ -332,6 +332,24 @@ describe.each(KINDS)('verify, for a token of kind %s', (kind) => {
     expect(outcome(kind, token)).toBe('token_expired');
   });
 
+  it('holds a token to its "nbf", and gives it and "exp" the leeway, to the second', () => {
+    const now = clock.now() / 1000;
+    const lenient = new TokenVerifier(keys, clock, jwt, { ...options, leeway: 30_000 });
+    const takes = (by: TokenVerifier, claims: object) => {
+      try {
+        return by.verify(kind, forge(kind, { claims })).sub === 'user';
+      } catch (error) {
+        return (error as TokenError).code;
+      }
+    };
+    expect(takes(verifier, { nbf: now })).toBe(true);
+    expect(takes(verifier, { nbf: now + 1 })).toBe('token_invalid');
+    expect(takes(lenient, { nbf: now + 30 })).toBe(true);
+    expect(takes(lenient, { nbf: now + 31 })).toBe('token_invalid');
+    expect(takes(lenient, { exp: now - 29 })).toBe(true);
+    expect(takes(lenient, { exp: now - 30 })).toBe('token_expired');
+  });
+
   it('takes an expired token where that is asked for, and forgives it nothing else', () => {
     const token = issue(kind);
     const forged = forge(kind, { signer: () => Buffer.alloc(64) });

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { setTimeout as delay } from 'node:timers/promises';
 import { createTestDatabase, describeEachEngine, type TestDatabase } from '../../../test/support/engines.js';
 import { Database, DatabaseUnavailableError, MigrationSet, openDatabase } from '../../database/index.js';
@@ -85,6 +85,37 @@ describeEachEngine('counters', (engine) => {
     await attempt.succeeded();
     expect((await kept.take('x')).taken).toBe(2);
     expect((await reset.take('x')).taken).toBe(1);
+  });
+
+  it('are given back by an attempt that did not take place', async () => {
+    const [first, second] = [counters('first'), counters('second')];
+    const attempt = await Reservation.make([
+      { counters: first, key: 'x' },
+      { counters: second, key: 'x', resets: true },
+    ]);
+    await attempt.giveBack();
+    expect([(await first.take('x')).taken, (await second.take('x')).taken]).toEqual([1, 1]);
+  });
+
+  it(`are ${engine === 'postgres' ? 'purged each minute until the end' : 'not purged by a timer'}`, async () => {
+    await counters('purged', 3, 1).take('a');
+    const [set, clear] = [jest.spyOn(globalThis, 'setInterval'), jest.spyOn(globalThis, 'clearInterval')];
+    try {
+      const purge = new RateLimitPurge(db);
+      purge.onApplicationBootstrap();
+      const periods = set.mock.calls.map(([, period]) => period);
+      expect(periods).toEqual(engine === 'postgres' ? [60_000] : []);
+      if (engine !== 'postgres') return;
+      await delay(1100);
+      const [run] = set.mock.calls[0] ?? [];
+      run?.();
+      await purge.onApplicationShutdown();
+      expect(clear).toHaveBeenCalledWith(set.mock.results[0]?.value as NodeJS.Timeout);
+      const left = await db.selectFrom('rate_limits').select('key').execute();
+      expect(left.filter(({ key }) => key.startsWith('purged'))).toEqual([]);
+    } finally {
+      for (const spy of [set, clear]) spy.mockRestore();
+    }
   });
 
   if (engine === 'postgres') {
