@@ -1,4 +1,4 @@
-import { expect, it, jest } from '@jest/globals';
+import { expect, it } from '@jest/globals';
 import { once } from 'node:events';
 import { copyFileSync, mkdirSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
@@ -11,8 +11,6 @@ import { makeFolder, type ServerProcess, start } from '../support/server-process
 const GRACE = 10_000;
 const ACCOUNT = { username: 'laika', password: 'space-corgi' };
 const JSON_BODY = JSON.stringify(ACCOUNT);
-
-jest.setTimeout(GRACE + 5_000);
 
 /** A connection on which the test decides when each byte is sent. */
 class RawConnection {
