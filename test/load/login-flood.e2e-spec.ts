@@ -112,10 +112,12 @@ describe('a flood of logins', () => {
     );
   });
 
-  const timed = LONG ? it : it.skip;
-  timed(`makes the slowest of a hundred ordinary requests at most ${SLOWER} times as slow`, () => {
-    expect(slowdown(rounds)).toBeLessThanOrEqual(SLOWER);
-  });
+  // An ordinary run tells the figure and judges nothing by it: the machine may have other things to do.
+  if (LONG) {
+    it(`makes the slowest of a hundred ordinary requests at most ${SLOWER} times as slow`, () => {
+      expect(slowdown(rounds)).toBeLessThanOrEqual(SLOWER);
+    });
+  }
 });
 
 /** Logins that the server hashes in a second, when two at a time wait for it. */
