@@ -68,11 +68,11 @@ export async function measure({ quick, step }) {
   });
   const peers = [bare, fastifyJwt, empty, keyObject, express, usual, betterCookie, better];
 
-  const seconds = quick ? 0.8 : 3;
+  const seconds = quick ? 0.5 : 3;
   const rounds = quick ? 2 : 9;
   for (const contender of [guarded, open, guardedThere, openThere, logging, ...peers]) {
     step(`warming up: ${contender.name}`);
-    await warmUp([contender], quick ? 1 : 5);
+    await warmUp([contender], quick ? 0.6 : 5);
   }
 
   for (let i = 0; i < rounds; i++) {

@@ -12,7 +12,7 @@ const STEADY = 200;
 
 /** @param {import('./main.mjs').Plan} plan @returns {Promise<import('./machinery/report.mjs').Result>} */
 export async function measure({ quick, step }) {
-  const [rounds, seconds] = quick ? [2, 1.5] : [9, 4];
+  const [rounds, seconds] = quick ? [2, 1] : [9, 4];
   step('filling a database');
   const stock = await fill({ live: 1_000, access: 1_000 });
   const { hashesAtOnce } = await dist('users/hashing-queue.js');
@@ -51,7 +51,7 @@ export async function measure({ quick, step }) {
   const flood = underLoad('the flood', server, logins);
   await warmUp([calm], 2);
   await warmUp([flood], 1);
-  const [times, long] = quick ? [2, 3] : [7, 8];
+  const [times, long] = quick ? [2, 2] : [7, 8];
   for (let i = 0; i < times; i++) {
     step(`${STEADY} requests a second, round ${i + 1} of ${times}`);
     await inTurns([calm], { rounds: 1, seconds: long });

@@ -51,9 +51,9 @@ async function measured(name) {
   };
   const { measure } = await import(`./${name}.mjs`);
   const result = /** @type {import('./machinery/report.mjs').Result} */ (await measure({ quick, step }));
-  if (result.profile && !result.goals.every(isMet)) {
+  if (!quick && result.profile && !result.goals.every(isMet)) {
     step('a goal is missed, looking where the time goes');
-    result.shares = await profile(await result.profile(), quick ? 2 : 12);
+    result.shares = await profile(await result.profile(), 12);
   }
   await endAll();
   return result;

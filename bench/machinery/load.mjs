@@ -1,4 +1,5 @@
 /** A load generator: a process of its own, so that the servers' core and event loop are theirs alone. */
+import { once } from 'node:events';
 import { connect } from 'node:net';
 import { readFileSync } from 'node:fs';
 import { Latencies } from './latencies.mjs';
@@ -66,14 +67,19 @@ async function run(load) {
   const began = performance.now();
   const ends = began + (load.seconds ?? Infinity) * 1000;
 
+  /** @type {Promise<unknown>[]} */
+  const connected = [];
   /** @type {Promise<void>[]} */
   const over = [];
-  /** @type {(() => void)[]} */
+  /** Connections that wait for work, and work that waits for one of them. @type {((due: number) => void)[]} */
   const idle = [];
+  /** @type {number[]} */
+  const late = [];
   for (let i = 0; i < load.connections; i++) {
     over.push(
       new Promise((resolve) => {
         const socket = connect({ host: hostname, port: Number(port), noDelay: true });
+        connected.push(once(socket, 'connect').catch(() => {}));
         let sent = 0;
         let mine = 0;
         /** @type {Buffer | undefined} */
@@ -90,7 +96,7 @@ async function run(load) {
           done = true;
           finish();
         };
-        const send = () => {
+        const send = (/** @type {number | undefined} */ due) => {
           if (finished) return;
           if (done || next >= upTo || performance.now() >= ends) {
             finish();
@@ -106,11 +112,12 @@ async function run(load) {
             mine = next++ % tokens.length;
             request += `${carrier}${tokens[mine]}\r\n`;
           }
-          sent = performance.now();
+          sent = due ?? performance.now();
           socket.write(`${request}\r\n${body}`, 'latin1');
         };
         const ready = () => {
-          if (load.rate === undefined) send();
+          const due = late.shift();
+          if (load.rate === undefined || due !== undefined) send(due);
           else if (done) finish();
           else idle.push(send);
         };
@@ -150,9 +157,11 @@ async function run(load) {
       }),
     );
   }
-  if (load.rate !== undefined) await pace(load.rate, ends);
-  done ||= load.rate !== undefined;
-  for (const send of idle.splice(0)) send();
+  if (load.rate !== undefined) {
+    await pace(load.rate, ends);
+    done = true;
+    for (const send of idle.splice(0)) send(0);
+  }
   await Promise.all(over);
   return {
     answers,
@@ -163,22 +172,19 @@ async function run(load) {
   };
 
   /**
-   * Sends when it is time, whether or not earlier answers have come: a slow server gets no mercy.
+   * Sends when it is time, whether or not earlier answers have come; what must wait for a connection is late from
+   * the moment at which it was due.
    * @param {number} rate @param {number} until
    */
   async function pace(rate, until) {
+    await Promise.all(connected);
     let due = performance.now();
-    for (; performance.now() < until; await new Promise((resolve) => setTimeout(resolve, 1))) {
+    for (; performance.now() < until; due += 1000 / rate) {
       if (done) return;
-      for (; due <= performance.now(); due += 1000 / rate) {
-        const send = idle.shift();
-        if (!send) {
-          // Before the first connections are made there is nobody to send.
-          if (answers > 0) wrong ??= `all ${load.connections} connections wait for an answer`;
-          break;
-        }
-        send();
-      }
+      while (performance.now() < due) await new Promise((resolve) => setTimeout(resolve, 1));
+      const send = idle.shift();
+      if (send) send(performance.now());
+      else late.push(due);
     }
   }
 }
