@@ -1,4 +1,0 @@
-export const PASSWORD = 'space-corgi';
-
-/** @param {number | string} n */
-export const username = (n) => `user-${n}`;
