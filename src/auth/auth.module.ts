@@ -191,6 +191,7 @@ const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN } = new ConfigurableModule
     HashingQueue,
     Logins,
     RevocationFeed,
+    SessionsService,
     Tokens,
     AuthOptions,
     CsrfCheck,

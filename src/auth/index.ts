@@ -33,6 +33,7 @@ export { AccessOrRefresh, Refresh } from './refresh/refresh.decorator.js';
 export { type Authentication } from './checks/token-checks.js';
 export { type IssuedPair } from './issuing/token-pairs.js';
 export { type DecodedToken, type Inspection, Tokens } from './checks/tokens.js';
+export { SessionsService } from './sessions.service.js';
 export { createValidationPipe } from './request/validation.pipe.js';
 export { RequestCaller } from './request/caller.decorator.js';
 export { type AuditEvent, AuditLog, type Caller } from '../audit/audit-log.js';

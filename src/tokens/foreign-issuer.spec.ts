@@ -2,13 +2,13 @@ import { describe, expect, it } from '@jest/globals';
 import { JwtService } from '@nestjs/jwt';
 import { createPublicKey, type KeyObject } from 'node:crypto';
 import jsonwebtoken from 'jsonwebtoken';
-import { ManualClock } from '../../test/support/manual-clock.js';
+import { TestClock } from '../testing/test-clock.js';
 import { generateKey, generateKeySet } from './key-file.js';
 import { KeyRing, type PrivateJwk, SIGNING_ALGORITHMS } from './key-ring.js';
 import { TokenError } from './token.errors.js';
 import { TokenVerifier } from './token-verifier.js';
 
-const clock = new ManualClock();
+const clock = new TestClock();
 const OURS = 'https://auth.example';
 const THEIRS = 'https://partner.example';
 const OLD_NAME = 'https://auth.old.example';

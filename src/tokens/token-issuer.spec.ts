@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { JwtService } from '@nestjs/jwt';
 import fc from 'fast-check';
-import { ManualClock } from '../../test/support/manual-clock.js';
+import { TestClock } from '../testing/test-clock.js';
 import { generateKeySet } from './key-file.js';
 import { KeyRing } from './key-ring.js';
 import { TokenIssuer } from './token-issuer.js';
@@ -18,7 +18,7 @@ const options = {
   leeway: 0,
   notBefore: false,
 };
-const clock = new ManualClock();
+const clock = new TestClock();
 const start = clock.now();
 const keys = new KeyRing(generateKeySet(), Date.now());
 const issuer = new TokenIssuer(keys, clock, new JwtService({}), options);

@@ -2,7 +2,7 @@ import { beforeEach, describe, expect, it } from '@jest/globals';
 import { JsonWebTokenError, JwtService, NotBeforeError, TokenExpiredError } from '@nestjs/jwt';
 import fc from 'fast-check';
 import { createHmac, generateKeyPairSync, type JsonWebKey, type KeyObject, sign } from 'node:crypto';
-import { ManualClock } from '../../test/support/manual-clock.js';
+import { TestClock } from '../testing/test-clock.js';
 import { generateKeySet } from './key-file.js';
 import { KeyRing } from './key-ring.js';
 import { type TokenKind } from './token-claims.js';
@@ -31,11 +31,11 @@ const accessKey = keys.signingKey('access', Date.now());
 const refreshKey = keys.signingKey('refresh', Date.now());
 const jwt = new JwtService({});
 
-let clock: ManualClock;
+let clock: TestClock;
 let issuer: TokenIssuer;
 let verifier: TokenVerifier;
 beforeEach(() => {
-  clock = new ManualClock();
+  clock = new TestClock();
   issuer = new TokenIssuer(keys, clock, jwt, options);
   verifier = new TokenVerifier(keys, clock, jwt, options);
 });

@@ -1,18 +1,18 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
-import { ManualClock } from '../../test/support/manual-clock.js';
+import { TestClock } from '../testing/test-clock.js';
 import { generateKeySet } from './key-file.js';
 import { KeyRing, type PrivateJwkSet } from './key-ring.js';
 import { type VerifiedToken } from './token-verifier.js';
 import { VerifiedTokens } from './verified-tokens.js';
 
 describe('verified tokens', () => {
-  let clock: ManualClock;
+  let clock: TestClock;
   let set: PrivateJwkSet;
   let keys: KeyRing;
   let known: VerifiedTokens;
   let verified: VerifiedToken;
   beforeEach(() => {
-    clock = new ManualClock();
+    clock = new TestClock();
     set = generateKeySet();
     keys = new KeyRing(set, clock.now());
     known = new VerifiedTokens(keys, clock);

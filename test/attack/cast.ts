@@ -28,7 +28,7 @@ export class Cast {
   ) {}
 
   static async gather(api: TestApp): Promise<Cast> {
-    const cast = new Cast(api, (await api.register()).username);
+    const cast = new Cast(api, (await api.user()).username);
     for (const role of ['fresh', 'stale', 'admin'] as const) await cast.enter(role);
     for (const kind of LASTING) {
       for (const wanted of ['access', 'refresh'] as const)
@@ -96,7 +96,7 @@ export class Cast {
       return await this.login(role).user.login();
     } catch {
       // There is none yet; or the account is gone, or has another password.
-      const user = await this.api.register();
+      const user = await this.api.user();
       if (role === 'admin') await this.api.get(AccountAdmin).grant(user.username, 'admin');
       return user.login();
     }

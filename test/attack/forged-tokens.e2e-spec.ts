@@ -716,7 +716,7 @@ describeEachAdapter('a forged token', (stack) => {
       // Mathematics lets anybody do this who holds the token; refusing it would buy nothing, since no list of ours
       // (ended sessions, spent tokens, generations) knows a token by its bytes.
       const login = await api.login();
-      const receiver = await api.register();
+      const receiver = await api.user();
       const [r, s] = signatureOf(login.access);
       const mirrored = `${login.access.split('.').slice(0, 2).join('.')}.${encode(Buffer.concat([number(r), number(ORDER - s)]))}`;
       expect((await show('GET', '/profile', mirrored)).body).toMatchObject({ id: login.user.id });

@@ -6,7 +6,7 @@ import { runInNewContext } from 'node:vm';
 import { AuthOptions, listRoutes, type Route } from '../../src/auth/index.js';
 import { describePostgres } from '../support/engines.js';
 import { createTestApp, type TestApp, type TestLogin } from '../support/create-test-app.js';
-import { ManualClock } from '../support/manual-clock.js';
+import { TestClock } from '../../src/testing/index.js';
 import { exchange, portOf, type RawAnswer, type RawRequest, sendRaw } from '../support/raw-http.js';
 import { Cast, kindFor } from './cast.js';
 import { GOOD, goodInput, type Input, inputs, OWN, SHOWN, type Shown, wire } from './inputs.js';
@@ -27,7 +27,7 @@ const REPORT = { seed: SEED, interruptAfterTimeLimit: TIMEOUT - 20_000, markInte
 const MOST_GROWTH = { heapUsed: 48 * 2 ** 20, rss: 256 * 2 ** 20 };
 
 /** Readiness compares it with the database server's. */
-class RunningClock extends ManualClock {
+class RunningClock extends TestClock {
   override now(): number {
     return Date.now();
   }

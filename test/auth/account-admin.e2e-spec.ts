@@ -171,7 +171,7 @@ describeEachStack('what an operator does to accounts', (stack) => {
     ['grant', (name: string) => admin.grant(name, 'other')],
     ['reset', (name: string) => admin.resetPassword(name, NEW_PASSWORD)],
   ])('%s: a login whose password was just being proved leaves no session', async (_, act) => {
-    const user = await api.register();
+    const user = await api.user();
     await admin.grant(user.username, 'admin');
     const hasher = api.get(PasswordHasher);
     const verify = hasher.verify.bind(hasher);
@@ -189,7 +189,7 @@ describeEachStack('what an operator does to accounts', (stack) => {
   });
 
   it('of changes that come at once, none is lost', async () => {
-    const user = await api.register();
+    const user = await api.user();
     const roles = ['a', 'b', 'c', 'd'];
     await Promise.all(roles.map((role) => admin.grant(user.username, role)));
     const found = await api.get(UserStore).findByUsername(user.username);

@@ -2,16 +2,17 @@ import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { AccountAdmin } from '../../src/auth/index.js';
 import { Database } from '../../src/database/index.js';
+import { expectChallenge, parseChallenge } from '../../src/testing/index.js';
 import { createTestApp, type TestApp, type TestLogin } from '../support/create-test-app.js';
 import { describeEachStack } from '../support/adapters.js';
-import { expectError, expectStepUp, parseChallenge } from '../support/expect-error.js';
+import { expectError } from '../support/expect-error.js';
 
 describeEachStack('administrators', (stack) => {
   let api: TestApp;
   let admin: TestLogin;
   beforeAll(async () => {
     api = await createTestApp({ ...stack });
-    const user = await api.register();
+    const user = await api.user();
     await api.get(AccountAdmin).grant(user.username, 'admin');
     admin = await user.login();
   });
@@ -68,7 +69,7 @@ describeEachStack('administrators', (stack) => {
   it('prove their password before they end anything', async () => {
     const login = await api.login();
     await admin.rotate();
-    expectStepUp(await end(login.user.id), 900);
+    expectChallenge(await end(login.user.id), { maxAge: '15m' });
     await login.rotate();
     await admin.reauthenticate();
     await end(login.user.id).expect(204);

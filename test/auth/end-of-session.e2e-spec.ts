@@ -171,7 +171,7 @@ describeEachStack('#95 the end of a session', (stack) => {
         401,
         'invalid_credentials',
       );
-      await api.register(username);
+      await api.user(username);
     });
   });
 });

@@ -2,9 +2,10 @@ import { Body, Controller, Get, HttpCode, Post, Res } from '@nestjs/common';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { IsInt } from 'class-validator';
 import { Access, ApiError, CurrentUser, FreshAccess, type Principal } from '../../src/auth/index.js';
+import { expectChallenge } from '../../src/testing/index.js';
 import { createTestApp, type TestApp, type TestLogin } from '../support/create-test-app.js';
 import { describeEachStack } from '../support/adapters.js';
-import { expectError, expectStepUp } from '../support/expect-error.js';
+import { expectError } from '../support/expect-error.js';
 
 class ActDto {
   @IsInt()
@@ -106,8 +107,8 @@ describeEachStack('#95 fresh access', (stack) => {
 
   it('#18 #20 asks for a step-up after a refresh, and is content after reauthentication', async () => {
     await login.rotate();
-    expectStepUp(await get('/team/default'), 900);
-    expectStepUp(await get('/team/five-minutes'), 300);
+    expectChallenge(await get('/team/default'), { maxAge: '15m' });
+    expectChallenge(await get('/team/five-minutes'), { maxAge: '5m' });
     await login.reauthenticate();
     await get('/team/five-minutes').expect(200);
   });
@@ -116,7 +117,7 @@ describeEachStack('#95 fresh access', (stack) => {
     api.clock.advance('5m');
     await get('/team/five-minutes').expect(200);
     api.clock.advance('1s');
-    expectStepUp(await get('/team/five-minutes'), 300);
+    expectChallenge(await get('/team/five-minutes'), { maxAge: '5m' });
     await get('/team/default').expect(200);
   });
 
@@ -129,8 +130,8 @@ describeEachStack('#95 fresh access', (stack) => {
       if (i % 5 === 0) await login.rotate();
     }
     api.clock.advance('11s');
-    expectStepUp(await api.request('GET', '/team/five-minutes', access), 300);
-    expectStepUp(await get('/team/five-minutes'), 300);
+    expectChallenge(await api.request('GET', '/team/five-minutes', access), { maxAge: '5m' });
+    expectChallenge(await get('/team/five-minutes'), { maxAge: '5m' });
   });
 
   it('#31 asks for no step-up that would not be enough, be the age as short as can be', async () => {
@@ -142,7 +143,7 @@ describeEachStack('#95 fresh access', (stack) => {
       api.clock.advance(1_000);
       await get('/team/one-second').expect(200);
       api.clock.advance(1_000);
-      expectStepUp(await get('/team/one-second'), 1);
+      expectChallenge(await get('/team/one-second'), { maxAge: '1s' });
     }
     api.clock.advance(1);
   });
@@ -151,7 +152,7 @@ describeEachStack('#95 fresh access', (stack) => {
     const other = await login.user.login();
     await other.rotate();
     await login.reauthenticate();
-    expectStepUp(await api.request('GET', '/team/default', other.access), 900);
+    expectChallenge(await api.request('GET', '/team/default', other.access), { maxAge: '15m' });
   });
 
   it('#23 sees the end of the session at once, fresh as the token may be', async () => {
@@ -168,12 +169,12 @@ describeEachStack('#95 fresh access', (stack) => {
   describe('#30 once', () => {
     it('takes a token for one success', async () => {
       await act(1).expect(201);
-      expectStepUp(await act(1), 300);
+      expectChallenge(await act(1), { maxAge: '5m' });
     });
 
     it('holds across routes, and for one token only', async () => {
       await act(1).expect(201);
-      expectStepUp(await act(0, '/team/another-once'), 900);
+      expectChallenge(await act(0, '/team/another-once'), { maxAge: '15m' });
       await get('/team/default').expect(200);
       await login.reauthenticate();
       await act(0, '/team/another-once').expect(200);
@@ -202,12 +203,12 @@ describeEachStack('#95 fresh access', (stack) => {
 
     it('keeps the token when the handler broke: nobody knows what it has done', async () => {
       expectError(await act(500), 500, 'internal_error');
-      expectStepUp(await act(1), 300);
+      expectChallenge(await act(1), { maxAge: '5m' });
     });
 
     it('is not spent by a request that is refused before', async () => {
       const stale = (await login.rotate()).access_token;
-      expectStepUp(await api.request('POST', '/team/once', stale).send({ n: 1 }), 300);
+      expectChallenge(await api.request('POST', '/team/once', stale).send({ n: 1 }), { maxAge: '5m' });
       await login.reauthenticate();
       await act(1).expect(201);
     });
@@ -216,8 +217,8 @@ describeEachStack('#95 fresh access', (stack) => {
       await get('/fresh-class/overrides').expect(200);
       await get('/fresh-class/overrides').expect(200);
       await act(0, '/fresh-class/inherits').expect(201);
-      expectStepUp(await act(0, '/fresh-class/inherits'), 900);
-      expectStepUp(await act(0, '/fresh-class/says-it-again'), 300);
+      expectChallenge(await act(0, '/fresh-class/inherits'), { maxAge: '15m' });
+      expectChallenge(await act(0, '/fresh-class/says-it-again'), { maxAge: '5m' });
       await login.reauthenticate();
       await act(0, '/fresh-class/says-it-again').expect(201);
       await get('/fresh-class/overrides').expect(200);

@@ -2,9 +2,10 @@ import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { decode } from 'jsonwebtoken';
 import { type Response } from 'supertest';
 import { type TokenPairDto } from '../../src/auth/dto/token-pair.dto.js';
+import { parseChallenge } from '../../src/testing/index.js';
 import { createTestApp, type TestApp } from '../support/create-test-app.js';
 import { describeEachStack } from '../support/adapters.js';
-import { expectError, parseChallenge } from '../support/expect-error.js';
+import { expectError } from '../support/expect-error.js';
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
 
@@ -43,7 +44,7 @@ describeEachStack('register and login', (stack) => {
   });
 
   it('answers a login with a fresh pair, in the words of RFC 6749 §5.1', async () => {
-    const user = await api.register();
+    const user = await api.user();
     const response = await login({ username: user.username.toUpperCase(), password: user.password }).expect(
       200,
     );
@@ -58,7 +59,7 @@ describeEachStack('register and login', (stack) => {
   });
 
   it('#1 #12 #15 #18 signs tokens that say what the contract says, and nothing else', async () => {
-    const user = await api.register();
+    const user = await api.user();
     const { body } = await login({ username: user.username, password: user.password });
     const { access_token, refresh_token } = body as TokenPairDto;
     const now = api.clock.now() / 1000;
@@ -92,7 +93,7 @@ describeEachStack('register and login', (stack) => {
   });
 
   it('#76 gives the same answer for an unknown name, an impossible one, and a wrong password', async () => {
-    const { username, password } = await api.register();
+    const { username, password } = await api.user();
     const answers = await Promise.all([
       login({ username, password: 'wrong-password' }),
       login({ username, password: ` ${password}` }),

@@ -29,7 +29,7 @@ import { TestApp, TestLogin, TestUser } from '../support/create-test-app.js';
 import { createTestDatabase, type TestDatabase } from '../support/engines.js';
 import { createNamedAdapter, describeEachStack } from '../support/adapters.js';
 import { expectError } from '../support/expect-error.js';
-import { ManualClock } from '../support/manual-clock.js';
+import { TestClock } from '../../src/testing/index.js';
 
 /** A team's own table: other names, numbers for ids, a flag, and one role at most. */
 interface MembersTable {
@@ -169,7 +169,7 @@ describeEachStack('an application with its own user store', (stack) => {
   beforeAll(async () => {
     database = await createTestDatabase(stack.engine);
     const config = loadConfig({ NODE_ENV: 'test' });
-    const clock = new ManualClock();
+    const clock = new TestClock();
     const testing = await Test.createTestingModule({
       imports: [
         DatabaseModule.forRoot(openDatabase(database.url)),
@@ -213,7 +213,7 @@ describeEachStack('an application with its own user store', (stack) => {
   });
 
   it('lives through the whole story of an account', async () => {
-    const user = await api.register();
+    const user = await api.user();
     expect(user.id).toMatch(/^\d+$/);
     const { username, password } = user;
     expectError(
@@ -254,7 +254,7 @@ describeEachStack('an application with its own user store', (stack) => {
 
   it('gives roles from its own column, and disables in its own way', async () => {
     const admin = api.get(AccountAdmin);
-    const [boss, member] = [await api.register(), await api.login()];
+    const [boss, member] = [await api.user(), await api.login()];
     await admin.grant(boss.username, 'admin');
     const login = await boss.login();
     const path = `/admin/users/${member.user.id}/sessions`;

@@ -10,9 +10,10 @@ import {
   Public,
   Refresh,
 } from '../../src/auth/index.js';
+import { parseChallenge } from '../../src/testing/index.js';
 import { createTestApp, type TestApp } from '../support/create-test-app.js';
 import { describeEachAdapter, describeEachStack } from '../support/adapters.js';
-import { expectError, parseChallenge } from '../support/expect-error.js';
+import { expectError } from '../support/expect-error.js';
 
 @Controller('team')
 class TeamController {

@@ -1,8 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { listRoutes, type Route } from '../../src/auth/index.js';
+import { parseChallenge } from '../../src/testing/index.js';
 import { describeEachAdapter } from '../support/adapters.js';
 import { createTestApp, type TestApp } from '../support/create-test-app.js';
-import { expectError, parseChallenge } from '../support/expect-error.js';
+import { expectError } from '../support/expect-error.js';
 import { type ShownToken, showToken, TOKEN_KINDS } from '../support/token-kinds.js';
 
 type Outcome =

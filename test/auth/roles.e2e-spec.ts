@@ -13,9 +13,10 @@ import {
   Roles,
 } from '../../src/auth/index.js';
 import { type TokenPairDto } from '../../src/auth/dto/token-pair.dto.js';
+import { expectChallenge, parseChallenge } from '../../src/testing/index.js';
 import { createTestApp, type TestApp, type TestLogin } from '../support/create-test-app.js';
 import { describeEachStack } from '../support/adapters.js';
-import { expectError, expectStepUp, parseChallenge } from '../support/expect-error.js';
+import { expectError } from '../support/expect-error.js';
 import { forge } from '../support/token-kinds.js';
 
 @Roles('admin')
@@ -140,10 +141,10 @@ describeEachStack('roles', (stack) => {
     expectError(await empty(), 403, 'insufficient_role');
     await admin.grant(user.username, 'admin');
     await login.rotate();
-    expectStepUp(await empty(), 900);
+    expectChallenge(await empty(), { maxAge: '15m' });
     await login.reauthenticate();
     await empty().expect(201);
-    expectStepUp(await empty(), 900);
+    expectChallenge(await empty(), { maxAge: '15m' });
     expectError(await api.request('GET', '/vault'), 401, 'token_missing');
   });
 

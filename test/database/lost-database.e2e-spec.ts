@@ -85,7 +85,7 @@ describe('a sender whose account goes while it sends', () => {
   it('is told so, and not that the receiver is unknown', async () => {
     const api = await createTestApp();
     try {
-      const receiver = await api.register();
+      const receiver = await api.user();
       const sender = await api.login();
       const other = await sender.user.login();
       const [, response] = await Promise.all([

@@ -63,13 +63,13 @@ describe('docs/options.md', () => {
       const { hooks } = (await import(files[1] ?? '')) as { hooks: AuthModuleExtras };
       const api = await createTestApp({ auth: hooks });
       try {
-        const user = await api.register();
+        const user = await api.user();
         const { access } = await user.login();
         const { body } = await api.request('GET', '/profile', access).expect(200);
         expect(body).toMatchObject({ id: user.id });
         const refused = await api.request('GET', '/profile').expect(401);
         expect(refused.body).toEqual({ status: 401, title: 'Missing bearer token', code: 'token_missing' });
-        const suspended = await (await api.register('suspended.one')).login();
+        const suspended = await (await api.user('suspended.one')).login();
         const answer = await api.request('GET', '/profile', suspended.access).expect(401);
         expect(answer.body).toMatchObject({ code: 'token_invalid' });
       } finally {

@@ -1,9 +1,10 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { Database } from '../../src/database/index.js';
 import { type TransferListDto } from '../../src/features/transfers/transfers.dto.js';
+import { expectChallenge } from '../../src/testing/index.js';
 import { createTestApp, type TestApp, type TestLogin } from '../support/create-test-app.js';
 import { describeEachEngine } from '../support/engines.js';
-import { expectError, expectStepUp } from '../support/expect-error.js';
+import { expectError } from '../support/expect-error.js';
 
 describeEachEngine('transfers', (engine) => {
   let api: TestApp;
@@ -54,7 +55,7 @@ describeEachEngine('transfers', (engine) => {
     expectError(self, 400, 'validation_failed');
     expect(self.body.errors).toEqual([{ field: 'to', messages: ['must be somebody else'] }]);
     await send(cosmo, laika.user.username, 1).expect(201);
-    expectStepUp(await send(cosmo, laika.user.username, 1), 900);
+    expectChallenge(await send(cosmo, laika.user.username, 1), { maxAge: '15m' });
     expect((await list(cosmo)).balance).toBe(999);
   });
 

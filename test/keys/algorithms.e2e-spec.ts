@@ -164,7 +164,7 @@ describe('a rotation', () => {
     expect((await jwksOf(api)).keys.map(({ kid }) => kid)).toEqual([old.keys[0]?.kid, next.kid]);
 
     clock.advance(360_000 - 1);
-    const user = await api.register();
+    const user = await api.user();
     const before = await user.login();
     expect(headerOf(before.access).kid).toBe(old.keys[0]?.kid);
     clock.advance(1);
@@ -203,7 +203,7 @@ describe('a rotation', () => {
     writeFileSync(keysFile, JSON.stringify({ keys: [{ ...keys[0], verifies_until: end }, keys[1]] }));
     const api = await createTestApp({ keysFile });
     apps.push(api);
-    const { username, password } = await api.register();
+    const { username, password } = await api.user();
     api.clock.advance('2m');
     const login = () => api.request('POST', '/auth/login').send({ username, password });
     expectError(await login(), 500, 'internal_error');

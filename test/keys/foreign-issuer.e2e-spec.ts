@@ -12,9 +12,10 @@ import {
 } from '../../src/auth/index.js';
 import { generateKey, generateKeySet } from '../../src/tokens/key-file.js';
 import { type PrivateJwk } from '../../src/tokens/key-ring.js';
+import { expectChallenge } from '../../src/testing/index.js';
 import { describeEachAdapter } from '../support/adapters.js';
 import { createTestApp, type TestApp } from '../support/create-test-app.js';
-import { expectError, expectStepUp } from '../support/expect-error.js';
+import { expectError } from '../support/expect-error.js';
 
 const PARTNER = 'https://partner.example';
 
@@ -83,7 +84,7 @@ describeEachAdapter('a token of another issuer', (stack) => {
     const [session] = body as { id: string }[];
     const claims = { sub: login.user.id, sid: session!.id, fresh: true, roles: ['admin'], type: 'access' };
     const posing = theirToken({ ...claims, auth_time: api.clock.now() / 1000, amr: ['pwd'] }, 'at+jwt');
-    expectStepUp(await api.request('GET', '/team/fresh', posing), 900);
+    expectChallenge(await api.request('GET', '/team/fresh', posing), { maxAge: '15m' });
     expectError(await api.request('GET', '/team/admin', posing), 403, 'insufficient_role');
     expectError(await api.request('GET', '/profile', posing), 401, 'token_revoked');
     expect((await api.request('GET', '/auth/sessions', posing).expect(200)).body).toEqual([]);
@@ -124,7 +125,7 @@ describeEachAdapter('a token of another issuer', (stack) => {
       auth: { keys, providers: [{ provide: Subjects, useClass: TrustingSubjects }] },
     });
     try {
-      const { id, username } = await trusting.register();
+      const { id, username } = await trusting.user();
       const { body } = await trusting.request('GET', '/profile', theirToken({ sub: id })).expect(200);
       expect(body).toMatchObject({ id, username, fresh: false });
     } finally {

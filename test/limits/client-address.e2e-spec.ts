@@ -58,7 +58,7 @@ describeEachAdapter('#85 the address of a client, with no proxy that is trusted'
   });
 
   it('cannot be changed to evade a limit', async () => {
-    const { username, password } = await api.register();
+    const { username, password } = await api.user();
     await fail(api, username, 2);
     expectLimited(await login(api, username, password), 'account-and-address', 2, 3600);
   });
@@ -125,7 +125,7 @@ describe('#85 a client behind a trusted proxy', () => {
   it('neither evades its limit nor uses up that of another', async () => {
     const api = await createTestApp({ env: BEHIND_PROXY, auth: { limits } });
     try {
-      const { username, password } = await api.register();
+      const { username, password } = await api.user();
       // What the proxy appends is the last one.
       const forge = (claimed: string) => ({ address: `${claimed}, 192.0.2.66` });
       await fail(api, username, 1, forge('192.0.2.1'));

@@ -22,7 +22,7 @@ describeEachAdapter('a known device in a browser', (stack) => {
     ((headers['set-cookie'] ?? []) as string[]).find((line) => line.startsWith('__Host-device='));
 
   it('#84 is known by a cookie, which no script can read, and which outlives the logout', async () => {
-    const { username, password } = await api.register();
+    const { username, password } = await api.user();
     const { headers } = await login(username, password, 'a=b').expect(200);
     const [pair = '', ...attributes] = cookieOf(headers)?.split('; ') ?? [];
     expect(attributes).toEqual(['Path=/', 'Max-Age=34560000', 'HttpOnly', 'Secure', 'SameSite=Strict']);
@@ -44,7 +44,7 @@ describeEachAdapter('a known device in a browser', (stack) => {
   });
 
   it('is told by nothing but a login', async () => {
-    const { username, password } = await api.register();
+    const { username, password } = await api.user();
     const { headers } = await login(username, password, 'a=b').expect(200);
     const jar = (headers['set-cookie'] as unknown as string[]).map((line) => line.split(';')[0]).join('; ');
     const refreshed = await api
@@ -65,7 +65,7 @@ describeEachAdapter('a known device elsewhere', (stack) => {
       auth: { limits },
     });
     try {
-      const { username, password } = await api.register();
+      const { username, password } = await api.user();
       const body = { username, password };
       const { headers } = await api
         .request('POST', '/auth/login')

@@ -35,7 +35,7 @@ describePostgres('limits of two instances on one PostgreSQL', () => {
   });
 
   it('#83 are one, however many parallel guesses go to each', async () => {
-    const { username } = await instances[0].register();
+    const { username } = await instances[0].user();
     const hashed = async (api: TestApp) =>
       hashesDuring(api, () =>
         Promise.all(Array.from({ length: 50 }, () => login(api, username, 'wrong-password'))),
@@ -47,7 +47,7 @@ describePostgres('limits of two instances on one PostgreSQL', () => {
   });
 
   it('#84 let a device in that the other instance has made known', async () => {
-    const user = await instances[0].register();
+    const user = await instances[0].user();
     const device = (await login(instances[0], user.username, user.password)).headers['x-device-token'];
     await fail(instances[0], user.username, 6);
     expectLimited(await login(instances[1], user.username, user.password), 'account', 6, 3600);
@@ -55,7 +55,7 @@ describePostgres('limits of two instances on one PostgreSQL', () => {
   });
 
   it('hold nothing in clear that a stranger wrote', async () => {
-    const { username } = await instances[0].register();
+    const { username } = await instances[0].user();
     await fail(instances[0], username, 1, { address: '192.0.2.77' });
     const { rows } = await sql<{ row: string }>`select r::text as row from rate_limits r`.execute(
       instances[0].get(Database),
@@ -66,7 +66,7 @@ describePostgres('limits of two instances on one PostgreSQL', () => {
 
   it('#83 open no gate when they cannot be reached', async () => {
     const api = instances[1];
-    const user = await api.register();
+    const user = await api.user();
     const session = await user.login();
     proxy.cut('pool');
     try {
@@ -86,7 +86,7 @@ describePostgres('limits of two instances on one PostgreSQL', () => {
 
   it('open no gate when their table alone cannot be used', async () => {
     const api = instances[0];
-    const user = await api.register();
+    const user = await api.user();
     const db = api.get(Database);
     await sql`alter table rate_limits rename to elsewhere`.execute(db);
     try {

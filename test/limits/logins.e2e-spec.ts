@@ -30,7 +30,7 @@ describeEachEngine('#95 wrong passwords at login', (engine) => {
   };
 
   it('#82 from one address are limited for each account', async () => {
-    const [user, other] = [await api.register(), await api.register()];
+    const [user, other] = [await api.user(), await api.user()];
     const address = newAddress();
     await fail(api, user.username, 3, { address });
     const hashed = await hashesDuring(api, async () => {
@@ -47,7 +47,7 @@ describeEachEngine('#95 wrong passwords at login', (engine) => {
   });
 
   it('#82 from one address are limited for all accounts together, known or not', async () => {
-    const user = await api.register();
+    const user = await api.user();
     const address = newAddress();
     for (let i = 0; i < 8; i++) await fail(api, `nobody-${i}`, 1, { address });
     expectLimited(await login(api, user.username, user.password, { address }), 'address', 8, 3600);
@@ -56,7 +56,7 @@ describeEachEngine('#95 wrong passwords at login', (engine) => {
   });
 
   it('#82 from one IPv6 site are from one address', async () => {
-    const user = await api.register();
+    const user = await api.user();
     const site = `2001:db8:${engine === 'sqlite' ? 1 : 2}:7`;
     for (let i = 0; i < 3; i++) await fail(api, user.username, 1, { address: `${site}:${i}::${i}` });
     const inside = { address: `${site}:ffff::1` };
@@ -66,7 +66,7 @@ describeEachEngine('#95 wrong passwords at login', (engine) => {
   });
 
   it('#82 #84 do not lock the owner out, whose device is known', async () => {
-    const user = await api.register();
+    const user = await api.user();
     const device = await deviceOf(user);
     expect(device).toMatch(/^[\w-]{22}\./);
     await exhaust(user);
@@ -78,7 +78,7 @@ describeEachEngine('#95 wrong passwords at login', (engine) => {
   });
 
   it('are not let in by a forged value, or that of another account', async () => {
-    const [user, thief] = [await api.register(), await api.register()];
+    const [user, thief] = [await api.user(), await api.user()];
     const own = await deviceOf(thief);
     await exhaust(user);
     for (const device of [own, `${own}x`, 'x', '', 'a.b.c', `${own}, ${own}`])
@@ -86,7 +86,7 @@ describeEachEngine('#95 wrong passwords at login', (engine) => {
   });
 
   it('#82 on a known device are limited by its own counter, and touch no other', async () => {
-    const user = await api.register();
+    const user = await api.user();
     const [stolen, own] = [await deviceOf(user), await deviceOf(user)];
     await fail(api, user.username, 4, { device: stolen });
     expectLimited(await login(api, user.username, user.password, { device: stolen }), 'device', 4, 3600);
@@ -95,7 +95,7 @@ describeEachEngine('#95 wrong passwords at login', (engine) => {
   });
 
   it('count for one account, however its name is spelt', async () => {
-    const user = await api.register();
+    const user = await api.user();
     const name = user.username;
     const others = [
       ` ${name}`,
@@ -117,7 +117,7 @@ describeEachEngine('#95 wrong passwords at login', (engine) => {
   });
 
   it('are none of the owner’s: while hundreds of strangers guess, a known device is let in', async () => {
-    const user = await api.register();
+    const user = await api.user();
     const device = await deviceOf(user);
     const strangers = Array.from({ length: 200 }, () => login(api, user.username, 'wrong-password'));
     const owner = await login(api, user.username, user.password, { device });
@@ -127,18 +127,18 @@ describeEachEngine('#95 wrong passwords at login', (engine) => {
   });
 
   it('are not let in by the device of a deleted account, nor in the account that takes its name', async () => {
-    const user = await api.register();
+    const user = await api.user();
     const device = await deviceOf(user);
     const { access } = await user.login();
     await api.request('DELETE', '/profile', access).expect(204);
     await fail(api, user.username, 6, { device });
-    const next = await api.register(user.username);
+    const next = await api.user(user.username);
     await exhaust(next);
     expectLimited(await login(api, user.username, next.password, { device }), 'account', 6, 3600);
   });
 
   it('of a disabled account are counted like all others, its device too', async () => {
-    const user = await api.register();
+    const user = await api.user();
     const device = await deviceOf(user);
     await api.get(AccountAdmin).disable(user.username);
     for (let i = 0; i < 4; i++)
@@ -148,7 +148,7 @@ describeEachEngine('#95 wrong passwords at login', (engine) => {
   });
 
   it('in parallel are hashed no more often than they are allowed', async () => {
-    const { username } = await api.register();
+    const { username } = await api.user();
     const statuses: number[] = [];
     const hashed = await hashesDuring(api, () =>
       Promise.all(
@@ -163,7 +163,7 @@ describeEachEngine('#95 wrong passwords at login', (engine) => {
   });
 
   it('#76 are counted for names that nobody has exactly as for others', async () => {
-    const user = await api.register();
+    const user = await api.user();
     const answersFor = async (username: string, address: string) => {
       const answers: unknown[] = [];
       for (let i = 0; i < 5; i++) answers.push(await login(api, username, 'wrong-password', { address }));
@@ -182,7 +182,7 @@ describeEachEngine('#95 wrong passwords at login', (engine) => {
   });
 
   it('are forgiven on that address by a success, and nowhere else', async () => {
-    const user = await api.register();
+    const user = await api.user();
     const address = newAddress();
     for (let round = 0; round < 2; round++) {
       await fail(api, user.username, 2, { address });
@@ -193,7 +193,7 @@ describeEachEngine('#95 wrong passwords at login', (engine) => {
   });
 
   it('are not forgiven to an address by a success with another account', async () => {
-    const [victim, own] = [await api.register(), await api.register()];
+    const [victim, own] = [await api.user(), await api.user()];
     const address = newAddress();
     for (let i = 0; i < 8; i++) {
       await fail(api, `${victim.username}-${i}`, 1, { address });
@@ -203,7 +203,7 @@ describeEachEngine('#95 wrong passwords at login', (engine) => {
   });
 
   it('alone count: logins that succeed do not, though they come at once', async () => {
-    const user = await api.register();
+    const user = await api.user();
     const address = newAddress();
     for (let i = 0; i < 12; i++)
       expect((await login(api, user.username, user.password, { address })).status).toBe(200);
@@ -214,7 +214,7 @@ describeEachEngine('#95 wrong passwords at login', (engine) => {
   });
 
   it('#96 that use a limit up are told to the audit trail once, and not with each refusal', async () => {
-    const user = await api.register();
+    const user = await api.user();
     const before = (await auditOf(api, 'authn_login_fail_max')).length;
     const address = newAddress();
     await fail(api, user.username, 3, { address });
@@ -234,7 +234,7 @@ describeEachEngine('a limit on logins', (engine) => {
     const limits = { account: '2 per 2s', accountAndAddress: '2 per 2s' };
     const api = await createTestApp({ engine, auth: { limits } });
     try {
-      const { username, password } = await api.register();
+      const { username, password } = await api.user();
       await fail(api, username, 2);
       const refused = await login(api, username, password);
       expectLimited(refused, 'account-and-address', 2, 2);

@@ -10,7 +10,7 @@ describe('while no more passwords can wait to be hashed', () => {
   let release: () => Promise<void> = async () => {};
   beforeAll(async () => {
     api = await createTestApp({ auth: { limits: { accountAndAddress: '2 per 15m', register: '4 per 1h' } } });
-    user = await api.register();
+    user = await api.user();
   });
   afterEach(async () => {
     await release();
@@ -24,7 +24,7 @@ describe('while no more passwords can wait to be hashed', () => {
     api.request('POST', '/auth/login').send({ username, password });
 
   it('a login is refused at once and alike, whoever it is for, and nobody is looked up', async () => {
-    const disabled = await api.register();
+    const disabled = await api.user();
     await api.get(AccountAdmin).disable(disabled.username);
     const lookUp = jest.spyOn(api.get(UserStore), 'findByUsername');
     overload();

@@ -37,8 +37,8 @@ describeEachEngine('the time of a refused login', (engine) => {
     api = await createTestApp({ engine });
     const [active, disabled] = [name('active'), name('barred')];
     for (let i = 0; i < ACCOUNTS; i++) {
-      await api.register(active(i));
-      await api.register(disabled(i));
+      await api.user(active(i));
+      await api.user(disabled(i));
       await api.get(AccountAdmin).disable(disabled(i));
     }
     const some = (named: (i: number) => string) => (round: number) => named(round % ACCOUNTS);

@@ -163,7 +163,7 @@ describePostgres('a database that fails under load', () => {
   it.each(FAULTS)(
     '%s: loses nothing that was acknowledged, lets nothing in, and recovers by itself',
     async (_, fault) => {
-      const receiver = await api.register();
+      const receiver = await api.user();
       const load = new Load(api, receiver);
       load.begin(await Promise.all(Array.from({ length: 4 }, () => api.login())));
       const { access: reader } = await api.login();

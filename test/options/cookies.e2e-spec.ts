@@ -76,7 +76,7 @@ describeEachAdapter('tokens in cookies', (stack) => {
   }
 
   it('are set with all that protects them wherever a pair is given, and are not in the body', async () => {
-    const { username, password } = await api.register();
+    const { username, password } = await api.user();
     const credentials = { username, password };
     const login = await api.request('POST', '/auth/login').send(credentials);
     expectPair(login, { device: true });
@@ -242,7 +242,7 @@ describeEachAdapter('tokens in cookies', (stack) => {
   });
 
   it('are not set by a login that fails, or a refresh that does', async () => {
-    const { username } = await api.register();
+    const { username } = await api.user();
     const login = await api.request('POST', '/auth/login').send({ username, password: 'wrong-corgi' });
     expectError(login, 401, 'invalid_credentials');
     const jar = await loginInBrowser(api);
@@ -260,7 +260,7 @@ describeEachAdapter('names, paths and attributes of the cookies', (stack) => {
     const warnings = warn.mock.calls.map(([message]) => String(message));
     warn.mockRestore();
     try {
-      const { username, password } = await api.register();
+      const { username, password } = await api.user();
       const login = await api.request('POST', '/auth/login').send({ username, password }).expect(200);
       const cookie = new Jar({} as Jar['user'], login).header();
       const logout = await api.request('POST', '/auth/logout').set(OURS).set('Cookie', cookie).expect(204);
@@ -345,7 +345,7 @@ describeEachAdapter('names, paths and attributes of the cookies', (stack) => {
       auth: { locations: { order: ['header', 'query', 'body'] } },
     });
     try {
-      const { username, password } = await api.register();
+      const { username, password } = await api.user();
       const login = await api.request('POST', '/auth/login').send({ username, password }).expect(200);
       // Nor is anybody asked where they come from.
       const foreign = { 'Sec-Fetch-Site': 'cross-site' };

@@ -15,7 +15,7 @@ import { describeEachAdapter } from '../support/adapters.js';
 import { clearsAll, type Jar, loginInBrowser, setCookies } from '../support/browser.js';
 import { createTestApp, type TestApp } from '../support/create-test-app.js';
 import { expectError } from '../support/expect-error.js';
-import { ManualClock } from '../support/manual-clock.js';
+import { TestClock } from '../../src/testing/index.js';
 
 const APP = 'https://app.example.com';
 const EVIL = 'https://evil.example';
@@ -257,7 +257,7 @@ describeEachAdapter('with tokens in cookies, a request', (stack) => {
 
   describe('that logs in', () => {
     it('says nothing of where it comes from, or that it is of ours, or trusted', async () => {
-      const { username, password } = await api.register();
+      const { username, password } = await api.user();
       for (const headers of [{}, OURS, { Origin: APP }]) {
         const response = await api.request('POST', '/auth/login').set(headers).send({ username, password });
         expect([response.status, setCookies(response).size]).toEqual([200, 4]);
@@ -265,7 +265,7 @@ describeEachAdapter('with tokens in cookies, a request', (stack) => {
     });
 
     it('is refused to another page, whatever the form of its body, before the password is looked at', async () => {
-      const { username, password } = await api.register();
+      const { username, password } = await api.user();
       for (const headers of FOREIGN) {
         expectRefused(await api.request('POST', '/auth/login').set(headers).send({ username, password }));
         expectRefused(
@@ -381,7 +381,7 @@ describeEachAdapter('tokens in query or cookies', (stack) => {
 
 describe('the CSRF value and the key ring', () => {
   it('goes on over a rotation, and ends with the key that made it', async () => {
-    const clock = new ManualClock();
+    const clock = new TestClock();
     const { keys } = generateKeySet();
     const seconds = (after: number) => Math.floor(clock.now() / 1000) + after;
     const old: PrivateJwk = { ...keys[1]!, verifies_until: seconds(600) };

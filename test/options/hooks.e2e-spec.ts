@@ -33,9 +33,10 @@ import {
 } from '../../src/auth/index.js';
 import { Database } from '../../src/database/index.js';
 import { type TokenKind } from '../../src/tokens/token-claims.js';
+import { parseChallenge } from '../../src/testing/index.js';
 import { describeEachAdapter, type Stack } from '../support/adapters.js';
 import { createTestApp, type TestApp, type TestLogin } from '../support/create-test-app.js';
-import { expectError, parseChallenge } from '../support/expect-error.js';
+import { expectError } from '../support/expect-error.js';
 import { forge, showToken } from '../support/token-kinds.js';
 
 const NOBODY = { ip: null, userAgent: null, requestId: null };

@@ -484,7 +484,7 @@ describeEachAdapter('locations and names of the application', (stack) => {
         },
       },
     });
-    const { username, password } = await api.register();
+    const { username, password } = await api.user();
     const { body } = await api.request('POST', '/auth/login').send({ username, password }).expect(200);
     login = { access: body.access_token, refresh: body.refresh_token } as TestLogin;
   });

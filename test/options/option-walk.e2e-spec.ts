@@ -12,9 +12,10 @@ import {
   RevocationFeed,
 } from '../../src/auth/index.js';
 import { generateKeySet } from '../../src/tokens/key-file.js';
+import { expectChallenge } from '../../src/testing/index.js';
 import { describeEachAdapter } from '../support/adapters.js';
 import { createTestApp, type TestApp } from '../support/create-test-app.js';
-import { expectError, expectStepUp } from '../support/expect-error.js';
+import { expectError } from '../support/expect-error.js';
 import { forge } from '../support/token-kinds.js';
 
 @Controller('walk')
@@ -58,7 +59,7 @@ interface Browser {
 }
 
 async function browse(api: TestApp): Promise<Browser> {
-  const { username, password } = await api.register();
+  const { username, password } = await api.user();
   const response = await api.request('POST', '/auth/login').send({ username, password }).expect(200);
   const cookies = setCookies(response);
   return { cookies, jar: [...cookies].map(([name, { value }]) => `${name}=${value}`).join('; ') };
@@ -85,7 +86,7 @@ async function attributesOf(api: TestApp): Promise<Record<string, string[]>> {
 
 /** The wrong password that is refused unseen, counted from one. */
 async function refusesGuess(api: TestApp, which: number): Promise<void> {
-  const { username, password } = await api.register();
+  const { username, password } = await api.user();
   const guess = (given: string) => api.request('POST', '/auth/login').send({ username, password: given });
   for (let i = 1; i < which; i++) expectError(await guess(`wrong-${i}`), 401, 'invalid_credentials');
   expectError(await guess(password), 429, 'rate_limited');
@@ -182,7 +183,7 @@ const ROWS: Record<string, Row> = {
       api.clock.advance('15m');
       await api.request('GET', '/walk/fresh', login.access).expect(200);
       api.clock.advance('1s');
-      expectStepUp(await api.request('GET', '/walk/fresh', login.access), 900);
+      expectChallenge(await api.request('GET', '/walk/fresh', login.access), { maxAge: '15m' });
       await open(api, login.access).expect(200);
       // An ended session's tokens stay ended for as long as they are taken.
       const { access } = await login.user.login();
@@ -352,7 +353,7 @@ const ROWS: Record<string, Row> = {
   'cookies.deviceName': {
     given: { ...COOKIE, cookies: { deviceName: 'd' }, limits: { account: '1 per 1h' } },
     async shows(api) {
-      const { username, password } = await api.register();
+      const { username, password } = await api.user();
       const login = (given: string) => api.request('POST', '/auth/login').send({ username, password: given });
       const cookies = setCookies(await login(password).expect(200));
       expect([...cookies.keys()]).toEqual([
@@ -486,7 +487,7 @@ const ROWS: Record<string, Row> = {
   'limits.register': {
     given: { limits: { register: '1 per 1h' } },
     async shows(api) {
-      await api.register();
+      await api.user();
       const account = { username: `user-${randomUUID().slice(0, 8)}`, password: 'space-corgi' };
       expectError(await api.request('POST', '/auth/register').send(account), 429, 'rate_limited');
     },
@@ -516,7 +517,7 @@ const ROWS: Record<string, Row> = {
       api.clock.advance('5m');
       await api.request('GET', '/walk/fresh', access).expect(200);
       api.clock.advance('1s');
-      expectStepUp(await api.request('GET', '/walk/fresh', access), 300);
+      expectChallenge(await api.request('GET', '/walk/fresh', access), { maxAge: '5m' });
       await open(api, access).expect(200);
     },
   },

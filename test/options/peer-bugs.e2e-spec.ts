@@ -28,8 +28,8 @@ import { KeyRing } from '../../src/tokens/key-ring.js';
 import { describeEachAdapter } from '../support/adapters.js';
 import { createTestApp, type TestApp, type TestLogin } from '../support/create-test-app.js';
 import { createTestDatabase, describePostgres, type TestDatabase } from '../support/engines.js';
-import { expectError, parseChallenge } from '../support/expect-error.js';
-import { ManualClock } from '../support/manual-clock.js';
+import { expectError } from '../support/expect-error.js';
+import { TestClock, parseChallenge } from '../../src/testing/index.js';
 import { forgeFreely } from '../support/token-kinds.js';
 
 /** What was found by running Flask-JWT-Extended 4.7.1, each as it has to be here. */
@@ -483,7 +483,7 @@ describeEachAdapter('what the application itself gets wrong', (stack) => {
         auth: { providers: [{ provide: Subjects, useClass: OddSubjects }] },
       });
       try {
-        const { id, username, password } = await api.register();
+        const { id, username, password } = await api.user();
         const response = await api.request('POST', '/auth/login').send({ username, password });
         expectError(response, 500, 'internal_error');
         await expect(api.get(Logins).open(id, CALLER)).rejects.toThrow(/subject of a token must be a text/);
@@ -538,7 +538,7 @@ describeEachAdapter('what the application itself gets wrong', (stack) => {
 for (const adapter of ['fastify', 'express'] as const) {
   describePostgres(`a logout behind several instances [${adapter}, postgres]`, () => {
     const folder = mkdtempSync(join(tmpdir(), 'freshgate-peer-'));
-    const clock = new ManualClock();
+    const clock = new TestClock();
     let database: TestDatabase;
     let instances: TestApp[];
     beforeAll(async () => {

@@ -17,9 +17,10 @@ import {
 } from '../../src/auth/index.js';
 import { Database } from '../../src/database/index.js';
 import { SessionPurge } from '../../src/sessions/session-purge.js';
+import { expectChallenge } from '../../src/testing/index.js';
 import { describeEachAdapter } from '../support/adapters.js';
 import { createTestApp, type TestApp } from '../support/create-test-app.js';
-import { expectError, expectStepUp } from '../support/expect-error.js';
+import { expectError } from '../support/expect-error.js';
 import { forge, type ShownToken, showToken, TOKEN_KINDS } from '../support/token-kinds.js';
 
 const CALLER = { ip: '192.0.2.1', userAgent: 'passkey/1.0', requestId: null };
@@ -277,7 +278,7 @@ describeEachAdapter('Logins.open', (stack) => {
   };
 
   it('gives a fresh pair in a session like any other', async () => {
-    const { id } = await api.register();
+    const { id } = await api.user();
     const pair = await logins.open(id, CALLER, { amr: ['hwk', 'user'] });
     expect(pair).toMatchObject({ token_type: 'Bearer', expires_in: 900, refresh_expires_in: 1_209_600 });
     const claims = claimsOf(pair.access_token);
@@ -298,21 +299,21 @@ describeEachAdapter('Logins.open', (stack) => {
   });
 
   it('says pwd where nobody says how the user was authenticated', async () => {
-    const { id } = await api.register();
+    const { id } = await api.user();
     expect(claimsOf((await logins.open(id, CALLER)).access_token)).toMatchObject({ amr: ['pwd'] });
   });
 
   it.each([[[]], [['']], [['two words']], [['pwd', '']]])(
     'takes no amr %j: the token would be refused',
     async (amr) => {
-      const { id } = await api.register();
+      const { id } = await api.user();
       await expect(logins.open(id, CALLER, { amr })).rejects.toThrow(RangeError);
       expect(await rows(id)).toEqual([]);
     },
   );
 
   it('remembers nobody: a session of its own length, which no refresh moves', async () => {
-    const { id } = await api.register();
+    const { id } = await api.user();
     const pair = await logins.open(id, CALLER, { sessionTtl: '20m' });
     expect(pair).toMatchObject({ expires_in: 900, refresh_expires_in: 1200 });
     api.clock.advance('10m');
@@ -324,7 +325,7 @@ describeEachAdapter('Logins.open', (stack) => {
   });
 
   it('remembers me: a session longer than the others, refreshed in time', async () => {
-    const { id } = await api.register();
+    const { id } = await api.user();
     const { sessionId, refresh_expires_in } = await logins.open(id, CALLER, { sessionTtl: '52w' });
     expect(refresh_expires_in).toBe(1_209_600);
     const [row] = await rows(id);
@@ -332,7 +333,7 @@ describeEachAdapter('Logins.open', (stack) => {
   });
 
   it('gives the first access token a life of its own, and logout ends it for all of it', async () => {
-    const { id } = await api.register();
+    const { id } = await api.user();
     const pair = await logins.open(id, CALLER, { accessTtl: '2h' });
     expect(pair.expires_in).toBe(7200);
     const [row] = await rows(id);
@@ -346,16 +347,16 @@ describeEachAdapter('Logins.open', (stack) => {
   });
 
   it('cuts the access token at the session’s end', async () => {
-    const { id } = await api.register();
+    const { id } = await api.user();
     const pair = await logins.open(id, CALLER, { accessTtl: '2h', sessionTtl: '1h' });
     expect(pair).toMatchObject({ expires_in: 3600, refresh_expires_in: 3600 });
   });
 
   it('is stale after a while like any other login', async () => {
-    const { id } = await api.register();
+    const { id } = await api.user();
     const { access_token } = await logins.open(id, CALLER, { accessTtl: '1h' });
     api.clock.advance('15m 1s');
-    expectStepUp(await api.request('DELETE', '/profile', access_token), 900);
+    expectChallenge(await api.request('DELETE', '/profile', access_token), { maxAge: '15m' });
   });
 
   it.each([
@@ -373,7 +374,7 @@ describeEachAdapter('Logins.open', (stack) => {
     '',
     '101w',
   ])('takes no lifetime of %p, and writes nothing', async (lifetime) => {
-    const { id } = await api.register();
+    const { id } = await api.user();
     const before = await events(id);
     for (const options of [{ accessTtl: lifetime }, { sessionTtl: lifetime }] satisfies LoginOptions[]) {
       await expect(logins.open(id, CALLER, options)).rejects.toThrow(RangeError);
@@ -383,7 +384,7 @@ describeEachAdapter('Logins.open', (stack) => {
   });
 
   it('refuses claims that tokens have anyway, and writes nothing', async () => {
-    const { id } = await api.register();
+    const { id } = await api.user();
     const refused = logins.open(id, CALLER, { claims: { fresh: true } });
     await expect(refused).rejects.toThrow('the claim "fresh" is reserved');
     expect(await rows(id)).toEqual([]);
@@ -392,7 +393,7 @@ describeEachAdapter('Logins.open', (stack) => {
   it('refuses who is unknown, deleted or disabled, and writes nothing', async () => {
     expect(await outcomeOf(logins.open(randomUUID(), CALLER))).toBe('token_revoked');
     expect(await outcomeOf(logins.open('\0', CALLER))).toBe('token_revoked');
-    const { id, username } = await api.register();
+    const { id, username } = await api.user();
     await api.get(AccountAdmin).disable(username);
     expect(await outcomeOf(logins.open(id, CALLER))).toBe('token_revoked');
     expect(await rows(id)).toEqual([]);
@@ -420,7 +421,7 @@ describeEachAdapter('Logins.accessToken', (stack) => {
     expect(issued).toEqual({ access_token: expect.any(String), token_type: 'Bearer', expires_in: 900 });
     expect(claimsOf(issued.access_token)).toMatchObject({ sub: user.id, sid, fresh: false, file: 7 });
     await api.request('GET', '/profile', issued.access_token).expect(200);
-    expectStepUp(await api.request('DELETE', '/profile', issued.access_token), 900);
+    expectChallenge(await api.request('DELETE', '/profile', issued.access_token), { maxAge: '15m' });
     // The others live on.
     await api.request('GET', '/profile', access).expect(200);
   });
@@ -442,7 +443,7 @@ describeEachAdapter('Logins.accessToken', (stack) => {
   });
 
   it('never outlives its session', async () => {
-    const { id } = await api.register();
+    const { id } = await api.user();
     const { sessionId } = await logins.open(id, CALLER, { sessionTtl: '10m' });
     expect((await logins.accessToken(sessionId)).expires_in).toBe(600);
     expect((await logins.accessToken(sessionId, { ttl: '1h' })).expires_in).toBe(600);
@@ -461,7 +462,7 @@ describeEachAdapter('Logins.accessToken', (stack) => {
     await api.request('POST', '/auth/logout', ended.access).expect(204);
     expect(await outcomeOf(logins.accessToken(claimsOf(ended.access).sid))).toBe('token_revoked');
     expect(await outcomeOf(logins.accessToken(randomUUID()))).toBe('token_revoked');
-    const { id, username } = await api.register();
+    const { id, username } = await api.user();
     const { sessionId } = await logins.open(id, CALLER, { sessionTtl: '10m' });
     api.clock.advance('10m');
     expect(await outcomeOf(logins.accessToken(sessionId))).toBe('token_revoked');

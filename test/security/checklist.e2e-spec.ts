@@ -136,7 +136,7 @@ describe('the checklist, with tokens in headers', () => {
   });
 
   it('#69 no answer about tokens or people may be stored, and all say that scripts and frames are not theirs', async () => {
-    const user = await api.register();
+    const user = await api.user();
     const { username, password } = user;
     const login = await user.login();
     const answers: Response[] = [
@@ -255,7 +255,7 @@ describe('the checklist, with tokens in cookies', () => {
   });
 
   it('#25 a login takes over no session whose cookies somebody has planted before it', async () => {
-    const [evil, victim] = [await loginInBrowser(api), await api.register()];
+    const [evil, victim] = [await loginInBrowser(api), await api.user()];
     const { username, password } = victim;
     const response = await api
       .request('POST', '/auth/login')
@@ -289,7 +289,7 @@ describe('the checklist, with tokens in cookies', () => {
   });
 
   it('#65 every cookie is bound to this host, and small', async () => {
-    const { username, password } = await api.register();
+    const { username, password } = await api.user();
     const cookies = cookiesOf(
       await api.request('POST', '/auth/login').send({ username, password }).expect(200),
     );

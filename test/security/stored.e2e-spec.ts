@@ -29,7 +29,7 @@ describeEachEngine('what is stored', (engine) => {
   it('#47 after a whole story no table holds a secret, or a part of one', async () => {
     const jar = await loginInBrowser(api);
     const { username, password } = jar.user;
-    const receiver = await api.register();
+    const receiver = await api.user();
     const secrets = new Set([password, 'wrong-password', 'lunar-dachshund']);
     let stored = '';
     const send = async (method: string, path: string, status: number, body?: object) => {
@@ -85,7 +85,7 @@ describeEachEngine('what is stored', (engine) => {
   });
 
   it('#74 a hash of other parameters is replaced at the next proof of the password', async () => {
-    const user = await api.register();
+    const user = await api.user();
     const older =
       '$argon2id$v=19$m=4096,t=3,p=1$mmqZa8kgZRl0x8irHc4qgg$Xe4aTNaBZxXuh7TJfvBMLX+FJ/lLexOeuvMxHpMQ32c';
     const { id, username } = user;
@@ -115,7 +115,7 @@ describe('a backup that was restored', () => {
     const database = { url: `file:${file}`, drop: async () => {} };
     const open = () => createTestApp({ database, keysFile: keysFile! });
     let api = await open();
-    const user = await api.register();
+    const user = await api.user();
     const [ended, rotated] = [await user.login(), await user.login()];
     await sql`vacuum into ${sql.lit(backup)}`.execute(api.get(Database));
     await api.request('POST', '/auth/logout', ended.access).expect(204);

@@ -80,7 +80,7 @@ describeEachEngine('#95 the audit trail', (engine) => {
   const pairOf = ({ body }: Response) => body as TokenPairDto;
   /** A user with one session; what that wrote is no news. */
   const arrange = async () => {
-    const user = await api.register();
+    const user = await api.user();
     const session = await openSession(api, user.id);
     await news();
     const self = { actor_id: user.id, subject_id: user.id, session_id: session.id };

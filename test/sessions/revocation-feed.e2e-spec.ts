@@ -12,7 +12,7 @@ import { Database } from '../../src/database/index.js';
 import { createTestApp, type TestApp } from '../support/create-test-app.js';
 import { createTestDatabase, describePostgres, type TestDatabase } from '../support/engines.js';
 import { expectError } from '../support/expect-error.js';
-import { ManualClock } from '../support/manual-clock.js';
+import { TestClock } from '../../src/testing/index.js';
 import { start } from '../support/server-process.js';
 import { DatabaseProxy } from './database-proxy.js';
 import { type OpenSession, openSession } from './open-session.js';
@@ -44,7 +44,7 @@ async function until(limit: number, holds: () => Promise<boolean>): Promise<numb
 
 describePostgres('the feed of ended sessions', () => {
   const folder = mkdtempSync(join(tmpdir(), 'freshgate-feed-'));
-  const clock = new ManualClock();
+  const clock = new TestClock();
   let database: TestDatabase;
   let proxy: DatabaseProxy;
   /** Two that reach the database, and one whose way there can be cut. */
@@ -68,7 +68,7 @@ describePostgres('the feed of ended sessions', () => {
     here = await instance(database);
     there = await instance(database);
     remote = await instance(proxy.database);
-    userId = (await here.register()).id;
+    userId = (await here.user()).id;
   });
   afterAll(async () => {
     await proxy.stop();
@@ -118,7 +118,7 @@ describePostgres('the feed of ended sessions', () => {
   /** What is about to end which tokens, and the request that does it. */
   type Way = () => Promise<{ dying: string[]; end: () => Promise<unknown> }>;
   const twoSessions = async () => {
-    const user = await here.register();
+    const user = await here.user();
     const [one, two] = [await openSession(here, user.id), await openSession(here, user.id)];
     return { user, one, two, both: [one.access, two.access] };
   };
@@ -335,7 +335,7 @@ describePostgres('the feed of ended sessions', () => {
 
 describePostgres('connections to the database that are silent', () => {
   const folder = mkdtempSync(join(tmpdir(), 'freshgate-feed-'));
-  const clock = new ManualClock();
+  const clock = new TestClock();
   let database: TestDatabase;
   let proxy: DatabaseProxy;
   let here: TestApp;
@@ -357,7 +357,7 @@ describePostgres('connections to the database that are silent', () => {
   });
 
   it('#51 are noticed: unready, then closed, then given up for new ones that know all', async () => {
-    const user = await here.register();
+    const user = await here.user();
     const alive = await openSession(here, user.id);
     const ended = await openSession(here, user.id);
     const get = (path: string, token?: string) => remote.request('GET', path, token).timeout(12_000);

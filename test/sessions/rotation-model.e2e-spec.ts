@@ -12,7 +12,7 @@ import { Database } from '../../src/database/index.js';
 import { createTestApp, type TestApp } from '../support/create-test-app.js';
 import { createTestDatabase, describeEachEngine, type TestDatabase } from '../support/engines.js';
 import { expectError } from '../support/expect-error.js';
-import { ManualClock } from '../support/manual-clock.js';
+import { TestClock } from '../../src/testing/index.js';
 import {
   AccountModel,
   type AccessToken,
@@ -38,7 +38,7 @@ class WhichLives {
 
 /** The server, and what a restart leaves: database, keys and clock. */
 class Server {
-  readonly clock = new ManualClock();
+  readonly clock = new TestClock();
   readonly met = new Set<Outcome>();
   restarts = 0;
   private running: TestApp | undefined;
@@ -490,7 +490,7 @@ describeEachEngine('#95 rotation, held against a model', (engine) => {
 
   /** A new user with one session does all that is commanded. */
   const follow = async (commands: Iterable<fc.AsyncCommand<AccountModel, Server>>) => {
-    const { username, password: first } = await server.api.register();
+    const { username, password: first } = await server.api.user();
     const model = new AccountModel(username, first, () => server.clock.now());
     await new Login('right').run(model, server);
     await fc.asyncModelRun(() => ({ model, real: server }), commands);

@@ -12,7 +12,7 @@ import { Database } from '../../src/database/index.js';
 import { createTestApp, type TestApp, type TestLogin } from '../support/create-test-app.js';
 import { createTestDatabase, describeEachEngine, describePostgres } from '../support/engines.js';
 import { expectError } from '../support/expect-error.js';
-import { ManualClock } from '../support/manual-clock.js';
+import { TestClock } from '../../src/testing/index.js';
 import { forge } from '../support/token-kinds.js';
 
 /** LONG=1 in the environment makes ten times as many rounds and interleavings. */
@@ -92,7 +92,7 @@ describePostgres('#35 parallel refreshes at three instances', () => {
     async () => {
       const folder = mkdtempSync(join(tmpdir(), 'freshgate-races-'));
       const database = await createTestDatabase('postgres');
-      const shared = { database, keysFile: join(folder, 'keys.json'), clock: new ManualClock() };
+      const shared = { database, keysFile: join(folder, 'keys.json'), clock: new TestClock() };
       const instances: TestApp[] = [];
       try {
         for (let i = 0; i < 3; i++) instances.push(await createTestApp(shared));

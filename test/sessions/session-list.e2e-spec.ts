@@ -43,7 +43,7 @@ describeEachEngine('#55 #95 sessions', (engine) => {
   describe('the list', () => {
     it('shows when, where and whether current, and nothing else', async () => {
       const began = api.clock.now();
-      const user = await api.register();
+      const user = await api.user();
       const login = await user.login();
       api.clock.advance('2m');
       await login.rotate();
@@ -68,7 +68,7 @@ describeEachEngine('#55 #95 sessions', (engine) => {
     });
 
     it('shows the device that logged in, not the one that asks', async () => {
-      const { username, password } = await api.register();
+      const { username, password } = await api.user();
       const response = await api
         .request('POST', '/auth/login')
         .set('User-Agent', 'a phone')
@@ -80,7 +80,7 @@ describeEachEngine('#55 #95 sessions', (engine) => {
     });
 
     it('puts the one used last first, and marks the one that asks', async () => {
-      const user = await api.register();
+      const user = await api.user();
       const first = await user.login();
       api.clock.advance('1s');
       const second = await openSession(api, user.id);
@@ -102,7 +102,7 @@ describeEachEngine('#55 #95 sessions', (engine) => {
     });
 
     it('shows only what lives: not what was ended, was idle too long, or came to its end', async () => {
-      const user = await api.register();
+      const user = await api.user();
       const ended = await openSession(api, user.id);
       const idle = await openSession(api, user.id);
       const used = await openSession(api, user.id);
@@ -131,7 +131,7 @@ describeEachEngine('#55 #95 sessions', (engine) => {
 
   describe('the end of one session', () => {
     it('ends it, and no other', async () => {
-      const user = await api.register();
+      const user = await api.user();
       const [mine, lost] = [await openSession(api, user.id), await openSession(api, user.id)];
       expect((await end(mine.access, lost.id)).status).toBe(204);
       await expectDead(lost);
@@ -139,7 +139,7 @@ describeEachEngine('#55 #95 sessions', (engine) => {
     });
 
     it('may be the end of the one that asks', async () => {
-      const user = await api.register();
+      const user = await api.user();
       const [mine, other] = [await openSession(api, user.id), await openSession(api, user.id)];
       expect((await end(mine.access, mine.id)).status).toBe(204);
       await expectDead(mine);
@@ -165,7 +165,7 @@ describeEachEngine('#55 #95 sessions', (engine) => {
     });
 
     it('is refused for one that has ended, whatever ended it', async () => {
-      const user = await api.register();
+      const user = await api.user();
       const mine = await openSession(api, user.id);
       const [loggedOut, byUser] = [await openSession(api, user.id), await openSession(api, user.id)];
       await api.request('POST', '/auth/logout', loggedOut.access).expect(204);
@@ -205,7 +205,7 @@ describeEachEngine('#55 #95 sessions', (engine) => {
 
   describe('beyond the hundredth', () => {
     it('a login ends the oldest, whose access token dies at once', async () => {
-      const user = await api.register();
+      const user = await api.user();
       const sessions: OpenSession[] = [];
       for (let i = 0; i < 100; i++) {
         sessions.push(await openSession(api, user.id));
@@ -224,7 +224,7 @@ describeEachEngine('#55 #95 sessions', (engine) => {
     });
 
     it('logins at the same time leave a hundred, all of which work', async () => {
-      const user = await api.register();
+      const user = await api.user();
       for (let i = 0; i < 98; i++) await openSession(api, user.id);
       api.clock.advance(1_000);
       const logins = await Promise.all(Array.from({ length: 6 }, () => user.login()));
@@ -232,7 +232,7 @@ describeEachEngine('#55 #95 sessions', (engine) => {
     });
 
     it('sessions that are over are not counted', async () => {
-      const user = await api.register();
+      const user = await api.user();
       for (let i = 0; i < 60; i++) await openSession(api, user.id);
       api.clock.advance('15d');
       const [oldest] = [await openSession(api, user.id)];
@@ -248,7 +248,7 @@ describeEachEngine('#100 the purge of sessions', (engine) => {
   let userId: string;
   beforeAll(async () => {
     api = await createTestApp({ engine });
-    userId = (await api.register()).id;
+    userId = (await api.user()).id;
   });
   afterAll(() => api.close());
 
@@ -357,7 +357,7 @@ describeEachEngine('#100 the purge of sessions', (engine) => {
   });
 
   it('spares the tombstones of a deleted account until no access token of it can live', async () => {
-    const user = await api.register();
+    const user = await api.user();
     const [one, two] = [await openSession(api, user.id), await openSession(api, user.id)];
     api.clock.advance('5m');
     // The latest token of all counts, and not the first.
@@ -396,7 +396,7 @@ describePostgres('two instances that purge at once', () => {
   });
 
   it('remove everything between them, once, and neither fails', async () => {
-    const user = await one.register();
+    const user = await one.user();
     const sessions = () => two.get(Database).selectFrom('sessions').select('id').execute();
     for (let round = 0; round < 5; round++) {
       for (let i = 0; i < 20; i++) await openSession(one, user.id);

@@ -59,7 +59,7 @@ export class Jar {
 
 /** A new user, logged in by a page of ours. */
 export async function loginInBrowser(api: TestApp): Promise<Jar> {
-  const user = await api.register();
+  const user = await api.user();
   const { username, password } = user;
   const response = await api
     .request('POST', '/auth/login')

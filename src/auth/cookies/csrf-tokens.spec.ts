@@ -1,11 +1,11 @@
 import { describe, expect, it } from '@jest/globals';
-import { ManualClock } from '../../../test/support/manual-clock.js';
+import { TestClock } from '../../testing/test-clock.js';
 import { generateKey, generateKeySet } from '../../tokens/key-file.js';
 import { KeyRing, type PrivateJwk, type SigningAlgorithm } from '../../tokens/key-ring.js';
 import { CsrfTokens } from './csrf-tokens.js';
 
 const SESSION = '01a20edd-7b91-7147-a4f6-fead58289998';
-const clock = new ManualClock();
+const clock = new TestClock();
 const tokensOf = (...keys: PrivateJwk[]) =>
   new CsrfTokens(new KeyRing({ keys: [generateKey('access', 'ES256'), ...keys] }, clock.now()), clock);
 const named = (kid: string, alg: SigningAlgorithm = 'HS256'): PrivateJwk => ({

@@ -1,12 +1,12 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
-import { ManualClock } from '../../../test/support/manual-clock.js';
+import { TestClock } from '../../testing/test-clock.js';
 import { generateKeySet } from '../../tokens/key-file.js';
 import { KeyRing } from '../../tokens/key-ring.js';
 import { CsrfTokens } from '../cookies/csrf-tokens.js';
 import { Devices } from './devices.js';
 
 describe('a device value', () => {
-  const clock = new ManualClock();
+  const clock = new TestClock();
   const newRing = () => new KeyRing(generateKeySet(), clock.now());
   let ring: KeyRing;
   let devices: Devices;

@@ -1,0 +1,53 @@
+import assert from 'node:assert/strict';
+import { type Response } from 'supertest';
+import { parseDuration } from '../tokens/duration.js';
+
+export interface ExpectedChallenge {
+  /** How old the password proof may be at most, as text or in milliseconds: the route demands a fresh token (RFC 9470). */
+  maxAge?: string | number;
+  /** `error` of the challenge; absent where no token was sent (RFC 6750 §3.1). */
+  error?: string;
+  /** `errorCode` of the body. */
+  errorCode?: string;
+}
+
+/**
+ * A refusal that says in `WWW-Authenticate` what is missing: a 401, or a 403 for want of a role. With `maxAge`, one that
+ * asks for the password again.
+ * @throws AssertionError that shows what came instead
+ */
+export function expectChallenge(response: Response, expected: ExpectedChallenge = {}): void {
+  const body = response.body as { errorCode?: string };
+  const came = `${response.status} ${JSON.stringify(body)}`;
+  assert.ok(response.status === 401 || response.status === 403, `expected a challenge, came ${came}`);
+  const parameters = parseChallenge(response);
+  const seen = { ...parameters, errorCode: body.errorCode };
+  const { maxAge, ...wanted } = expected;
+  if (maxAge === undefined) return assert.deepEqual({ ...seen, ...wanted }, seen, came);
+  const milliseconds = typeof maxAge === 'string' ? parseDuration(maxAge) : maxAge;
+  assert.deepEqual(
+    seen,
+    {
+      error: 'insufficient_user_authentication',
+      error_description: 'Fresh token required',
+      max_age: String(milliseconds / 1000),
+      errorCode: 'fresh_token_required',
+      ...wanted,
+    },
+    came,
+  );
+}
+
+/**
+ * The parameters of the one Bearer challenge, by a strict reading of RFC 9110 §11.2.
+ * @throws AssertionError when there is none, another, or one that is malformed
+ */
+export function parseChallenge(response: Response): Record<string, string> {
+  const header = String(response.headers['www-authenticate']);
+  const [whole, parameters = ''] = /^Bearer(?: (.+))?$/.exec(header) ?? [];
+  assert.ok(whole !== undefined, `not one Bearer challenge: ${header}`);
+  const parameter = /([a-z_]+)="((?:[\t\x20\x21\x23-\x5b\x5d-\x7e]|\\[\t\x20-\x7e])*)"(?:, |$)/gy;
+  const found = [...parameters.matchAll(parameter)];
+  assert.equal(found.map(([text]) => text).join(''), parameters, `malformed challenge: ${header}`);
+  return Object.fromEntries(found.map(([, name = '', value = '']) => [name, value.replace(/\\(.)/g, '$1')]));
+}

@@ -1,0 +1,7 @@
+/** The test kit: what a team's tests import. Needs `@nestjs/testing` and `supertest`; no server loads it. */
+export { createTestApp, type TestAppOptions } from './create-test-app.js';
+export { type ExpectedChallenge, expectChallenge, parseChallenge } from './expect-challenge.js';
+export { TestApp } from './test-app.js';
+export { TestClock } from './test-clock.js';
+export { TestLogin, TestUser } from './test-user.js';
+export { type TokenAgent, TokenAgents } from './token-agents.js';

@@ -1,0 +1,23 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
+import { Clock } from '../tokens/clock.js';
+import { parseDuration } from '../tokens/duration.js';
+
+/** A clock that stands still until it is moved: `clock.advance('16m')`. Starts at the real time, in whole seconds. */
+export class TestClock extends Clock {
+  private time = Math.floor(Date.now() / 1000) * 1000;
+  private readonly past = new AsyncLocalStorage<number>();
+
+  now(): number {
+    return this.time - (this.past.getStore() ?? 0);
+  }
+
+  /** Forward by a duration, or by milliseconds (negative: backward). */
+  advance(by: string | number): void {
+    this.time += typeof by === 'string' ? parseDuration(by) : by;
+  }
+
+  /** Does something as of so many milliseconds ago. For it alone: what runs beside it sees the time as it is. */
+  async ago<T>(milliseconds: number, work: () => Promise<T>): Promise<T> {
+    return this.past.run(milliseconds, work);
+  }
+}

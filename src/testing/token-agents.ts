@@ -1,0 +1,97 @@
+import request from 'supertest';
+import {
+  AccountAdmin,
+  Authenticator,
+  AuthOptions,
+  type Caller,
+  type IssuedPair,
+  Logins,
+  SessionsService,
+} from '../auth/index.js';
+import { type TokenKind } from '../tokens/token-claims.js';
+import { type TestApp } from './test-app.js';
+import { type TestUser } from './test-user.js';
+
+/** A supertest agent that sends its token with every request. */
+export type TokenAgent = ReturnType<typeof request.agent> & { token: string; user: TestUser };
+
+export const TEST_CALLER: Caller = { ip: '127.0.0.1', userAgent: null, requestId: null };
+
+/**
+ * A user with whichever token a test needs, each in a session of its own, and each issued by the service that issues
+ * them in production: `const cosmo = await app.as('cosmo').fresh(); await cosmo.get('/profile').expect(200)`.
+ */
+export class TokenAgents {
+  constructor(
+    private readonly app: TestApp,
+    private readonly who: TestUser | string,
+    private readonly roles: readonly string[] = [],
+  ) {}
+
+  /** The same user with more roles; they keep them. */
+  role(...roles: string[]): TokenAgents {
+    return new TokenAgents(this.app, this.who, [...this.roles, ...roles]);
+  }
+
+  /** An access token of somebody who has just proved their password. */
+  async fresh(): Promise<TokenAgent> {
+    return this.agent('access', ({ access_token }) => access_token);
+  }
+
+  /** An access token that is not fresh, as refreshing gives it. */
+  async stale(): Promise<TokenAgent> {
+    const logins = this.app.get(Logins);
+    return this.agent('access', async ({ sessionId }) => (await logins.accessToken(sessionId)).access_token);
+  }
+
+  /** An access token whose life ended a second ago; its session lives. */
+  async expired(): Promise<TokenAgent> {
+    const { accessTtl, leeway } = this.app.get(AuthOptions).tokens;
+    return this.app.clock.ago(accessTtl + leeway + 1000, () => this.fresh());
+  }
+
+  /** The live refresh token of a session. */
+  async refresh(): Promise<TokenAgent> {
+    return this.agent('refresh', ({ refresh_token }) => refresh_token);
+  }
+
+  /** An access token of a session that has been logged out. */
+  async revoked(): Promise<TokenAgent> {
+    const agent = await this.fresh();
+    const { principal } = await this.app.get(Authenticator).access(agent.token);
+    await this.app.get(SessionsService).logout(principal, TEST_CALLER);
+    return agent;
+  }
+
+  private async agent(
+    kind: TokenKind,
+    choose: (pair: IssuedPair) => string | Promise<string>,
+  ): Promise<TokenAgent> {
+    const user = await this.app.user(this.who);
+    for (const role of this.roles) await this.app.get(AccountAdmin).grant(user.username, role);
+    const token = await choose(await this.app.get(Logins).open(user.id, TEST_CALLER));
+    const agent = request.agent(this.app.app.getHttpServer());
+    const headers = headersWith(token, kind, this.app.get(AuthOptions));
+    for (const [name, value] of Object.entries(headers)) agent.set(name, value);
+    return Object.assign(agent, { token, user });
+  }
+}
+
+/** Where this application looks for tokens first; as a page of its own site sends them, where that is a cookie. */
+function headersWith(
+  token: string,
+  kind: TokenKind,
+  { locations, cookies }: AuthOptions,
+): Record<string, string> {
+  const { order, headerName, headerScheme } = locations;
+  switch (order.find((location) => location === 'header' || location === 'cookie')) {
+    case 'header':
+      return { [headerName]: `${headerScheme} ${token}`.trim() };
+    case 'cookie':
+      return { Cookie: `${cookies[`${kind}Name`]}=${token}`, 'Sec-Fetch-Site': 'same-origin' };
+    default:
+      throw new Error(
+        `an agent sends tokens in a header or a cookie; this application takes ${order.join()}`,
+      );
+  }
+}
