@@ -1,16 +1,27 @@
 import { ROUTE_ARGS_METADATA } from '@nestjs/common/constants.js';
 import { DiscoveryService, MetadataScanner } from '@nestjs/core';
+import { execFile } from 'node:child_process';
+import { readdirSync } from 'node:fs';
+import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { listRoutes, type Route } from '../../src/auth/index.js';
-import { formatDuration } from '../../src/tokens/duration.js';
+import { AuthOptions, listRoutes } from '../../src/auth/index.js';
+import { describeRoutes, formatRoutes, type RouteDescription } from '../../src/cli/route-table.js';
+import { builtFile, makeFolder } from '../support/server-process.js';
 import { createTestApp, type TestApp } from '../support/create-test-app.js';
 
-function describePolicy({ policy, roles }: Route): string {
-  const details = Object.entries(policy)
-    .filter(([name, value]) => name !== 'level' && value !== false)
-    .map(([name, value]) => (name === 'maxAge' ? `${name} ${formatDuration(Number(value))}` : name));
-  if (roles.length > 0) details.push(`role ${roles.join(' or ')}`);
-  return [policy.level, ...details].join(', ');
+const execute = promisify(execFile);
+
+/** A line for each route, without columns: a route that comes or goes changes no other line. */
+function lineOf({ method, path, needs, roles, maxAge, once, locations, notes }: RouteDescription): string {
+  const details = [
+    needs,
+    ...(maxAge === null ? [] : [`max age ${maxAge}`]),
+    ...(once ? ['once'] : []),
+    ...notes,
+    ...(locations ? [`from ${locations.join(', ')}`] : []),
+    ...(roles.length > 0 ? [`role ${roles.join(' or ')}`] : []),
+  ];
+  return `${method} ${path} → ${details.join(', ')}`;
 }
 
 /** The kinds of parameter that the validation pipe sees, by the number that Nest gives them. */
@@ -24,10 +35,20 @@ describe('the routes', () => {
   afterAll(() => api.close());
 
   it('#29 #90 are open to exactly these: a change here changes who may enter, review it as a change of permissions', () => {
-    const table = listRoutes(api.app).map(
-      (route) => `${route.method} ${route.path} → ${describePolicy(route)}`,
-    );
-    expect(table).toMatchSnapshot();
+    const routes = describeRoutes(listRoutes(api.app), api.get(AuthOptions).freshMaxAge);
+    expect(routes.map(lineOf)).toMatchSnapshot();
+  });
+
+  it('are told alike by `npm run routes`, which opens no database and makes no keys', async () => {
+    const folder = makeFolder();
+    const run = async (...args: string[]) =>
+      (await execute(process.execPath, [builtFile('cli/routes.js'), ...args], { cwd: folder, env: {} }))
+        .stdout;
+    const routes = describeRoutes(listRoutes(api.app), api.get(AuthOptions).freshMaxAge);
+    expect(JSON.parse(await run('--json'))).toEqual(routes);
+    expect(await run()).toBe(formatRoutes(routes));
+    expect(readdirSync(folder)).toEqual([]);
+    await expect(run('profile')).rejects.toThrow('Unexpected: profile');
   });
 
   it('are served at the paths that the table says', () => {

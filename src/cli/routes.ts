@@ -1,0 +1,37 @@
+import { NestFactory } from '@nestjs/core';
+import { createAdapter } from '../adapter.js';
+import { AppModule, explainFailedStart } from '../app.module.js';
+import { AuthOptions, listRoutes } from '../auth/index.js';
+import { configFromEnvironment } from '../config/environment.js';
+import { OperatorError, parseWords } from './operator.js';
+import { describeRoutes, formatRoutes } from './route-table.js';
+
+const USAGE = `Usage:
+  npm run routes              every route, and what it asks of who enters
+  npm run -s routes -- --json the same for programs
+
+Nothing is started for it: no database is opened and no key is read.
+`;
+
+async function run(args: string[]): Promise<string> {
+  const { values, positionals } = parseWords(args, { json: { type: 'boolean' } });
+  if (values.help) return USAGE;
+  if (positionals.length > 0) throw new OperatorError(`Unexpected: ${positionals.join(' ')}`);
+  // Made and never initialised: the modules know their routes, and the server beside keeps its database.
+  const config = { ...configFromEnvironment(), DATABASE_URL: ':memory:' };
+  const options = { logger: false, abortOnError: false } as const;
+  const app = await NestFactory.create(AppModule.forRoot(config), createAdapter(), options);
+  const routes = describeRoutes(listRoutes(app), app.get(AuthOptions, { strict: false }).freshMaxAge);
+  return values.json ? `${JSON.stringify(routes, null, 2)}\n` : formatRoutes(routes);
+}
+
+try {
+  process.stdout.write(await run(process.argv.slice(2)));
+} catch (error) {
+  process.exitCode = 1;
+  process.stderr.write(
+    error instanceof OperatorError
+      ? `${error.message} (--help shows how this is used)\n`
+      : explainFailedStart(error),
+  );
+}
