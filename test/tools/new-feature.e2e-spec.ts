@@ -1,0 +1,118 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { execFile } from 'node:child_process';
+import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { POSTGRES_URL } from '../support/engines.js';
+import { ROOT } from '../docs/documents.js';
+
+/*
+ * The generator, run on a copy of the project. What it makes must be green at once: formatted, without a complaint of
+ * the linter or the compiler, and with its tests passed, the route snapshot among them.
+ */
+
+const COPIED = [
+  'src',
+  'test',
+  'tools',
+  'package.json',
+  'package-lock.json',
+  'tsconfig.json',
+  'tsconfig.build.json',
+  'nest-cli.json',
+  'jest.config.mjs',
+  '.prettierrc.json',
+  '.prettierignore',
+  '.oxlintrc.json',
+];
+/** Milliseconds; a compiler, a linter and a run of Jest. */
+const LONG = 300_000;
+
+const execute = promisify(execFile);
+let folder: string;
+
+interface Outcome {
+  code: number;
+  output: string;
+}
+
+async function run(command: string, args: string[], env: Record<string, string> = {}): Promise<Outcome> {
+  const { PATH = '', HOME = '' } = process.env;
+  try {
+    const { stdout, stderr } = await execute(command, args, {
+      cwd: folder,
+      env: { PATH, HOME, NO_COLOR: '1', ...env },
+      maxBuffer: 2 ** 24,
+    });
+    return { code: 0, output: stdout + stderr };
+  } catch (error) {
+    const { code, stdout, stderr } = error as { code: number; stdout: string; stderr: string };
+    return { code, output: stdout + stderr };
+  }
+}
+
+const generate = (...args: string[]) => run(process.execPath, ['tools/new-feature/new-feature.mjs', ...args]);
+const bin = (name: string, args: string[]) =>
+  run(process.execPath, [join('node_modules', ...name.split('/')), ...args]);
+
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'freshgate-generator-'));
+  for (const name of COPIED) cpSync(join(ROOT, name), join(folder, name), { recursive: true });
+  symlinkSync(join(ROOT, 'node_modules'), join(folder, 'node_modules'));
+});
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+describe('npm run new:feature', () => {
+  it.each([
+    [[], 'expected one name'],
+    [['invoices', 'orders'], 'expected one name'],
+    [['Invoices'], '"Invoices" is not lower case words'],
+    [['../invoices'], 'is not lower case words'],
+    [['invoices', '--singular', 'an invoice'], 'is not lower case words'],
+    [['invoices', '--plural', 'x'], "Unknown option '--plural'"],
+    [['profile'], 'src/features/profile exists already'],
+    [['auth'], 'the path /auth is taken'],
+    [['sessions'], 'the table sessions is made by src/sessions/sessions.table.ts'],
+  ])('refuses %j, and writes nothing', async (args, complaint) => {
+    const before = readFileSync(join(folder, 'src/features/features.module.ts'), 'utf8');
+    const { code, output } = await generate(...args);
+    expect([code, output]).toEqual([1, expect.stringContaining(complaint)]);
+    expect(readFileSync(join(folder, 'src/features/features.module.ts'), 'utf8')).toBe(before);
+    expect(existsSync(join(folder, 'src/features/invoices'))).toBe(false);
+  });
+
+  it('shows how it is used', async () => {
+    expect(await generate('--help')).toEqual({ code: 0, output: expect.stringContaining('Usage:') });
+  });
+
+  it(
+    'makes features that are green at once',
+    async () => {
+      for (const args of [['invoices'], ['credit-notes'], ['lenses', '--singular', 'lens']])
+        expect(await generate(...args)).toMatchObject({ code: 0 });
+      const again = await generate('invoices');
+      expect(again).toEqual({ code: 1, output: expect.stringContaining('src/features/invoices exists') });
+
+      expect(await bin('prettier/bin/prettier.cjs', ['--check', 'src', 'test'])).toMatchObject({ code: 0 });
+      expect(await bin('typescript/bin/tsc', [])).toEqual({ code: 0, output: '' });
+      const { output } = await bin('oxlint/bin/oxlint', ['--type-aware', '--deny-warnings', 'src', 'test']);
+      expect(output).toContain('Found 0 warnings and 0 errors');
+
+      const tests = await run(
+        process.execPath,
+        [
+          '--experimental-vm-modules',
+          'node_modules/jest/bin/jest.js',
+          '--ci',
+          '--runInBand',
+          'features/(invoices|credit-notes|lenses)',
+          'test/architecture',
+        ],
+        process.env[POSTGRES_URL] === undefined ? {} : { TEST_DATABASE_URL: process.env[POSTGRES_URL] },
+      );
+      expect(tests).toEqual({ code: 0, output: expect.stringMatching(/Test Suites: 8 passed, 8 total/) });
+    },
+    LONG,
+  );
+});

@@ -1,0 +1,123 @@
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { parseArgs } from 'node:util';
+import * as prettier from 'prettier';
+import { className, rename, singularOf, tableName } from './names.mjs';
+
+const USAGE = `Usage: npm run new:feature -- NAME [--singular NAME]
+
+  npm run new:feature -- invoices
+  npm run new:feature -- credit-notes
+  npm run new:feature -- lenses --singular lens
+
+Makes src/features/NAME (module, controller, service, repository, migration, DTOs and a spec) and
+test/features/NAME.e2e-spec.ts, names the module in src/features/features.module.ts, and its routes in the snapshot of
+all routes. Every route is guarded; deleting takes a fresh token.
+`;
+
+const TEMPLATE = join(import.meta.dirname, 'template');
+const FEATURES = 'src/features/features.module.ts';
+const SNAPSHOT = 'test/architecture/__snapshots__/route-policies.e2e-spec.ts.snap';
+const NAME = /^[a-z][a-z0-9]*(-[a-z][a-z0-9]*)*$/;
+
+/** The name cannot be had; nothing has been written. */
+class FeatureError extends Error {}
+
+/** The files of the feature, by their paths, and the two that name it. All are read before the first is written. */
+function plan({ many, one }) {
+  refuseTaken(many);
+  const today = new Date().toISOString().slice(0, 10);
+  const files = readdirSync(TEMPLATE, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map(({ parentPath, name }) => join(parentPath, name))
+    .map((path) => {
+      const text = readFileSync(path, 'utf8').replaceAll('TODAY', today);
+      return [rename(path.slice(TEMPLATE.length + 1), { many, one }), rename(text, { many, one })];
+    });
+  const taken = files.map(([path]) => path).find((path) => existsSync(path));
+  if (taken !== undefined) throw new FeatureError(`${taken} exists already`);
+  return [...files, [FEATURES, withModule(many)], [SNAPSHOT, withRoutes(many)]];
+}
+
+function refuseTaken(many) {
+  if (readdirSync('src/features').includes(many))
+    throw new FeatureError(`src/features/${many} exists already`);
+  const route = readFileSync(SNAPSHOT, 'utf8').match(new RegExp(`^ {2}"\\w+ /${many}[/ ].*$`, 'm'))?.[0];
+  if (route) throw new FeatureError(`the path /${many} is taken: ${route.trim()}`);
+  const table = new RegExp(`createTable\\('${tableName(many)}'\\)`);
+  const tables = readdirSync('src', { recursive: true, encoding: 'utf8' }).filter((path) =>
+    path.endsWith('.table.ts'),
+  );
+  const owner = tables.find((path) => table.test(readFileSync(join('src', path), 'utf8')));
+  if (owner) throw new FeatureError(`the table ${tableName(many)} is made by src/${owner}`);
+}
+
+function withModule(many) {
+  const module = `${className(many)}Module`;
+  const before = readFileSync(FEATURES, 'utf8');
+  const after = before
+    .replace(/^(@Module|\/\*\*)/m, `import { ${module} } from './${many}/${many}.module.js';\n\n$1`)
+    .replace(/\n\n(import [^\n]+\n\n)/, '\n$1')
+    .replace(/imports: \[([^\]]*?),?\s*\]/, `imports: [$1, ${module}]`);
+  if (!after.includes(`, ${module}]`)) throw new FeatureError(`${FEATURES} has no list of imports to add to`);
+  return after;
+}
+
+/** What who may enter: the lines that the test of the routes would miss, where it looks for them. */
+function withRoutes(many) {
+  const added = [
+    `GET /${many} → access`,
+    `POST /${many} → access`,
+    `DELETE /${many}/:id → fresh-access, max age 15m`,
+    `GET /${many}/:id → access`,
+  ].map((line) => `  "${line}",`);
+  const lines = readFileSync(SNAPSHOT, 'utf8').split('\n');
+  const routes = lines.filter((line) => line.startsWith('  "'));
+  const key = (line) => line.match(/"(\w+) (\S+)/)?.slice(1) ?? [];
+  const sorted = [...routes, ...added].sort((a, b) => {
+    const [[methodA, pathA], [methodB, pathB]] = [key(a), key(b)];
+    return pathA.localeCompare(pathB) || methodA.localeCompare(methodB);
+  });
+  lines.splice(lines.indexOf(routes[0]), routes.length, ...sorted);
+  return lines.join('\n');
+}
+
+async function formatted(path, text) {
+  if (!path.endsWith('.ts')) return text;
+  return prettier.format(text, { ...(await prettier.resolveConfig(path)), filepath: path });
+}
+
+async function run(args) {
+  const { values, positionals } = parseArgs({
+    args,
+    allowPositionals: true,
+    options: { singular: { type: 'string' }, help: { type: 'boolean', short: 'h' } },
+  });
+  if (values.help) return USAGE;
+  const [many, ...more] = positionals;
+  if (many === undefined || more.length > 0) throw new FeatureError('expected one name, like invoices');
+  const one = values.singular ?? singularOf(many);
+  for (const name of [many, one]) {
+    if (!NAME.test(name))
+      throw new FeatureError(
+        `"${name}" is not lower case words with hyphens between them, like credit-notes`,
+      );
+  }
+  const files = await Promise.all(
+    plan({ many, one }).map(async ([path, text]) => [path, await formatted(path, text)]),
+  );
+  for (const [path, text] of files) {
+    mkdirSync(dirname(path), { recursive: true });
+    writeFileSync(path, text);
+  }
+  const paths = files.map(([path]) => `  ${path}\n`).join('');
+  return `${paths}\nGuarded and served at /${many}. Next: npm test -- ${many} test/architecture\n`;
+}
+
+try {
+  process.stdout.write(await run(process.argv.slice(2)));
+} catch (error) {
+  if (!(error instanceof FeatureError) && !error.code?.startsWith('ERR_PARSE_ARGS')) throw error;
+  process.stderr.write(`${error.message} (--help shows how this is used)\n`);
+  process.exitCode = 1;
+}
