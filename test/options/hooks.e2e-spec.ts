@@ -316,7 +316,6 @@ describeEachAdapter('Subjects', (stack) => {
       'authn_reauthentication_success',
       'session_ended',
       'session_renewed',
-      'user_created',
     ]);
     for (const { event, actor_id, subject_id } of rows) {
       expect({ event, actor_id, subject_id }).toEqual({

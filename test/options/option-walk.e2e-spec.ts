@@ -487,9 +487,12 @@ const ROWS: Record<string, Row> = {
   'limits.register': {
     given: { limits: { register: '1 per 1h' } },
     async shows(api) {
-      await api.user();
-      const account = { username: `user-${randomUUID().slice(0, 8)}`, password: 'space-corgi' };
-      expectError(await api.request('POST', '/auth/register').send(account), 429, 'rate_limited');
+      const register = () => {
+        const account = { username: `user-${randomUUID().slice(0, 8)}`, password: 'space-corgi' };
+        return api.request('POST', '/auth/register').send(account);
+      };
+      await register().expect(201);
+      expectError(await register(), 429, 'rate_limited');
     },
   },
   'limits.refresh': {
