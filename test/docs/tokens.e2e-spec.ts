@@ -20,12 +20,13 @@ function read(token: string): { header: object; payload: Record<string, unknown>
   return { header, payload: payload as Record<string, unknown> };
 }
 
-const rows = rowsOf(DOCUMENT, 'What they say').map((cells) => [
-  quotesIn(cells[0] ?? '')[0] ?? '',
-  ...cells.slice(1),
-]);
-const members = rows.filter((cells) => cells.length === 2).map(([name]) => name);
-const claims = rows.filter((cells) => cells.length === 3);
+const rows = rowsOf(DOCUMENT, 'What they say').map(([name = '', ...cells]) => ({
+  name: quotesIn(name).join(),
+  // Of a header member there is no second kind to tell.
+  where: cells.length === 2 ? (cells[0] ?? '') : 'header',
+}));
+const members = rows.filter(({ where }) => where === 'header').map(({ name }) => name);
+const claims = rows.filter(({ where }) => where !== 'header');
 
 describe('docs/tokens.md', () => {
   let api: TestApp;
@@ -39,10 +40,10 @@ describe('docs/tokens.md', () => {
     for (const kind of ['access', 'refresh'] as const) {
       const { header, payload } = read(login[kind]);
       expect(Object.keys(header).toSorted()).toEqual(members.toSorted());
-      const listed = claims.filter(([, where]) => where === kind || where === 'both').map(([name]) => name);
+      const listed = claims.filter(({ where }) => where === kind || where === 'both').map(({ name }) => name);
       expect(Object.keys(payload).toSorted()).toEqual(listed.toSorted());
     }
-    expect(claims.map(([name]) => name).toSorted()).toEqual([...RESERVED_CLAIMS].toSorted());
+    expect(claims.map(({ name }) => name).toSorted()).toEqual([...RESERVED_CLAIMS].toSorted());
   });
 
   /** What each act of the table is, here. */
@@ -58,19 +59,17 @@ describe('docs/tokens.md', () => {
   };
 
   it('says of each act what it makes of freshness', async () => {
-    const table = rowsOf(DOCUMENT, 'What is fresh').map(([act = '', fresh, moved]) => [
-      quotesIn(act)[0],
-      fresh,
-      moved,
-    ]);
-    const found: typeof table = [];
+    const table = rowsOf(DOCUMENT, 'What is fresh').map(
+      ([act = '', fresh, moved]) => `${quotesIn(act).join()}: ${fresh}, ${moved}`,
+    );
+    const found: string[] = [];
     for (const [act, run] of Object.entries(ACTS)) {
       const login = await api.login();
       const before = Number(read(login.access).payload['auth_time']);
       api.clock.advance('1m');
       const { fresh, auth_time: after } = read(await run(login)).payload;
       expect([0, 60]).toContain(Number(after) - before);
-      found.push([act, String(fresh), after === before ? 'as before' : 'now']);
+      found.push(`${act}: ${String(fresh)}, ${after === before ? 'as before' : 'now'}`);
     }
     expect(table.toSorted()).toEqual(found.toSorted());
   });
