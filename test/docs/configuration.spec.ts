@@ -1,0 +1,50 @@
+import { describe, expect, it } from '@jest/globals';
+import { parseEnv } from 'node:util';
+import { AppConfig, loadConfig } from '../../src/config/app-config.js';
+import { quotesIn, readDocument, rowsOf } from './documents.js';
+
+/* What is written of the environment is what the config class says: every variable, no other, with its default. */
+
+const KNOWN = Object.keys(new AppConfig());
+
+/** `PORT` → `3000`, of every row; one that names two variables has two defaults. */
+function tableOf(document: string): [variable: string, shown: string][] {
+  return rowsOf(document).flatMap(([names = '', defaults = '']) => {
+    const shown = defaults.split(', ').map((each) => quotesIn(each)[0] ?? '');
+    const variables = quotesIn(names);
+    expect([names, shown.length]).toEqual([names, variables.length]);
+    return variables.map((name, i): [string, string] => [name, shown[i] ?? '']);
+  });
+}
+
+/** Both as the application reads them: what is not its default shows. */
+function expectDefaults(written: [variable: string, shown: string][]): void {
+  expect(written.map(([name]) => name).toSorted()).toEqual(KNOWN.toSorted());
+  expect({ ...loadConfig(Object.fromEntries(written)) }).toEqual({ ...loadConfig({}) });
+}
+
+describe('docs/configuration.md', () => {
+  it('lists every variable with its default, and no other', () => {
+    expectDefaults(tableOf(readDocument('docs/configuration.md')));
+  });
+});
+
+describe('.env.example', () => {
+  const text = readDocument('.env.example');
+  const lines = text.split('\n').filter((line) => /^#[A-Z]/.test(line));
+
+  it('lists every variable with its default, and no other', () => {
+    const uncommented = lines.map((line) => line.slice(1)).join('\n');
+    expect(lines).toHaveLength(KNOWN.length);
+    expectDefaults(Object.entries(parseEnv(uncommented)).map(([name, value]) => [name, value ?? '']));
+  });
+
+  it('says a word about each', () => {
+    const blocks = text.trim().split('\n\n').slice(1);
+    for (const block of blocks) expect(block).toMatch(/^# .+\n#[A-Z]/);
+  });
+
+  it('sets nothing where it is copied as it is', () => {
+    expect(parseEnv(text)).toEqual({});
+  });
+});
