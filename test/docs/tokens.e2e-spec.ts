@@ -78,7 +78,7 @@ describe('docs/tokens.md', () => {
     await withExamples('tokens', blocksOf(DOCUMENT, 'ts'), async ([, file = '']) => {
       const { Client } = (await import(file)) as ClientExample;
       const login = await api.login();
-      const receiver = await api.register();
+      const receiver = await api.user();
       const tokens = await login.rotate();
       let asked = 0;
       const client = new Client(await api.app.getUrl(), tokens, async () => {
