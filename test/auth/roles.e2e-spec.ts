@@ -162,6 +162,7 @@ describeEachStack('roles', (stack) => {
     expect(body.paths['/vault/log'].get.responses['403']).toEqual({
       description: '`insufficient_role`: needs the role `auditor` or `ops:read`',
       headers: { 'WWW-Authenticate': expect.any(Object) },
+      content: { 'application/json': { schema: { $ref: '#/components/schemas/ErrorAnswer' } } },
     });
     expect(body.paths['/profile'].get.responses['403']).toBeUndefined();
   });

@@ -363,6 +363,36 @@ describe('the public documents', () => {
     expect(security('/profile', 'get')).toEqual([{ access_token: [] }]);
     expect(security('/auth/refresh', 'post')).toEqual([{ refresh_token: [] }]);
     expect(body.paths['/transfers'].post.responses['401'].description).toContain('fresh_token_required');
+    expect(body.paths['/transfers'].post.description).toBe(
+      'Needs a fresh access token: its password proof is at most 15m old. A success spends it.',
+    );
+  });
+
+  it('document the refusals of each route as they come: the challenge to the letter, the body by its schema', async () => {
+    const { body } = await api.request('GET', '/openapi.json').expect(200);
+    const { required, properties } = body.components.schemas.ErrorAnswer;
+    const guarded = listRoutes(api.app).filter(({ policy }) => policy.level !== 'public');
+    const stale = await api.as('stale').stale();
+    for (const { method, path, policy, roles } of guarded) {
+      const template = path.replace(/:(\w+)/g, '{$1}');
+      const answer = body.paths[template][method.toLowerCase()].responses['401'];
+      const { examples } = answer.headers['WWW-Authenticate'];
+      const missing = await api.request(method, path);
+      expect([path, missing.headers['www-authenticate']]).toEqual([path, examples.token_missing.value]);
+      expect(Object.keys(missing.body)).toEqual(required);
+      expect(Object.keys(properties)).toEqual([...required, 'errors']);
+      if (policy.level !== 'fresh-access' || roles.length > 0) continue;
+      const refused = await stale[method.toLowerCase() as 'get'](path);
+      expect([path, refused.headers['www-authenticate']]).toEqual([
+        path,
+        examples.fresh_token_required.value,
+      ]);
+    }
+  });
+
+  it('let Swagger UI go on with the tokens that it was given', async () => {
+    const { text } = await api.request('GET', '/docs/swagger-ui-init.js').expect(200);
+    expect(text).toContain("preauthorizeApiKey('access_token'");
   });
 });
 

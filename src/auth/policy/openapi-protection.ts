@@ -1,34 +1,96 @@
 import { type INestApplication } from '@nestjs/common';
 import { type OpenAPIObject } from '@nestjs/swagger';
+import { formatDuration } from '../../tokens/duration.js';
 import { type TokenKind } from '../../tokens/token-claims.js';
+import { type TokenErrorCode } from '../../tokens/token.errors.js';
+import { tokenChallenge } from '../errors/challenge.js';
 import { AuthOptions, type TokenLocation } from '../options/auth-options.js';
 import { type AuthPolicy, KINDS_OF } from './auth-policy.js';
 import { listRoutes } from './routes.js';
 
-type Operation = {
+interface Answer {
+  description?: string;
+  headers?: object;
+  content?: object;
+}
+
+interface Operation {
   security?: Record<string, string[]>[];
   description?: string;
-  responses: Record<string, unknown>;
-};
+  responses: Record<string, Answer>;
+}
 
-/** The security of every operation, from the same decorators that the guard reads: the document cannot drift. */
+/**
+ * What every operation needs, and how it refuses, from the same decorators that the guard reads: the document cannot
+ * drift. Also the body of every error that is documented, which is always the same.
+ */
 export function describeProtection(app: INestApplication, document: OpenAPIObject): OpenAPIObject {
   const options = app.get(AuthOptions, { strict: false });
+  const components = (document.components ??= {});
+  components.schemas = { ...components.schemas, ErrorAnswer: ERROR };
   for (const { method, path, policy, roles } of listRoutes(app)) {
     const item = document.paths[path.replace(/:(\w+)/g, '{$1}')] as Record<string, Operation> | undefined;
     const operation = item?.[method.toLowerCase()];
     if (!operation) continue;
     const { schemes, security } = securityOf(policy, options);
     operation.security = security;
-    document.components = {
-      ...document.components,
-      securitySchemes: { ...document.components?.securitySchemes, ...schemes },
-    };
-    if (policy.level !== 'public') operation.responses['401'] ??= unauthorized(policy);
+    components.securitySchemes = { ...components.securitySchemes, ...schemes };
+    if (policy.level !== 'public') {
+      operation.description = [operation.description, needOf(policy, roles, options)]
+        .filter(Boolean)
+        .join(' ');
+      operation.responses['401'] ??= unauthorized(policy, options);
+    }
     const refusals = [...needsRole(roles), ...needsOrigin(security, method, options)];
     if (refusals.length > 0) operation.responses['403'] ??= forbidden(refusals, roles.length > 0);
+    for (const [status, answer] of Object.entries(operation.responses))
+      if (Number(status) >= 400) answer.content ??= ERROR_CONTENT;
   }
   return document;
+}
+
+const ERROR_CONTENT = { 'application/json': { schema: { $ref: '#/components/schemas/ErrorAnswer' } } };
+
+const text = (description: string) => ({ type: 'string' as const, description });
+const ERROR = {
+  type: 'object' as const,
+  required: ['statusCode', 'error', 'message', 'errorCode'],
+  properties: {
+    statusCode: { type: 'integer' as const },
+    error: text('The reason phrase of the status.'),
+    message: text('For people; may change.'),
+    errorCode: text('For programs; what it says here stays.'),
+    errors: {
+      type: 'array' as const,
+      description: 'With `validation_failed`: every field that was refused.',
+      items: {
+        type: 'object' as const,
+        properties: {
+          field: { type: 'string' as const },
+          messages: { type: 'array' as const, items: { type: 'string' as const } },
+        },
+      },
+    },
+  },
+};
+
+const NEEDS: Record<Exclude<AuthPolicy['level'], 'public' | 'fresh-access'>, string> = {
+  access: 'Needs an access token.',
+  'optional-access': 'Takes an access token, and goes without.',
+  refresh: 'Needs the live refresh token of a session.',
+  'access-or-refresh': 'Needs an access or a refresh token.',
+};
+
+function needOf(
+  policy: Exclude<AuthPolicy, { level: 'public' }>,
+  roles: readonly string[],
+  { freshMaxAge }: AuthOptions,
+): string {
+  const role = roles.length === 0 ? '' : ` It must have the role ${roles.join(' or ')}.`;
+  if (policy.level !== 'fresh-access') return NEEDS[policy.level] + role;
+  const age = formatDuration(policy.maxAge ?? freshMaxAge);
+  const once = policy.once ? ' A success spends it.' : '';
+  return `Needs a fresh access token: its password proof is at most ${age} old.${once}${role}`;
 }
 
 type Schemes = NonNullable<OpenAPIObject['components']>['securitySchemes'];
@@ -70,13 +132,26 @@ function schemeOf(
   }
 }
 
-function unauthorized({ level }: AuthPolicy): object {
-  const codes = ['token_missing', 'token_invalid', 'token_expired', 'token_wrong_type', 'token_revoked'];
+function unauthorized(policy: AuthPolicy, { freshMaxAge, locations }: AuthOptions): Answer {
+  const { level } = policy;
+  const codes: TokenErrorCode[] = [
+    'token_missing',
+    'token_invalid',
+    'token_expired',
+    'token_wrong_type',
+    'token_revoked',
+  ];
   if (level === 'fresh-access') codes.push('fresh_token_required');
   if (level === 'refresh') codes.push('refresh_token_reused');
+  const maxAge = (level === 'fresh-access' ? (policy.maxAge ?? freshMaxAge) : 0) / 1000;
+  const examples = Object.fromEntries(
+    codes.map((code) => [code, { value: tokenChallenge(code, maxAge, locations.headerScheme || undefined) }]),
+  );
   return {
     description: codes.map((code) => `\`${code}\``).join(', '),
-    headers: { 'WWW-Authenticate': { description: 'RFC 6750, RFC 9470', schema: { type: 'string' } } },
+    headers: {
+      'WWW-Authenticate': { description: 'RFC 6750, RFC 9470', schema: { type: 'string' }, examples },
+    },
   };
 }
 
@@ -93,7 +168,7 @@ function needsOrigin(security: object[], method: string, { csrf }: AuthOptions):
   ];
 }
 
-function forbidden(reasons: string[], challenged: boolean): object {
+function forbidden(reasons: string[], challenged: boolean): Answer {
   const headers = { 'WWW-Authenticate': { description: 'RFC 6750', schema: { type: 'string' } } };
   return { description: reasons.join('; '), ...(challenged ? { headers } : {}) };
 }
