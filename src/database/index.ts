@@ -10,3 +10,4 @@ export { DatabaseModule } from './database.module.js';
 export { type Listener, type ReadRows } from './listener.js';
 export { type Migrations, MigrationSet } from './migrations.js';
 export { openDatabase } from './open-database.js';
+export { Purge } from './purge.js';

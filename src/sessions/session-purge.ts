@@ -1,55 +1,27 @@
-import { Injectable, Logger, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
-import { Database } from '../database/index.js';
+import { Injectable } from '@nestjs/common';
+import { Database, Purge, type Tx } from '../database/index.js';
 import { EndedSessions } from './ended-sessions.js';
 import { SessionEnds } from './session-ends.js';
 import { SessionOptions } from './session-options.js';
 
-/** Milliseconds. */
-const PERIOD = 60_000;
-const BATCH = 500;
-
-/** Forgets what is over: dead sessions in bounded batches, by one instance at a time, and old tombstones in memory. */
+/** Forgets what is over: dead sessions, and old tombstones in memory. */
 @Injectable()
-export class SessionPurge implements OnApplicationBootstrap, OnApplicationShutdown {
-  private readonly logger = new Logger('SessionPurge');
-  private timer: NodeJS.Timeout | undefined;
-  private running: Promise<void> = Promise.resolve();
-
+export class SessionPurge extends Purge {
   constructor(
-    private readonly db: Database,
+    db: Database,
     private readonly ends: SessionEnds,
     private readonly ended: EndedSessions,
     private readonly options: SessionOptions,
-  ) {}
-
-  onApplicationBootstrap(): void {
-    this.timer = setInterval(() => {
-      this.running = this.runQuietly();
-    }, PERIOD).unref();
+  ) {
+    super(db, 'dead sessions');
   }
 
-  async onApplicationShutdown(): Promise<void> {
-    clearInterval(this.timer);
-    await this.running;
+  override async run(): Promise<number> {
+    this.ended.prune(this.options.now());
+    return super.run();
   }
 
-  /** @returns how many sessions were removed; none while another instance is at it */
-  async run(): Promise<number> {
-    const now = this.options.now();
-    this.ended.prune(now);
-    let total = 0;
-    for (let removed = BATCH; removed === BATCH; total += removed) {
-      removed = (await this.db.alone('freshgate purge', (tx) => this.ends.purge(tx, BATCH, now))) ?? 0;
-    }
-    return total;
-  }
-
-  private async runQuietly(): Promise<void> {
-    try {
-      const removed = await this.run();
-      if (removed > 0) this.logger.log(`removed ${removed} sessions that were over`);
-    } catch (error) {
-      this.logger.warn(`dead sessions could not be removed: ${(error as Error).message}`);
-    }
+  protected async removeBatch(tx: Tx, most: number): Promise<number> {
+    return this.ends.purge(tx, most, this.options.now());
   }
 }
