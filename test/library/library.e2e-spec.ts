@@ -42,9 +42,10 @@ export const mails = (db: Database) => db.selectFrom('users').select('mail');
 const missing = await whyNothingInstalls();
 
 (missing === undefined ? describe : describe.skip)('freshgate as a package', () => {
-  const scratch = new Scratch();
+  let scratch: Scratch;
   let complaints: string[];
   beforeAll(async () => {
+    scratch = new Scratch();
     scratch.write({ ...FILES, 'src/wrong.ts': WRONG, 'src/namesake.ts': NAMESAKE });
     await scratch.install();
     complaints = await scratch.compile();
@@ -64,7 +65,8 @@ const missing = await whyNothingInstalls();
     expect(code.filter((name) => readFileSync(join(folder, name), 'utf8').includes('sourceMapping'))).toEqual(
       [],
     );
-    expect(statSync(scratch.path('freshgate-0.1.0.tgz')).size).toBeLessThan(250_000);
+    expect(statSync(scratch.path(scratch.tarball)).size).toBeLessThan(250_000);
+    expect(DOCUMENT).toContain(`/${scratch.tarball} `);
   });
 
   it('is installed without a script, beside one Nest, which is the one of these tests', () => {

@@ -60,7 +60,8 @@ export async function whyNothingInstalls(): Promise<string | undefined> {
     return undefined;
   } catch (error) {
     const reason = /npm error code .+|.+/.exec((error as { stderr: string }).stderr)?.[0] ?? String(error);
-    if (process.env['CI'] === 'true') throw new Error(`the registry cannot be reached: ${reason}`);
+    if (process.env['CI'] === 'true')
+      throw new Error(`the registry cannot be reached: ${reason}`, { cause: error });
     process.stderr.write(
       `\n!!! The tests of the package were SKIPPED: the registry cannot be reached: ${reason}\n`,
     );
@@ -83,9 +84,12 @@ export class Scratch {
     return join(this.folder, name);
   }
 
+  /** The packed file's name. */
+  tarball = '';
+
   /** Packs and installs. */
   async install(): Promise<void> {
-    const tarball = await this.pack();
+    await this.pack();
     const versions = readLockfile(join(ROOT, 'package-lock.json')).packages;
     const besides = BESIDES.map((name) => [name, versions[`node_modules/${name}`]?.version]);
     this.write({
@@ -93,7 +97,7 @@ export class Scratch {
         name: 'team',
         private: true,
         type: 'module',
-        dependencies: { freshgate: `file:${tarball}`, ...Object.fromEntries(besides) },
+        dependencies: { freshgate: `file:./${this.tarball}`, ...Object.fromEntries(besides) },
         scarfSettings: { enabled: false },
       }),
       'tsconfig.json': JSON.stringify({ compilerOptions: COMPILER_OPTIONS, include: ['src', 'test'] }),
@@ -102,7 +106,7 @@ export class Scratch {
   }
 
   /** From a copy: the build would take the output away from under a server that another test runs. */
-  private async pack(): Promise<string> {
+  private async pack(): Promise<void> {
     const copies = join(ROOT, 'node_modules/.cache');
     mkdirSync(copies, { recursive: true });
     const copy = mkdtempSync(join(copies, 'freshgate-pack-'));
@@ -112,8 +116,7 @@ export class Scratch {
     } finally {
       rmSync(copy, { recursive: true });
     }
-    const [tarball] = readdirSync(this.folder).filter((name) => name.endsWith('.tgz'));
-    return this.path(String(tarball));
+    this.tarball = readdirSync(this.folder).find((name) => name.endsWith('.tgz')) ?? '';
   }
 
   installed(): Lockfile['packages'] {
