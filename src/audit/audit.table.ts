@@ -39,7 +39,7 @@ export interface AuditEventsTable {
   request_id: string | null;
 }
 
-declare module '../database/database.js' {
+declare module '../database/index.js' {
   interface Tables {
     audit_events: AuditEventsTable;
   }

@@ -11,7 +11,7 @@ const HELP = { help: { type: 'boolean', short: 'h' } } as const;
 export function parseWords<Options extends NonNullable<ParseArgsConfig['options']>>(
   args: string[],
   options: Options,
-) {
+): ReturnType<typeof parseArgs<{ allowPositionals: true; options: Options & typeof HELP }>> {
   try {
     return parseArgs({ args, allowPositionals: true, options: { ...options, ...HELP } });
   } catch (error) {

@@ -4,7 +4,8 @@ import { Listener, type ListenerHandlers } from './listener.js';
 
 /**
  * All tables, one member each. A room or feature adds its own beside the code that uses them:
- * `declare module '../database/index.js' { interface Tables { invoices: InvoicesTable } }`.
+ * `declare module '../database/index.js' { interface Tables { invoices: InvoicesTable } }`; an application that has
+ * this as a package says `declare module 'freshgate/database'`.
  * Columns mean the same on both engines: ids are text (UUIDv7), times are milliseconds since the epoch.
  */
 // eslint-disable-next-line @typescript-eslint/no-empty-object-type -- filled by declaration merging
@@ -17,7 +18,11 @@ export type Tx = Transaction<Tables>;
 
 const DEADLOCK_TRIES = 5;
 
-/** The Kysely handle for the engine that the URL names, and the DI token under which it is injected. */
+/**
+ * The Kysely handle for the engine that the URL names, and the DI token under which it is injected. `openDatabase`
+ * makes it: over another pool or dialect nobody would limit statements, notice a dead connection, read `bigint` as
+ * numbers, or hear of sessions that other instances have ended.
+ */
 export class Database extends Kysely<Tables> {
   private readonly afterCommits = new WeakMap<Tx, (() => void)[]>();
 

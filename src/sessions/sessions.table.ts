@@ -56,7 +56,7 @@ export interface SpentTokensTable {
   expires_at: number;
 }
 
-declare module '../database/database.js' {
+declare module '../database/index.js' {
   interface Tables {
     sessions: SessionsTable;
     spent_tokens: SpentTokensTable;

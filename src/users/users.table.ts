@@ -19,7 +19,7 @@ export interface UsersTable {
 
 export type UsersRow = Selectable<UsersTable>;
 
-declare module '../database/database.js' {
+declare module '../database/index.js' {
   interface Tables {
     users: UsersTable;
   }

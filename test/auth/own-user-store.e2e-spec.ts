@@ -42,7 +42,7 @@ interface MembersTable {
   since: number;
 }
 
-declare module '../../src/database/database.js' {
+declare module '../../src/database/index.js' {
   interface Tables {
     members: MembersTable;
   }

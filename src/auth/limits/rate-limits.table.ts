@@ -13,7 +13,7 @@ export interface RateLimitsTable {
   expire: number | null;
 }
 
-declare module '../../database/database.js' {
+declare module '../../database/index.js' {
   interface Tables {
     rate_limits: RateLimitsTable;
   }

@@ -21,7 +21,7 @@ export interface TransfersTable {
 
 export type TransferRow = Selectable<TransfersTable>;
 
-declare module '../../database/database.js' {
+declare module '../../database/index.js' {
   interface Tables {
     balances: BalancesTable;
     transfers: TransfersTable;
