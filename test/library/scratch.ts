@@ -20,6 +20,7 @@ const SOURCES = [
   'nest-cli.json',
   'README.md',
   'LICENSE',
+  'CHANGELOG.md',
 ];
 
 /** What an application names itself besides the package: in the versions that are tested here. */

@@ -12,7 +12,7 @@ export interface SampleThingsTable {
 
 export type SampleThingRow = Selectable<SampleThingsTable>;
 
-declare module '../../database/database.js' {
+declare module '../../database/index.js' {
   interface Tables {
     sample_things: SampleThingsTable;
   }
