@@ -1,0 +1,133 @@
+/** A guarded GET, beside the same handler without a guard, and beside what people use otherwise. */
+import { openSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { ANSWER_TEXT } from './peers/answer.mjs';
+import { peerToken } from './peers/secret.mjs';
+import { folder, startServer } from './machinery/processes.mjs';
+import { inTurns, perCpuSecond, ratio, together, underLoad, warmUp } from './machinery/rounds.mjs';
+import { copied, fill } from './machinery/stock.mjs';
+
+/** Live tokens in rotation; each server sees all of them again and again. */
+const TOKENS = 1_000;
+const CONNECTIONS = 16;
+
+/** @param {import('./main.mjs').Plan} plan @returns {Promise<import('./machinery/report.mjs').Result>} */
+export async function measure({ quick, step }) {
+  step('filling a database');
+  const stock = await fill({ live: TOKENS, access: TOKENS, ended: 100_000 });
+  const files = folder();
+  const peerTokens = join(files, 'hs256.json');
+  writeFileSync(peerTokens, JSON.stringify(Array.from({ length: TOKENS }, (_, n) => peerToken(n))));
+
+  step('starting everybody');
+  const load = { answer: ANSWER_TEXT, connections: CONNECTIONS };
+  /** @param {string} name @param {string} file @param {Record<string, string>} [env] */
+  const peer = async (name, file, env = {}) =>
+    underLoad(name, await startServer(file, { env }), {
+      ...load,
+      path: '/bench/guarded',
+      tokens: peerTokens,
+    });
+  /** @param {string} name @param {Record<string, string>} [env] */
+  const betterAuth = async (name, env = {}) => {
+    const tokens = join(folder(), 'cookies.json');
+    const server = await startServer('better-auth', {
+      env: { ...env, TOKENS: tokens, SESSIONS: String(TOKENS) },
+    });
+    return underLoad(name, server, { ...load, path: '/', tokens, header: 'Cookie: ' });
+  };
+
+  const [one, other] = [
+    await startServer('freshgate', { env: copied(stock) }),
+    await startServer('freshgate', { env: copied(stock) }),
+  ];
+  const ours = { ...load, tokens: stock.tokens.access };
+  const guarded = underLoad('freshgate, guarded', one, { ...ours, path: '/bench/guarded' });
+  const open = underLoad('freshgate, the same handler public', other, { ...ours, path: '/bench/public' });
+  // The same two, each in the other's place: what is the process's own falls out.
+  const guardedThere = underLoad('guarded, there', other, { ...ours, path: '/bench/guarded' });
+  const openThere = underLoad('public, there', one, { ...ours, path: '/bench/public' });
+  const logging = underLoad(
+    'freshgate, guarded, with its line for each request',
+    await startServer('freshgate', {
+      env: { ...copied(stock), LOG_LEVEL: 'info' },
+      output: openSync(join(files, 'log'), 'a'),
+    }),
+    { ...ours, path: '/bench/guarded' },
+  );
+  const bare = await peer('node:http, an HMAC checked by hand', 'bare');
+  const usual = await peer('Nest as usual: Express, passport-jwt, string secret', 'nest-usual');
+  const keyObject = await peer('the same with a KeyObject', 'nest-usual', { KEY_OBJECT: '1' });
+  const fastifyJwt = await peer('Fastify, @fastify/jwt with its cache', 'fastify-jwt');
+  const express = await peer('Express, jsonwebtoken, string secret', 'express-jsonwebtoken');
+  const better = await betterAuth('better-auth on node:http');
+  const betterCookie = await betterAuth('better-auth with its cookie cache', { COOKIE_CACHE: '1' });
+  const empty = underLoad('an empty Nest on Fastify, no token looked at', await startServer('nest-empty'), {
+    ...ours,
+    path: '/bench/public',
+  });
+  const peers = [bare, fastifyJwt, empty, keyObject, express, usual, betterCookie, better];
+
+  const seconds = quick ? 0.5 : 3;
+  const rounds = quick ? 2 : 9;
+  for (const contender of [guarded, open, guardedThere, openThere, logging, ...peers]) {
+    step(`warming up: ${contender.name}`);
+    await warmUp([contender], quick ? 0.6 : 5);
+  }
+
+  for (let i = 0; i < rounds; i++) {
+    step(`guarded beside public, round ${i + 1} of ${rounds}`);
+    await together([guarded, open], { rounds: 1, seconds });
+    await together([guardedThere, openThere], { rounds: 1, seconds });
+  }
+  const besidePublic = ratio(
+    { samples: [...guarded.samples, ...guardedThere.samples] },
+    { samples: [...open.samples, ...openThere.samples] },
+    perCpuSecond,
+  );
+  /** @type {Map<import('./machinery/rounds.mjs').Contender, import('./machinery/rounds.mjs').Ratio>} */
+  const beside = new Map([[open, besidePublic]]);
+  for (const contender of [logging, ...peers]) {
+    guarded.samples.length = 0;
+    await together([guarded, contender], {
+      rounds,
+      seconds,
+      step: () => step(`guarded beside ${contender.name}`),
+    });
+    beside.set(contender, ratio(guarded, contender, perCpuSecond));
+  }
+
+  const all = [guarded, open, logging, ...peers];
+  for (const contender of all) contender.samples.length = 0;
+  await inTurns(all, { rounds: quick ? 1 : 5, seconds, step: () => step('each alone, in turns') });
+
+  return {
+    title: 'A guarded GET',
+    goals: [
+      { name: 'guarded ÷ the same handler public', value: besidePublic, atLeast: 0.88, aim: 0.95 },
+      { name: `guarded ÷ ${bare.name}`, value: beside.get(bare), atLeast: 0.85, aim: 0.95 },
+      { name: `guarded ÷ ${usual.name}`, value: beside.get(usual), atLeast: 30 },
+      { name: `guarded ÷ ${better.name}`, value: beside.get(better), atLeast: 15 },
+      { name: `guarded ÷ ${fastifyJwt.name}`, value: beside.get(fastifyJwt), atLeast: 1 },
+    ],
+    table: {
+      head: ['server', 'guarded freshgate does … times as much', 'answers a second, alone', 'p50', 'p99'],
+      rows: all.map((contender) => [
+        contender.name,
+        beside.get(contender) ?? '',
+        Math.round(contender.median(({ rate }) => rate)),
+        { milliseconds: contender.quantile(0.5) },
+        { milliseconds: contender.quantile(0.99) },
+      ]),
+    },
+    chart: {
+      title: 'Answers to a guarded GET, per second of CPU',
+      bars: all.map((contender) => ({
+        label: contender.name,
+        value: contender.median(perCpuSecond),
+        ours: contender === guarded,
+      })),
+    },
+    profile: () => ({ env: copied(stock), load: { ...ours, path: '/bench/guarded' } }),
+  };
+}

