@@ -12,7 +12,7 @@ const STEADY = 200;
 
 /** @param {import('./main.mjs').Plan} plan @returns {Promise<import('./machinery/report.mjs').Result>} */
 export async function measure({ quick, step }) {
-  const [rounds, seconds] = quick ? [2, 1] : [9, 4];
+  const [rounds, seconds, warm] = quick ? [2, 1, 3] : [7, 3, 8];
   step('filling a database');
   const stock = await fill({ live: 1_000, access: 1_000 });
   const { hashesAtOnce } = await dist('users/hashing-queue.js');
@@ -31,8 +31,8 @@ export async function measure({ quick, step }) {
     'argon2 alone',
     await startServer('argon2', { env: { AT_ONCE: String(hashesAtOnce(1)) } }),
   );
-  await warmUp([login], seconds);
-  await warmUp([argon2], seconds);
+  await warmUp([login], warm);
+  await warmUp([argon2], 1);
   await inTurns([login, argon2], { rounds, seconds, step: () => step('logins, and argon2 alone') });
   const alone = ratio(login, argon2, ({ rate }) => rate);
   await Promise.all([login.server.stop(), argon2.server.stop()]);
@@ -49,9 +49,8 @@ export async function measure({ quick, step }) {
   const calm = underLoad('idle', server, steady);
   const flooded = underLoad('beside a flood of logins', server, steady);
   const flood = underLoad('the flood', server, logins);
-  await warmUp([calm], 2);
-  await warmUp([flood], 1);
-  const [times, long] = quick ? [2, 2] : [7, 8];
+  await warmUp([calm, flood], warm / 2);
+  const [times, long] = quick ? [2, 2] : [5, 6];
   for (let i = 0; i < times; i++) {
     step(`${STEADY} requests a second, round ${i + 1} of ${times}`);
     await inTurns([calm], { rounds: 1, seconds: long });
@@ -73,13 +72,18 @@ export async function measure({ quick, step }) {
       },
     ],
     table: {
-      head: ['what', 'a second', 'p50', 'p99'],
+      head: ['what', 'a second', 'ms of CPU', 'p50', 'p99'],
       rows: [login, argon2, calm, flooded, flood].map((contender) => [
         contender.name,
         Number(contender.median(({ rate }) => rate).toPrecision(3)),
+        // Of one server for two, nobody can say whose it was.
+        contender === flooded || contender === flood
+          ? ''
+          : Number((contender.median(({ cpu }) => cpu) / 1000).toPrecision(3)),
         contender === argon2 ? '' : { milliseconds: contender.quantile(0.5) },
         contender === argon2 ? '' : { milliseconds: contender.quantile(0.99) },
       ]),
     },
+    profile: () => ({ env: copied(stock), load: logins }),
   };
 }

@@ -1,6 +1,7 @@
 /** A refresh, beside the work that none can do without, and among many sessions beside among few; on both engines. */
 import { startServer } from './machinery/processes.mjs';
 import { newDatabase } from './machinery/postgres.mjs';
+import { isMet } from './machinery/report.mjs';
 import { inTurns, ratio, underLoad, warmUp } from './machinery/rounds.mjs';
 import { fill } from './machinery/stock.mjs';
 
@@ -15,7 +16,7 @@ const ENGINES = /** @type {const} */ (['SQLite', 'PostgreSQL']);
 
 /** @param {import('./main.mjs').Plan} plan @returns {Promise<import('./machinery/report.mjs').Result>} */
 export async function measure({ quick, step }) {
-  const [rounds, seconds, warm] = quick ? [2, 0.8, 0.5] : [9, 4, 4];
+  const [rounds, seconds, warm] = quick ? [2, 0.8, 3] : [7, 2.5, 10];
   const [few, many] = [1_000, quick ? 20_000 : 1_000_000];
   /** @type {import('./machinery/report.mjs').Goal[]} */
   const goals = [];
@@ -39,7 +40,7 @@ export async function measure({ quick, step }) {
     ];
     const all = [small, bare, big];
     step(`${engine}: warming up`);
-    await warmUp(all, warm * 2);
+    await warmUp(all, warm);
     await inTurns(all, { rounds, seconds, step: () => step(`${engine}: refreshing`) });
     goals.push(
       {
@@ -70,7 +71,11 @@ export async function measure({ quick, step }) {
     goals,
     table: { head: ['server', 'a second', 'µs of CPU', 'p50', 'p99'], rows },
     profile: async () => {
-      const { env, tokens } = await fill({ live: few, refresh: few });
+      const missed = goals.find((goal) => !isMet(goal))?.name.startsWith('PostgreSQL');
+      const { env, tokens } = await fill(
+        { live: few, refresh: few },
+        missed ? await newDatabase() : undefined,
+      );
       return { env, load: { ...LOAD, tokens: tokens.refresh } };
     },
   };

@@ -10,7 +10,7 @@ const LABELS = 380;
 const ROW = 28;
 const TOP = 44;
 
-/** Horizontal bars, the longest first; legible on light and dark pages. @param {string} title @param {Bar[]} bars */
+/** Horizontal bars, the longest first; on a ground of its own, as the page may be darker or lighter than the system. @param {string} title @param {Bar[]} bars */
 export function chart(title, bars) {
   const sorted = bars.toSorted((a, b) => b.value - a.value);
   const longest = Math.max(...bars.map(({ value }) => value));
@@ -26,7 +26,12 @@ export function chart(title, bars) {
     ].join('\n  ');
   });
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${height}" width="${WIDTH}" height="${height}" role="img" aria-label="${escape(title)}">
-  <style>text { font: 13px system-ui, sans-serif; fill: #24292f } @media (prefers-color-scheme: dark) { text { fill: #e6edf3 } }</style>
+  <style>
+    text { font: 13px system-ui, sans-serif; fill: #24292f }
+    .page { fill: #ffffff }
+    @media (prefers-color-scheme: dark) { text { fill: #e6edf3 } .page { fill: #0d1117 } }
+  </style>
+  <rect class="page" width="100%" height="100%" rx="6"/>
   <text x="${LABELS}" y="26" font-weight="bold">${escape(title)}</text>
   ${rows.join('\n  ')}
 </svg>

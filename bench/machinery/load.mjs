@@ -13,14 +13,14 @@ import { username } from './usernames.mjs';
  * @property {string} [tokens] a JSON file with a list of tokens, one for each request, in turns
  * @property {string} [header] the header that carries them, `Authorization: Bearer ` where none is named
  * @property {number} [from] the first token that is used
- * @property {boolean} [once] no token is sent a second time; when they are used up, the load ends
+ * @property {boolean} [once] no token is sent a second time; when they are used up, the load fails
  * @property {'refresh'} [follow] the answer holds the next token of the same session
  * @property {number} [users] logins of so many users, in turns
  * @property {string} [password] of each of them
  * @property {string} [answer] the body of every right answer; without it, its JSON must have `member`
  * @property {string} [member]
  * @property {number} connections
- * @property {number} [seconds]
+ * @property {number} seconds
  * @property {number} [rate] requests a second; without it, each connection sends as soon as it has its answer
  */
 
@@ -33,6 +33,8 @@ import { username } from './usernames.mjs';
  * @property {string} [wrong] what came instead of a right answer
  */
 
+/** Milliseconds after which an answer is none. */
+const PATIENCE = 10_000;
 const HEAD_END = Buffer.from('\r\n\r\n');
 const OK = Buffer.from('HTTP/1.1 200 ');
 
@@ -65,7 +67,15 @@ async function run(load) {
   let wrong;
 
   const began = performance.now();
-  const ends = began + (load.seconds ?? Infinity) * 1000;
+  const ends = began + load.seconds * 1000;
+  /** Of each connection. @type {((text: string) => void)[]} */
+  const fails = [];
+  const patience = setTimeout(
+    () => {
+      for (const fail of fails) fail('an answer does not come');
+    },
+    load.seconds * 1000 + PATIENCE,
+  );
 
   /** @type {Promise<unknown>[]} */
   const connected = [];
@@ -92,14 +102,20 @@ async function run(load) {
         };
         /** @param {string} text */
         const fail = (text) => {
+          if (finished) return;
           wrong ??= text;
           done = true;
           finish();
         };
+        fails.push(fail);
         const send = (/** @type {number | undefined} */ due) => {
           if (finished) return;
-          if (done || next >= upTo || performance.now() >= ends) {
+          if (done || performance.now() >= ends) {
             finish();
+            return;
+          }
+          if (next >= upTo) {
+            fail('no token is left that was never sent');
             return;
           }
           let request = before;
@@ -123,7 +139,7 @@ async function run(load) {
         };
         socket.on('connect', ready);
         socket.on('error', (error) => fail(String(error)));
-        socket.on('close', () => finished || fail('the server closed a connection'));
+        socket.on('close', () => fail('the server closed a connection'));
         socket.on('data', (chunk) => {
           const got = pending ? Buffer.concat([pending, chunk]) : chunk;
           const headEnd = got.indexOf(HEAD_END);
@@ -163,6 +179,7 @@ async function run(load) {
     for (const send of idle.splice(0)) send(0);
   }
   await Promise.all(over);
+  clearTimeout(patience);
   return {
     answers,
     seconds: (performance.now() - began) / 1000,

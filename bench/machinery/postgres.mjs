@@ -11,27 +11,49 @@ import { CORES } from './processes.mjs';
 /** @type {EmbeddedPostgres | undefined} */
 let server;
 let path = '';
+let pid = 0;
 /** @type {Promise<string> | undefined} */
 let started;
-let names = 0;
+/** @type {string[]} */
+const names = [];
 
 /** The URL of a new and empty database. */
 export async function newDatabase() {
   started ??= process.env.TEST_DATABASE_URL ? Promise.resolve(process.env.TEST_DATABASE_URL) : start();
   const url = new URL(await started);
-  const name = `freshgate_bench_${process.pid}_${names++}`;
-  const client = new pg.Client({ connectionString: url.href });
-  await client.connect();
-  await client.query(`create database ${name}`);
-  await client.end();
+  const name = `freshgate_bench_${process.pid}_${names.length}`;
+  await query(`create database ${name}`);
+  names.push(name);
   url.pathname = name;
   return url.href;
 }
 
+/** After those that use it have ended. */
 export async function stopPostgres() {
+  if (pid === 0) {
+    for (const name of names.splice(0)) await query(`drop database if exists ${name} with (force)`);
+    return;
+  }
   await server?.stop();
-  server = undefined;
+  pid = 0;
+  rmSync(path, { recursive: true, force: true });
+}
+
+/** The last resort: at once, as PostgreSQL understands SIGQUIT. */
+process.on('exit', () => {
+  if (pid !== 0) process.kill(pid, 'SIGQUIT');
   if (path !== '') rmSync(path, { recursive: true, force: true });
+});
+
+/** @param {string} text */
+async function query(text) {
+  const client = new pg.Client({ connectionString: await started });
+  await client.connect();
+  try {
+    await client.query(text);
+  } finally {
+    await client.end();
+  }
 }
 
 async function start() {
@@ -51,8 +73,8 @@ async function start() {
   await server.initialise();
   await server.start();
   // Beside the load, away from the servers that use it. What it forks from now on stays there too.
-  const pid = readFileSync(join(path, 'data/postmaster.pid'), 'utf8').split('\n')[0] ?? '';
-  if (CORES) spawnSync('taskset', ['-a', '-p', '-c', CORES.load, pid]);
+  pid = Number(readFileSync(join(path, 'data/postmaster.pid'), 'utf8').split('\n')[0]);
+  if (CORES) spawnSync('taskset', ['-a', '-p', '-c', CORES.load, String(pid)]);
   return `postgres://postgres:freshgate@127.0.0.1:${port}/postgres`;
 }
 

@@ -9,8 +9,8 @@ import { fileURLToPath } from 'node:url';
 export const CORES = coresOf();
 
 const PROBE = fileURLToPath(new URL('probe.mjs', import.meta.url));
-/** Milliseconds; a million rows take a while to be made, nothing takes longer. */
-const PATIENCE = 300_000;
+/** Milliseconds. A million rows take a while to be made, nothing else takes as long. */
+const PATIENCE = 120_000;
 
 /** @type {Set<Process>} */
 const running = new Set();
@@ -34,8 +34,13 @@ const folders = [];
  * @property {number | 'pipe'} [output] the file in which its lines end up; without it, nowhere
  */
 
-/** A process that answers questions over IPC, one at a time. */
+/** A process that answers questions over IPC, in the order in which they are asked. */
 export class Process {
+  /** What was said and not yet heard. @type {unknown[]} */
+  #said = [];
+  /** Who listens, the first one first. @type {((message: unknown) => void)[]} */
+  #listening = [];
+
   /** @param {string} file @param {StartOptions} [options] */
   constructor(file, options = {}) {
     const { core, env = {}, node = [], arguments: rest = [], cwd, output = 'ignore' } = options;
@@ -51,6 +56,13 @@ export class Process {
     });
     this.errors = '';
     this.child.stderr?.setEncoding('utf8').on('data', (text) => (this.errors += text));
+    this.child.on('message', (message) => {
+      const listener = this.#listening.shift();
+      if (listener) listener(message);
+      else this.#said.push(message);
+    });
+    // A question to one that has ended: that it has ended is what is told.
+    this.child.on('error', (error) => (this.errors += error.message));
     running.add(this);
     /** @type {Promise<void>} */
     this.ended = new Promise((resolve) => {
@@ -64,21 +76,24 @@ export class Process {
 
   /** The next message from it. @returns {Promise<any>} */
   async hear() {
-    return new Promise((resolve, reject) => {
-      const give = (/** @type {unknown} */ message) => {
-        clearTimeout(timer);
-        this.child.off('close', end);
-        resolve(message);
-      };
-      const end = () => reject(new Error(`${this.child.spawnargs.join(' ')} ended:\n${this.errors}`));
-      const timer = setTimeout(() => {
-        this.child.off('message', give);
-        this.child.off('close', end);
-        reject(new Error(`${this.child.spawnargs.join(' ')} does not answer:\n${this.errors}`));
-      }, PATIENCE);
-      this.child.once('message', give);
-      this.child.once('close', end);
+    if (this.#said.length > 0) return this.#said.shift();
+    return this.orFail(new Promise((resolve) => this.#listening.push(resolve)));
+  }
+
+  /** What is waited for, unless the process ends before, or patience does. @template T @param {Promise<T>} awaited @returns {Promise<T>} */
+  async orFail(awaited) {
+    /** @type {NodeJS.Timeout | undefined} */
+    let timer;
+    const silence = new Promise((resolve) => (timer = setTimeout(resolve, PATIENCE, 'does not answer')));
+    const failure = Promise.race([silence, this.ended.then(() => 'ended')]).then((what) => {
+      throw new Error(`${this.child.spawnargs.join(' ')} ${what}:\n${this.errors}`);
     });
+    try {
+      return await Promise.race([awaited, failure]);
+    } finally {
+      clearTimeout(timer);
+      failure.catch(() => {});
+    }
   }
 
   /** @param {import('node:child_process').Serializable} question @returns {Promise<any>} */
@@ -113,15 +128,17 @@ export async function startServer(name, options = {}) {
 export async function startProduct(options) {
   const file = fileURLToPath(new URL('../../dist/main.js', import.meta.url));
   const server = new Process(file, { core: CORES?.servers, ...options, output: 'pipe' });
-  let lines = '';
-  await new Promise((resolve, reject) => {
-    server.child.stdout?.setEncoding('utf8').on('data', (text) => {
-      lines += text;
-      server.url ||= /listening on (http:\/\/[\w.:[\]]+)[^\w.:[\]]/.exec(lines)?.[1] ?? '';
-      if (server.url !== '') resolve(undefined);
-    });
-    server.child.once('close', () => reject(new Error(`the server ended:\n${lines}${server.errors}`)));
-  });
+  const lines = server.child.stdout?.setEncoding('utf8');
+  await server.orFail(
+    new Promise((resolve) => {
+      let all = '';
+      lines?.on('data', (text) => {
+        all += text;
+        server.url ||= /listening on (http:\/\/[\w.:[\]]+)[^\w.:[\]]/.exec(all)?.[1] ?? '';
+        if (server.url !== '') resolve(undefined);
+      });
+    }),
+  );
   return server;
 }
 

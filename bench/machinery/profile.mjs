@@ -12,19 +12,21 @@ import { underLoad } from './rounds.mjs';
 
 /** Milliseconds between two looks. */
 const INTERVAL = 0.25;
+/** Of load. */
+const SECONDS = 8;
 const ROWS = 12;
 
 /**
  * The share of each package in the CPU time, the largest first.
- * @param {Profiled} what @param {number} seconds
+ * @param {Profiled} what
  * @returns {Promise<[name: string, share: number][]>}
  */
-export async function profile({ env, load }, seconds) {
+export async function profile({ env, load }) {
   const path = folder();
   const node = ['--cpu-prof', `--cpu-prof-dir=${path}`, `--cpu-prof-interval=${INTERVAL * 1000}`];
   if (load) {
     const server = await startServer('freshgate', { env, node });
-    await underLoad('profiled', server, load).round(seconds);
+    await underLoad('profiled', server, load).round(SECONDS);
     await server.stop();
   } else {
     const server = await startProduct({ env, node });

@@ -1,6 +1,8 @@
 /** What was found, in Markdown and as a chart. */
-import { readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { cpus, release, totalmem, type } from 'node:os';
+import { join } from 'node:path';
 import { chart } from './chart.mjs';
 import { CORES } from './processes.mjs';
 
@@ -43,11 +45,11 @@ function reachesAim({ value, atLeast, aim = Number.NaN }) {
   return atLeast === undefined ? value.median <= aim : value.median >= aim;
 }
 
-/** All of it in Markdown. @param {Result[]} results @param {{ quick: boolean }} options */
-export function toMarkdown(results, { quick }) {
+/** All of it in Markdown. @param {Result[]} results @param {{ quick: boolean, minutes: number }} run */
+export function toMarkdown(results, { quick, minutes }) {
   const drawn = results.some((result) => result.chart);
   return [
-    machine(),
+    `${machine()} The run took ${minutes.toFixed(1)} minutes.`,
     quick ? '**A quick run: too short to be believed.**' : '',
     table(
       ['goal', 'wanted', 'found', ''],
@@ -60,12 +62,12 @@ export function toMarkdown(results, { quick }) {
     .join('\n\n');
 }
 
-/** Puts it into the document, between what people wrote there. @param {Result[]} results */
-export async function write(results) {
+/** Puts it into the document, between what people wrote there. @param {Result[]} results @param {number} minutes */
+export async function write(results, minutes) {
   const text = readFileSync(DOCUMENT, 'utf8');
   const [before, after] = [text.indexOf(BEGIN), text.indexOf(END)];
   if (before < 0 || after < before) throw new Error(`docs/performance.md lacks "${BEGIN}" or "${END}"`);
-  const found = toMarkdown(results, { quick: false });
+  const found = toMarkdown(results, { quick: false, minutes });
   const { format } = await import('prettier');
   writeFileSync(
     DOCUMENT,
@@ -104,7 +106,7 @@ function section({ title, table: found, shares, goals }) {
     `### ${title}`,
     found ? table(found.head, found.rows) : '',
     shares
-      ? `Missed: ${missed.join('; ')}. Where the CPU goes:\n\n${table(
+      ? `Missed: ${missed.join('; ')}. Where the CPU of freshgate’s process goes:\n\n${table(
           ['package', 'share of the CPU'],
           shares.map(([name, share]) => [name, `${(share * 100).toFixed(1)} %`]),
         )}`
@@ -138,5 +140,20 @@ function machine() {
   const pinned = CORES
     ? `servers on core ${CORES.servers}, load and PostgreSQL on ${CORES.load}`
     : 'nothing pinned to cores';
-  return `${cpu?.model.trim()}, ${cpus().length} cores, ${memory}, ${type()} ${release()}, Node ${process.version}; ${pinned}.`;
+  const where = `${cpu?.model.trim()}, ${cpus().length} cores, ${memory}, ${type()} ${release()}, Node ${process.version}; ${pinned}.`;
+  return `${where} Beside ${peers().join(', ')}.`;
+}
+
+/** What the others are, with their versions. */
+function peers() {
+  const bench = createRequire(new URL('../package.json', import.meta.url));
+  const names = Object.keys(bench('./package.json').devDependencies);
+  return ['@nestjs/core', 'passport-jwt', ...names].map((name) => `${name} ${versionOf(bench, name)}`);
+}
+
+/** @param {NodeJS.Require} from @param {string} name @returns {string} */
+function versionOf(from, name) {
+  const folders = from.resolve.paths(name) ?? [];
+  const manifest = folders.map((folder) => join(folder, name, 'package.json')).find(existsSync);
+  return manifest === undefined ? '' : JSON.parse(readFileSync(manifest, 'utf8')).version;
 }
