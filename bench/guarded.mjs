@@ -1,5 +1,5 @@
 /** A guarded GET, beside the same handler without a guard, and beside what people use otherwise. */
-import { openSync, writeFileSync } from 'node:fs';
+import { openSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { ANSWER_TEXT } from './peers/answer.mjs';
 import { peerToken } from './peers/secret.mjs';
@@ -23,7 +23,7 @@ export async function measure({ quick, step }) {
   const load = { answer: ANSWER_TEXT, connections: CONNECTIONS };
   /** @param {string} name @param {string} file @param {Record<string, string>} [env] */
   const peer = async (name, file, env = {}) =>
-    underLoad(name, await startServer(file, { env }), {
+    underGuard(name, await startServer(file, { env }), {
       ...load,
       path: '/bench/guarded',
       tokens: peerTokens,
@@ -34,7 +34,7 @@ export async function measure({ quick, step }) {
     const server = await startServer('better-auth', {
       env: { ...env, TOKENS: tokens, SESSIONS: String(TOKENS) },
     });
-    return underLoad(name, server, { ...load, path: '/', tokens, header: 'Cookie: ' });
+    return underGuard(name, server, { ...load, path: '/', tokens, header: 'Cookie: ' });
   };
 
   const [one, other] = [
@@ -42,10 +42,10 @@ export async function measure({ quick, step }) {
     await startServer('freshgate', { env: copied(stock) }),
   ];
   const ours = { ...load, tokens: stock.tokens.access };
-  const guarded = underLoad('freshgate, guarded', one, { ...ours, path: '/bench/guarded' });
+  const guarded = await underGuard('freshgate, guarded', one, { ...ours, path: '/bench/guarded' });
   const open = underLoad('freshgate, the same handler public', other, { ...ours, path: '/bench/public' });
   // The same two, each in the other's place: what is the process's own falls out.
-  const guardedThere = underLoad('guarded, there', other, { ...ours, path: '/bench/guarded' });
+  const guardedThere = await underGuard('guarded, there', other, { ...ours, path: '/bench/guarded' });
   const openThere = underLoad('public, there', one, { ...ours, path: '/bench/public' });
   const bare = await peer('node:http, an HMAC checked by hand', 'bare');
   const usual = await peer('Nest as usual: Express, passport-jwt, string secret', 'nest-usual');
@@ -53,7 +53,7 @@ export async function measure({ quick, step }) {
   const better = await betterAuth('better-auth on node:http');
   // No goal asks for these.
   const more = async () => [
-    underLoad(
+    await underGuard(
       'freshgate, guarded, with its line for each request',
       await startServer('freshgate', {
         env: { ...copied(stock), LOG_LEVEL: 'info' },
@@ -134,4 +134,26 @@ export async function measure({ quick, step }) {
     },
     profile: () => ({ env: copied(stock), load: { ...ours, path: '/bench/guarded' } }),
   };
+}
+
+/**
+ * Under load, once it has shown that it is guarded: a server that lets everybody in is fast.
+ * @param {string} name
+ * @param {import('./machinery/processes.mjs').Process} server
+ * @param {{ path: string, tokens: string, header?: string, answer: string, connections: number }} load
+ */
+async function underGuard(name, server, load) {
+  const [header = '', scheme = ''] = (load.header ?? 'Authorization: Bearer ').split(': ');
+  const [token] = JSON.parse(readFileSync(load.tokens, 'utf8'));
+  // Within the signature, at the end of each.
+  const forged = token.slice(0, -10) + (token.at(-10) === 'A' ? 'B' : 'A') + token.slice(-9);
+  for (const [headers, right] of /** @type {const} */ ([
+    [{}, 401],
+    [{ [header]: scheme + forged }, 401],
+    [{ [header]: scheme + token }, 200],
+  ])) {
+    const { status } = await fetch(server.url + load.path, { headers });
+    if (status !== right) throw new Error(`${name}: ${status}, and not ${right}`);
+  }
+  return underLoad(name, server, load);
 }

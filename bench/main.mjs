@@ -31,7 +31,10 @@ const chosen = PARTS.filter((name) => positionals.length === 0 || positionals.in
 const began = performance.now();
 const minutes = () => (performance.now() - began) / 60_000;
 
-for (const signal of /** @type {const} */ (['SIGINT', 'SIGTERM'])) process.once(signal, () => void end(1));
+/** @type {Promise<never>} */
+const interrupted = new Promise((_, reject) => {
+  for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => reject(new Error('interrupted')));
+});
 
 /** @type {import('./machinery/report.mjs').Result[]} */
 const results = [];
@@ -39,13 +42,13 @@ const results = [];
 let failure;
 for (const name of chosen) {
   try {
-    results.push(await within(LIMIT[quick ? 'quick' : 'full'], measured(name)));
+    results.push(await Promise.race([interrupted, within(LIMIT[quick ? 'quick' : 'full'], measured(name))]));
   } catch (error) {
     failure = `${name} failed: ${error instanceof Error ? error.message : String(error)}`;
     break;
   }
 }
-process.stdout.write(`${toMarkdown(results, { quick, minutes: minutes() })}\n`);
+if (results.length > 0) process.stdout.write(`${toMarkdown(results, { quick, minutes: minutes() })}\n`);
 if (failure !== undefined) process.stderr.write(`\n${failure}\n`);
 // Ratios are of one run: what is written down was measured together.
 else if (!quick && chosen.length === PARTS.length) await write(results, minutes());

