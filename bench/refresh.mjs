@@ -16,7 +16,7 @@ const ENGINES = /** @type {const} */ (['SQLite', 'PostgreSQL']);
 
 /** @param {import('./main.mjs').Plan} plan @returns {Promise<import('./machinery/report.mjs').Result>} */
 export async function measure({ quick, step }) {
-  const [rounds, seconds, warm] = quick ? [2, 0.8, 3] : [7, 2.5, 10];
+  const [rounds, seconds, warm] = quick ? [2, 0.8, 3] : [6, 2.5, 9];
   const [few, many] = [1_000, quick ? 20_000 : 1_000_000];
   /** @type {import('./machinery/report.mjs').Goal[]} */
   const goals = [];

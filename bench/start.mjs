@@ -6,7 +6,7 @@ import { fill } from './machinery/stock.mjs';
 
 /** @param {import('./main.mjs').Plan} plan @returns {Promise<import('./machinery/report.mjs').Result>} */
 export async function measure({ quick, step }) {
-  const [rounds, rest] = quick ? [2, 600] : [7, 3_000];
+  const [rounds, rest] = quick ? [2, 600] : [6, 3_000];
   step('filling a database');
   // As shipped, log and all; on the second start and every later one.
   const { env } = await fill({ live: 1_000 });

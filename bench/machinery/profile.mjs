@@ -1,4 +1,4 @@
-/** Where the CPU of a server goes, told by V8: for goals that are missed. */
+/** Where the time of a server's main thread goes, told by V8: for goals that are missed. What waits for a disk counts too. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { folder, startProduct, startServer } from './processes.mjs';
@@ -13,11 +13,11 @@ import { underLoad } from './rounds.mjs';
 /** Milliseconds between two looks. */
 const INTERVAL = 0.25;
 /** Of load. */
-const SECONDS = 8;
+const SECONDS = 6;
 const ROWS = 12;
 
 /**
- * The share of each package in the CPU time, the largest first.
+ * The share of each package in the time that is not idle, the largest first.
  * @param {Profiled} what
  * @returns {Promise<[name: string, share: number][]>}
  */

@@ -106,8 +106,8 @@ function section({ title, table: found, shares, goals }) {
     `### ${title}`,
     found ? table(found.head, found.rows) : '',
     shares
-      ? `Missed: ${missed.join('; ')}. Where the CPU of freshgate’s process goes:\n\n${table(
-          ['package', 'share of the CPU'],
+      ? `Missed: ${missed.join('; ')}. Where the time of freshgate’s main thread goes, waiting for the disk included:\n\n${table(
+          ['package', 'share'],
           shares.map(([name, share]) => [name, `${(share * 100).toFixed(1)} %`]),
         )}`
       : '',
