@@ -6,9 +6,9 @@ import { copied, fill } from './machinery/stock.mjs';
 
 /** @param {import('./main.mjs').Plan} plan @returns {Promise<import('./machinery/report.mjs').Result>} */
 export async function measure({ quick, step }) {
-  const [rounds, seconds, warm] = quick ? [3, 0.8, 4] : [9, 2, 6];
+  const [rounds, seconds, warm] = quick ? [3, 0.8, 3] : [9, 2, 6];
   step('making tokens that nobody has seen');
-  const stock = await fill({ live: 1_000, access: 1_000, unseen: quick ? 25_000 : 100_000, ended: 100_000 });
+  const stock = await fill({ live: 1_000, access: 1_000, unseen: quick ? 18_000 : 100_000, ended: 100_000 });
   const load = { tokens: stock.tokens.unseen, answer: ANSWER_TEXT, connections: 16 };
   const first = underLoad(
     'freshgate, a token seen for the first time',

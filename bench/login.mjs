@@ -12,7 +12,7 @@ const STEADY = 200;
 
 /** @param {import('./main.mjs').Plan} plan @returns {Promise<import('./machinery/report.mjs').Result>} */
 export async function measure({ quick, step }) {
-  const [rounds, seconds, warm] = quick ? [2, 1, 3] : [7, 3, 8];
+  const [rounds, seconds, warm] = quick ? [2, 1, 2] : [7, 3, 8];
   step('filling a database');
   const stock = await fill({ live: 1_000, access: 1_000 });
   const { hashesAtOnce } = await dist('users/hashing-queue.js');
@@ -50,7 +50,7 @@ export async function measure({ quick, step }) {
   const flooded = underLoad('beside a flood of logins', server, steady);
   const flood = underLoad('the flood', server, logins);
   await warmUp([calm, flood], warm / 2);
-  const [times, long] = quick ? [2, 2] : [5, 5];
+  const [times, long] = quick ? [2, 1] : [5, 5];
   for (let i = 0; i < times; i++) {
     step(`${STEADY} requests a second, round ${i + 1} of ${times}`);
     await inTurns([calm], { rounds: 1, seconds: long });

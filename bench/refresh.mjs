@@ -16,8 +16,8 @@ const ENGINES = /** @type {const} */ (['SQLite', 'PostgreSQL']);
 
 /** @param {import('./main.mjs').Plan} plan @returns {Promise<import('./machinery/report.mjs').Result>} */
 export async function measure({ quick, step }) {
-  const [rounds, seconds, warm] = quick ? [2, 0.8, 3] : [6, 2.5, 9];
-  const [few, many] = [1_000, quick ? 20_000 : 1_000_000];
+  const [rounds, seconds, warm] = quick ? [2, 0.5, 2] : [6, 2.5, 9];
+  const [few, many] = [1_000, quick ? 10_000 : 1_000_000];
   /** @type {import('./machinery/report.mjs').Goal[]} */
   const goals = [];
   /** @type {import('./machinery/report.mjs').Cell[][]} */
@@ -28,7 +28,7 @@ export async function measure({ quick, step }) {
     const [ours, bares, large] = await Promise.all([
       fill({ live: few, refresh: few }, await url()),
       fill({ live: few, refresh: few }, await url()),
-      fill({ live: many, refresh: Math.min(many, 20_000) }, await url()),
+      fill({ live: many, refresh: Math.min(many, 10_000) }, await url()),
     ]);
     /** @param {string} name @param {string} peer @param {import('./machinery/stock.mjs').Stocked} stock */
     const contender = async (name, peer, { env, tokens }) =>
