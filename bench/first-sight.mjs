@@ -1,0 +1,54 @@
+/** The first sight of a token: what it costs beyond an answer that no token is looked at for. */
+import { ANSWER_TEXT } from './peers/answer.mjs';
+import { startServer } from './machinery/processes.mjs';
+import { loop, spread, together, underLoad, warmUp } from './machinery/rounds.mjs';
+import { copied, fill } from './machinery/stock.mjs';
+
+/** @param {import('./main.mjs').Plan} plan @returns {Promise<import('./machinery/report.mjs').Result>} */
+export async function measure({ quick, step }) {
+  const [rounds, seconds, warm] = quick ? [3, 0.8, 3] : [9, 2, 6];
+  step('making tokens that nobody has seen');
+  const stock = await fill({ live: 1_000, access: 1_000, unseen: quick ? 18_000 : 100_000, ended: 100_000 });
+  const load = { tokens: stock.tokens.unseen, answer: ANSWER_TEXT, connections: 16 };
+  const first = underLoad(
+    'freshgate, a token seen for the first time',
+    await startServer('freshgate', { env: copied(stock) }),
+    // Never a second time: the run fails when they do not suffice.
+    { ...load, path: '/bench/guarded', once: true },
+  );
+  const open = underLoad(
+    'freshgate, the same handler public',
+    await startServer('freshgate', { env: copied(stock) }),
+    { ...load, path: '/bench/public' },
+  );
+  const es256 = loop(
+    'one ES256 verification by node:crypto',
+    await startServer('es256', {
+      env: { KEYS: stock.env.AUTH_KEYS_FILE ?? '', TOKENS: stock.tokens.access },
+    }),
+  );
+  const all = [first, open, es256];
+  step('warming up');
+  await warmUp(all, warm);
+  await together(all, { rounds, seconds, step: () => step('first sights') });
+
+  const cost = first.samples.map(
+    ({ cpu }, i) => (cpu - (open.samples[i]?.cpu ?? 0)) / (es256.samples[i]?.cpu ?? 0),
+  );
+  return {
+    title: 'The first sight of a token',
+    goals: [
+      {
+        name: '(first sight − public) ÷ one bare ES256 verification',
+        value: spread(cost),
+        atMost: 1.7,
+        aim: 1.3,
+      },
+    ],
+    table: {
+      head: ['what', 'µs of CPU'],
+      rows: all.map((contender) => [contender.name, Math.round(contender.median(({ cpu }) => cpu))]),
+    },
+    profile: () => ({ env: copied(stock), load: { ...load, path: '/bench/guarded' } }),
+  };
+}

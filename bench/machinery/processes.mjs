@@ -1,0 +1,188 @@
+/** Starts what is measured, and what measures, each in a process of its own on cores of its own. */
+import { spawn, spawnSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { availableParallelism, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+/** Where processes may run: as `taskset -c` takes it, or undefined where nothing can be pinned. */
+export const CORES = coresOf();
+
+const PROBE = fileURLToPath(new URL('probe.mjs', import.meta.url));
+/** Milliseconds. A million rows take a while to be made, nothing else takes as long. */
+const PATIENCE = 120_000;
+
+/** @type {Set<Process>} */
+const running = new Set();
+/** @type {string[]} */
+const folders = [];
+
+/**
+ * @typedef {object} Cost
+ * @property {number} cpu microseconds of all its threads, since it began
+ * @property {number} rss bytes
+ * @property {number} heapUsed bytes
+ */
+
+/**
+ * @typedef {object} StartOptions
+ * @property {string} [core]
+ * @property {Record<string, string>} [env] nothing is inherited but PATH and HOME
+ * @property {string[]} [node] options of node's own
+ * @property {string[]} [arguments]
+ * @property {string} [cwd]
+ * @property {number | 'pipe'} [output] the file in which its lines end up; without it, nowhere
+ */
+
+/** A process that answers questions over IPC, in the order in which they are asked. */
+export class Process {
+  /** What was said and not yet heard. @type {unknown[]} */
+  #said = [];
+  /** Who listens, the first one first. @type {((message: unknown) => void)[]} */
+  #listening = [];
+
+  /** @param {string} file @param {StartOptions} [options] */
+  constructor(file, options = {}) {
+    const { core, env = {}, node = [], arguments: rest = [], cwd, output = 'ignore' } = options;
+    const { PATH = '', HOME = '' } = process.env;
+    const command = [process.execPath, '--no-warnings', '--import', PROBE, ...node, file, ...rest];
+    const [program = '', ...args] = core === undefined ? command : ['taskset', '-c', core, ...command];
+    /** Milliseconds, as `performance.now()` tells them. */
+    this.began = performance.now();
+    this.child = spawn(program, args, {
+      cwd: cwd ?? folder(),
+      env: { PATH, HOME, NODE_ENV: 'production', ...env },
+      stdio: ['ignore', output, 'pipe', 'ipc'],
+    });
+    this.errors = '';
+    this.child.stderr?.setEncoding('utf8').on('data', (text) => (this.errors += text));
+    this.child.on('message', (message) => {
+      const listener = this.#listening.shift();
+      if (listener) listener(message);
+      else this.#said.push(message);
+    });
+    // A question to one that has ended: that it has ended is what is told.
+    this.child.on('error', (error) => (this.errors += error.message));
+    running.add(this);
+    /** @type {Promise<void>} */
+    this.ended = new Promise((resolve) => {
+      this.child.once('close', () => {
+        running.delete(this);
+        resolve();
+      });
+    });
+    this.url = '';
+  }
+
+  /** The next message from it. @returns {Promise<any>} */
+  async hear() {
+    if (this.#said.length > 0) return this.#said.shift();
+    return this.orFail(new Promise((resolve) => this.#listening.push(resolve)));
+  }
+
+  /** What is waited for, unless the process ends before, or patience does. @template T @param {Promise<T>} awaited @returns {Promise<T>} */
+  async orFail(awaited) {
+    /** @type {NodeJS.Timeout | undefined} */
+    let timer;
+    const silence = new Promise((resolve) => (timer = setTimeout(resolve, PATIENCE, 'does not answer')));
+    const failure = Promise.race([silence, this.ended.then(() => 'ended')]).then((what) => {
+      throw new Error(`${this.child.spawnargs.join(' ')} ${what}:\n${this.errors}`);
+    });
+    try {
+      return await Promise.race([awaited, failure]);
+    } finally {
+      clearTimeout(timer);
+      failure.catch(() => {});
+    }
+  }
+
+  /** @param {import('node:child_process').Serializable} question @returns {Promise<any>} */
+  async ask(question) {
+    const answer = this.hear();
+    this.child.send(question);
+    return answer;
+  }
+
+  /** @returns {Promise<Cost>} */
+  async cost() {
+    return this.ask('cost');
+  }
+
+  async stop() {
+    this.child.kill('SIGTERM');
+    const impatience = setTimeout(() => this.child.kill('SIGKILL'), 10_000);
+    await this.ended;
+    clearTimeout(impatience);
+  }
+}
+
+/** Starts a server, and waits until it listens. @param {string} name of the peer @param {StartOptions} [options] */
+export async function startServer(name, options = {}) {
+  const file = fileURLToPath(new URL(`../peers/${name}.mjs`, import.meta.url));
+  const server = new Process(file, { core: CORES?.servers, ...options });
+  ({ url: server.url } = await server.hear());
+  return server;
+}
+
+/** Starts the production output as it is shipped; where it listens, its log says. @param {StartOptions} options */
+export async function startProduct(options) {
+  const file = fileURLToPath(new URL('../../dist/main.js', import.meta.url));
+  const server = new Process(file, { core: CORES?.servers, ...options, output: 'pipe' });
+  const lines = server.child.stdout?.setEncoding('utf8');
+  await server.orFail(
+    new Promise((resolve) => {
+      let all = '';
+      lines?.on('data', (text) => {
+        all += text;
+        server.url ||= /listening on (http:\/\/[\w.:[\]]+)[^\w.:[\]]/.exec(all)?.[1] ?? '';
+        if (server.url !== '') resolve(undefined);
+      });
+    }),
+  );
+  return server;
+}
+
+/** @param {string} name of a file beside this one */
+export function startHelper(name) {
+  return new Process(fileURLToPath(new URL(`${name}.mjs`, import.meta.url)), { core: CORES?.load });
+}
+
+/** An empty folder, gone when the benchmark ends. */
+export function folder() {
+  const path = mkdtempSync(join(tmpdir(), 'freshgate-bench-'));
+  folders.push(path);
+  return path;
+}
+
+/** Ends whatever was started, however the benchmark came to its end. */
+export async function endAll() {
+  await Promise.all([...running].map((process) => process.stop()));
+  for (const path of folders.splice(0)) rmSync(path, { recursive: true, force: true });
+}
+
+/** The last resort: the process ends, and cannot wait. */
+process.on('exit', () => {
+  for (const { child } of running) child.kill('SIGKILL');
+  for (const path of folders) rmSync(path, { recursive: true, force: true });
+});
+
+/** Servers on the first core, load on the others, but not on a second thread of the first. */
+function coresOf() {
+  const cores = availableParallelism();
+  if (cores < 2 || spawnSync('taskset', ['-c', '0', 'true']).status !== 0) return undefined;
+  const all = Array.from({ length: cores }, (_, core) => core);
+  const others = all.filter((core) => !siblings().includes(core));
+  return { servers: '0', load: (others.length > 0 ? others : all.slice(1)).join(',') };
+}
+
+function siblings() {
+  try {
+    const list = readFileSync('/sys/devices/system/cpu/cpu0/topology/thread_siblings_list', 'utf8');
+    return list.split(',').flatMap((range) => {
+      const [first = 0, last = first] = range.split('-').map(Number);
+      return Array.from({ length: last - first + 1 }, (_, i) => first + i);
+    });
+  } catch {
+    return [0];
+  }
+}

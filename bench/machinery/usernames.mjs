@@ -1,0 +1,4 @@
+export const PASSWORD = 'space-corgi';
+
+/** @param {number | string} n */
+export const username = (n) => `user-${n}`;
