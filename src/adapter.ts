@@ -120,6 +120,7 @@ export function createAdapter(trustedProxies: readonly string[] = []): FastifyAd
  * lead to an ordinary 404.
  */
 function decodable(url: string): string {
+  if (!url.includes('%')) return url;
   const [path = '', ...query] = url.split('?');
   try {
     decodeURIComponent(path);

@@ -1,3 +1,5 @@
+// First of all: it holds for code that is compiled after it.
+import './v8-flags.js';
 import { Logger } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { type NestFastifyApplication } from '@nestjs/platform-fastify';

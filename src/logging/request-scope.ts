@@ -19,7 +19,10 @@ export function scopeRequests(adapter: AbstractHttpAdapter): void {
     const fastify = (adapter as FastifyAdapter).getInstance();
     fastify.addHook('onRequest', ({ id: requestId }, _reply, done) => requests.run({ requestId }, done));
     // The end of a body is told by the connection, which is in no request's scope.
-    fastify.addHook('preValidation', ({ id: requestId }, _reply, done) => requests.run({ requestId }, done));
+    fastify.addHook('preValidation', ({ id: requestId, body }, _reply, done) => {
+      if (body === undefined) done();
+      else requests.run({ requestId }, done);
+    });
     return;
   }
   adapter.use((_: IncomingMessage, response: ServerResponse, next: () => void) => {

@@ -63,6 +63,9 @@ const COMMON = {
   exp: isWholeNumber,
 };
 
+/** What a token may leave out; what it does say must be well-formed all the same. */
+const OPTIONAL: Record<string, Check> = { nbf: isWholeNumber, roles: isTextList };
+
 /**
  * What a token of each kind must say. A missing claim is an error, never a default: a verifier that takes a
  * token without `type` for an access token, or one without `exp` for an endless one, accepts what was never issued.
@@ -78,8 +81,15 @@ const REQUIRED: { [K in TokenKind]: Record<string, Check> } = {
   refresh: { ...COMMON, type: isExactly('refresh'), gen: isWholeNumber },
 };
 
-/** What a token may leave out; what it does say must be well-formed all the same. */
-const OPTIONAL: Record<string, Check> = { nbf: isWholeNumber, roles: isTextList };
+/** Lists, made once: each new token is held to one of them. */
+const CHECKS = { access: checksOf(REQUIRED.access), refresh: checksOf(REQUIRED.refresh) };
+const FOREIGN_CHECKS = checksOf({
+  iss: COMMON.iss,
+  aud: COMMON.aud,
+  sub: COMMON.sub,
+  iat: COMMON.iat,
+  exp: COMMON.exp,
+});
 
 /** Claims whose meaning is settled here: nothing that the application adds may use their names. */
 export const RESERVED_CLAIMS: ReadonlySet<string> = new Set([
@@ -90,7 +100,7 @@ export const RESERVED_CLAIMS: ReadonlySet<string> = new Set([
 
 /** @throws TokenError `token_invalid` that names the first claim that is absent or of the wrong type */
 export function parseClaims<K extends TokenKind>(kind: K, payload: unknown): ClaimsOf[K] {
-  requireClaims(payload, { ...OPTIONAL, ...REQUIRED[kind] }, `of kind ${kind}`);
+  requireClaims(payload, CHECKS[kind], kind);
   return payload as ClaimsOf[K];
 }
 
@@ -100,8 +110,7 @@ export function parseClaims<K extends TokenKind>(kind: K, payload: unknown): Cla
  * @throws TokenError `token_invalid`
  */
 export function parseForeignClaims(payload: unknown): AccessClaims {
-  const { iss, aud, sub, iat, exp } = COMMON;
-  requireClaims(payload, { ...OPTIONAL, iss, aud, sub, iat, exp }, 'of another issuer');
+  requireClaims(payload, FOREIGN_CHECKS, undefined);
   const claims = payload as CommonClaims;
   return {
     ...claims,
@@ -115,14 +124,28 @@ export function parseForeignClaims(payload: unknown): AccessClaims {
   };
 }
 
-function requireClaims(payload: unknown, checks: Record<string, Check>, token: string): void {
+interface ClaimCheck {
+  name: string;
+  isValid: Check;
+  optional: boolean;
+}
+
+function checksOf(required: Record<string, Check>): ClaimCheck[] {
+  const list = (checks: Record<string, Check>, optional: boolean) =>
+    Object.entries(checks).map(([name, isValid]) => ({ name, isValid, optional }));
+  return [...list(OPTIONAL, true), ...list(required, false)];
+}
+
+/** @param kind undefined of another issuer's */
+function requireClaims(payload: unknown, checks: readonly ClaimCheck[], kind: TokenKind | undefined): void {
   if (typeof payload !== 'object' || payload === null) {
     throw new TokenError('token_invalid', 'the payload is not a JSON object');
   }
-  for (const [name, isValid] of Object.entries(checks)) {
+  for (const { name, isValid, optional } of checks) {
     const present = Object.hasOwn(payload, name);
-    if (!present && name in OPTIONAL) continue;
+    if (!present && optional) continue;
     if (!present || !isValid((payload as Record<string, unknown>)[name])) {
+      const token = kind === undefined ? 'of another issuer' : `of kind ${kind}`;
       throw new TokenError('token_invalid', `claim "${name}" is missing or malformed for a token ${token}`);
     }
   }
