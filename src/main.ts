@@ -1,4 +1,5 @@
 // First of all: it holds for code that is compiled after it.
+// eslint-disable-next-line import/no-unassigned-import -- for what it does
 import './v8-flags.js';
 import { Logger } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';

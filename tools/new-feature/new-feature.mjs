@@ -74,7 +74,7 @@ function withRoutes(many) {
   const lines = readFileSync(SNAPSHOT, 'utf8').split('\n');
   const routes = lines.filter((line) => line.startsWith('  "'));
   const key = (line) => line.match(/"(\w+) (\S+)/)?.slice(1) ?? [];
-  const sorted = [...routes, ...added].sort((a, b) => {
+  const sorted = [...routes, ...added].toSorted((a, b) => {
     const [[methodA, pathA], [methodB, pathB]] = [key(a), key(b)];
     return pathA.localeCompare(pathB) || methodA.localeCompare(methodB);
   });
