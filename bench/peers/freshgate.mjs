@@ -8,7 +8,6 @@ import { ANSWER } from './answer.mjs';
 import { decorate } from './decorate.mjs';
 import { dist, ENDLESS, loadProduct } from './product.mjs';
 
-await dist('v8-flags.js');
 const { Public } = await dist('auth/index.js');
 const { createAdapter } = await dist('adapter.js');
 const { APP_OPTIONS, configureApp } = await dist('app.setup.js');
