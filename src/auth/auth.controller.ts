@@ -116,6 +116,7 @@ export class AuthController {
   @ApiOperation({ summary: 'Refresh token and password → the next one, and a fresh access token' })
   @ApiHeader(IDEMPOTENCY_KEY)
   @ApiOkResponse({ type: TokenPairDto })
+  @ApiUnauthorizedResponse({ description: '`invalid_credentials`' })
   @ApiTooManyRequestsResponse(RATE_LIMITED)
   @ApiServiceUnavailableResponse(OVERLOADED)
   async reauthenticate(
@@ -133,6 +134,7 @@ export class AuthController {
   @DeliversTokens()
   @ApiOperation({ summary: 'Change the password; every other session ends' })
   @ApiOkResponse({ type: TokenPairDto })
+  @ApiUnauthorizedResponse({ description: '`invalid_credentials`' })
   @ApiTooManyRequestsResponse(RATE_LIMITED)
   @ApiServiceUnavailableResponse(OVERLOADED)
   async changePassword(

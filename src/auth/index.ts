@@ -25,7 +25,7 @@ export { LoadUser } from './request/load-user.pipe.js';
 export { type AccessTokenOptions, type LoginOptions, Logins } from './issuing/logins.js';
 export { AuthOptions, TOKEN_LOCATIONS, type TokenLocation } from './options/auth-options.js';
 export { type AuthModuleOptions, AuthOptionsError } from './options/resolve-options.js';
-export { LowerCased } from './request/lower-cased.decorator.js';
+export { lowerCased, LowerCased } from './request/lower-cased.decorator.js';
 export { Public } from './policy/public.decorator.js';
 export { Roles } from './policy/roles.decorator.js';
 export { type Principal, type TokenClaims } from './principal.js';

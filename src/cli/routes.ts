@@ -7,10 +7,10 @@ import { OperatorError, parseWords } from './operator.js';
 import { describeRoutes, formatRoutes } from './route-table.js';
 
 const USAGE = `Usage:
-  npm run routes              every route, and what it asks of who enters
+  npm run routes              the routes of all controllers, and what each asks of who enters
   npm run -s routes -- --json the same for programs
 
-Nothing is started for it: no database is opened and no key is read.
+No server is started for it: the database and the keys stay as they are. The pages of /docs are no controller's.
 `;
 
 async function run(args: string[]): Promise<string> {

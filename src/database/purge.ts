@@ -9,7 +9,8 @@ const BATCH = 500;
 export abstract class Purge implements OnApplicationBootstrap, OnApplicationShutdown {
   private readonly logger = new Logger(this.constructor.name);
   private timer: NodeJS.Timeout | undefined;
-  private running: Promise<void> = Promise.resolve();
+  private running: Promise<void> | undefined;
+  private stopping = false;
 
   /** @param what is removed, for the log; and the name of the lock */
   protected constructor(
@@ -22,19 +23,20 @@ export abstract class Purge implements OnApplicationBootstrap, OnApplicationShut
 
   onApplicationBootstrap(): void {
     this.timer = setInterval(() => {
-      this.running = this.runQuietly();
+      this.running ??= this.runQuietly().finally(() => (this.running = undefined));
     }, PERIOD).unref();
   }
 
   async onApplicationShutdown(): Promise<void> {
     clearInterval(this.timer);
+    this.stopping = true;
     await this.running;
   }
 
   /** @returns how many were removed; none while another instance is at it */
   async run(): Promise<number> {
     let total = 0;
-    for (let removed = BATCH; removed === BATCH; total += removed)
+    for (let removed = BATCH; removed === BATCH && !this.stopping; total += removed)
       removed = (await this.db.alone(`freshgate ${this.what}`, (tx) => this.removeBatch(tx, BATCH))) ?? 0;
     return total;
   }

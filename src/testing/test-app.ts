@@ -1,7 +1,7 @@
 import { type INestApplication } from '@nestjs/common';
 import { randomUUID } from 'node:crypto';
 import request from 'supertest';
-import { Clock, Logins, UserStore } from '../auth/index.js';
+import { Clock, Logins, lowerCased, UserStore } from '../auth/index.js';
 import { Database } from '../database/index.js';
 import { PasswordHasher } from '../users/password-hasher.js';
 import { type TestClock } from './test-clock.js';
@@ -11,7 +11,7 @@ import { TEST_CALLER, TokenAgents } from './token-agents.js';
 const PASSWORD = 'space-corgi';
 
 /** That of `PASSWORD`, made once: users of tests are many, and a hash takes longer than most tests. */
-let passwordHash: Promise<string> | undefined;
+let passwordHash: string | undefined;
 
 /** A running application, and what a test does with it. */
 export class TestApp {
@@ -38,20 +38,26 @@ export class TestApp {
     return new TokenAgents(this, who);
   }
 
-  /** A user; by the name of one that exists, that one. Without a name, a new one. */
+  /** A user, with the kit's password; by the name of one that exists, that one. Without a name, a new one. */
   async user(who: TestUser | string = `user-${randomUUID().slice(0, 18)}`): Promise<TestUser> {
     if (typeof who !== 'string') return who;
     const users = this.get(UserStore);
-    passwordHash ??= this.get(PasswordHasher).hash(PASSWORD);
-    const account = { username: who, passwordHash: await passwordHash, roles: [] };
+    // As every name is on its way in.
+    const username = lowerCased(who);
+    const account = { username, passwordHash: await this.hashOfPassword(), roles: [] };
     const createdAt = this.get(Clock).now();
     const user =
-      (await users.findByUsername(who)) ??
+      (await users.findByUsername(username)) ??
       (await this.get(Database).inTransaction((tx) => users.create(tx, { ...account, createdAt }))) ??
       // Made meanwhile, by another agent of the same name.
-      (await users.findByUsername(who));
+      (await users.findByUsername(username));
     if (!user) throw new Error(`there is no user ${who}, and none could be made`);
     return new TestUser(this, user.id, user.username, PASSWORD);
+  }
+
+  private async hashOfPassword(): Promise<string> {
+    passwordHash ??= await this.get(PasswordHasher).hash(PASSWORD);
+    return passwordHash;
   }
 
   /** A new user's session, as a login opens it. */

@@ -2,7 +2,7 @@ import type request from 'supertest';
 import { type TokenPairDto } from '../auth/dto/token-pair.dto.js';
 import { type TestApp } from './test-app.js';
 
-/** An account, with the password that opens it. */
+/** An account. The password is the one that the kit gives; an account made otherwise has its own. */
 export class TestUser {
   constructor(
     private readonly app: TestApp,
@@ -19,7 +19,10 @@ export class TestUser {
   }
 }
 
-/** One session of a user, holding its newest tokens: `access` is fresh until the first refresh. */
+/**
+ * One session of a user, holding its newest tokens: `access` is fresh until the first refresh. Sends them as
+ * `Authorization: Bearer`; an application that looks elsewhere is asked by `TokenAgents`.
+ */
 export class TestLogin {
   access: string;
   refresh: string;

@@ -48,6 +48,11 @@ export class Cast {
     return shown === 'refresh' || (shown === 'right' && wanted === 'refresh') ? login.refresh : login.access;
   }
 
+  /** Whether it has what a good request to a route needs: what a team has added may need anything. */
+  knows({ path }: Route): boolean {
+    return /^\/(\.well-known|admin|auth|health|profile|transfers)\b/.test(path);
+  }
+
   /** The id that a route with a parameter asks for. */
   ownId({ path }: Route): string {
     const { user, access } = this.login('fresh');

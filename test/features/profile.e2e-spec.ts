@@ -1,32 +1,35 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { expectChallenge } from '../../src/testing/index.js';
 import { createTestApp, type TestApp } from '../support/create-test-app.js';
 
 describe('the profile', () => {
-  let api: TestApp;
+  let app: TestApp;
   beforeAll(async () => {
-    api = await createTestApp();
+    app = await createTestApp();
   });
-  afterAll(() => api.close());
+  afterAll(() => app.close());
 
   it('tells who one is, and how fresh the token is that asks', async () => {
-    const login = await api.login();
-    const response = await api.request('GET', '/profile', login.access).expect(200);
+    const fresh = await app.as('cosmo').fresh();
+    const response = await fresh.get('/profile').expect(200);
     const profile = {
-      id: login.user.id,
-      username: login.user.username,
-      created_at: new Date(api.clock.now()).toISOString(),
-      auth_time: api.clock.now() / 1000,
+      id: fresh.user.id,
+      username: 'cosmo',
+      created_at: new Date(app.clock.now()).toISOString(),
+      auth_time: app.clock.now() / 1000,
     };
     expect(response.body).toEqual({ ...profile, fresh: true });
     expect(response.headers['cache-control']).toBe('no-store');
-    await login.rotate();
-    expect((await api.request('GET', '/profile', login.access)).body).toEqual({ ...profile, fresh: false });
+    const stale = await app.as('cosmo').stale();
+    expect((await stale.get('/profile').expect(200)).body).toEqual({ ...profile, fresh: false });
   });
 
-  it('can be deleted by a fresh token, and then is nobody’s', async () => {
-    const login = await api.login();
-    await api.request('DELETE', '/profile', login.access).expect(204);
-    await api.request('GET', '/profile', login.access).expect(401);
+  it('can be deleted by a fresh token alone, and then is nobody’s', async () => {
+    const [fresh, stale] = [await app.as('laika').fresh(), await app.as('laika').stale()];
+    expectChallenge(await stale.delete('/profile'), { maxAge: '15m' });
+    await fresh.delete('/profile').expect(204);
+    for (const agent of [fresh, stale])
+      expectChallenge(await agent.get('/profile'), { errorCode: 'token_revoked' });
   });
 });
 

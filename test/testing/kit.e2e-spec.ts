@@ -1,4 +1,5 @@
-import { Controller, Delete, Get } from '@nestjs/common';
+import { Body, Controller, Delete, Get, Module, Post } from '@nestjs/common';
+import { IsString } from 'class-validator';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { AssertionError } from 'node:assert';
 import { Access, CurrentUser, FreshAccess, type Principal, Refresh, Roles } from '../../src/auth/index.js';
@@ -29,6 +30,19 @@ class ProbeController {
   @Get('admin')
   admin(@CurrentUser() user: Principal): Principal {
     return user;
+  }
+}
+
+class NoteDto {
+  @IsString()
+  readonly text!: string;
+}
+
+@Controller('notes')
+class NoteController {
+  @Post()
+  create(@Body() body: NoteDto): NoteDto {
+    return body;
   }
 }
 
@@ -131,6 +145,50 @@ describe('the test kit', () => {
         await app.close();
       }
     }
+  });
+
+  it('writes names as they are on their way in', async () => {
+    const app = await createTestApp();
+    try {
+      const admin = await app.as('Laika').role('admin').fresh();
+      expect(admin.user.username).toBe('laika');
+      await admin.user.login();
+    } finally {
+      await app.close();
+    }
+  });
+
+  it('validates bodies as the server does', async () => {
+    const app = await createTestApp({ controllers: [NoteController] });
+    try {
+      const cosmo = await app.as('cosmo').stale();
+      await cosmo.post('/notes').send({ text: 'a note' }).expect(201);
+      await cosmo.post('/notes').send({ text: 5 }).expect(400);
+      await cosmo.post('/notes').send({ text: 'a note', more: 1 }).expect(400);
+      await cosmo.post('/notes').type('form').send({ text: 'a note' }).expect(415);
+    } finally {
+      await app.close();
+    }
+  });
+
+  it('does not take options for what another module brings', async () => {
+    @Module({})
+    class Whole {}
+    await expect(createTestApp({ root: Whole, databaseUrl: ':memory:' })).rejects.toThrow(
+      'root brings its own',
+    );
+  });
+
+  it('leaves nothing behind when the application does not start', async () => {
+    let closed = 0;
+    const onClosed = async () => void closed++;
+    const options = { auth: { tokens: { accessTtl: 'soon' } }, onClosed };
+    await expect(createTestApp(options)).rejects.toThrow('tokens.accessTtl');
+    const failing = () => {
+      throw new Error('not like this');
+    };
+    await expect(createTestApp({ configure: failing, onClosed })).rejects.toThrow('not like this');
+    expect(closed).toBe(2);
   });
 
   it('says which places an agent cannot send to', async () => {

@@ -5,6 +5,7 @@ import {
   existsSync,
   mkdirSync,
   mkdtempSync,
+  readdirSync,
   readFileSync,
   rmSync,
   symlinkSync,
@@ -65,9 +66,31 @@ const generate = (...args: string[]) => run(process.execPath, ['tools/new-featur
 const bin = (name: string, args: string[]) =>
   run(process.execPath, [join('node_modules', ...name.split('/')), ...args]);
 
+/** What a team has added by now is not what is tried here, and may have the names that are. */
+function removeOthers(): void {
+  const change = (path: string, edit: (text: string) => string) =>
+    writeFileSync(join(folder, path), edit(readFileSync(join(folder, path), 'utf8')));
+  const others = readdirSync(join(folder, 'src/features'), { withFileTypes: true })
+    .filter((entry) => entry.isDirectory() && !['profile', 'transfers'].includes(entry.name))
+    .map(({ name }) => name);
+  for (const name of others) {
+    rmSync(join(folder, 'src/features', name), { recursive: true });
+    rmSync(join(folder, 'test/features', `${name}.e2e-spec.ts`), { force: true });
+    change('src/features/features.module.ts', (text) => {
+      const [line = '', module = ''] =
+        new RegExp(`^import \\{ (\\w+) \\} from '\\./${name}/.*\\n`, 'm').exec(text) ?? [];
+      return text.replace(line, '').replace(new RegExp(`${module},? ?`), '');
+    });
+    change('test/architecture/__snapshots__/route-policies.e2e-spec.ts.snap', (text) =>
+      text.replace(new RegExp(`^ {2}"\\w+ /${name}[/ ].*\\n`, 'gm'), ''),
+    );
+  }
+}
+
 beforeAll(() => {
   folder = mkdtempSync(join(tmpdir(), 'freshgate-generator-'));
   for (const name of COPIED) cpSync(join(ROOT, name), join(folder, name), { recursive: true });
+  removeOthers();
   symlinkSync(join(ROOT, 'node_modules'), join(folder, 'node_modules'));
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -82,6 +105,9 @@ describe('npm run new:feature', () => {
     [['invoices', '--plural', 'x'], "Unknown option '--plural'"],
     [['profile'], 'src/features/profile exists already'],
     [['auth'], 'the path /auth is taken'],
+    [['docs'], '"docs" is taken'],
+    [['features'], '"features" is taken'],
+    [['database'], '"database" is taken'],
     [['sessions'], 'the table sessions is made by src/sessions/sessions.table.ts'],
   ])('refuses %j, and writes nothing', async (args, complaint) => {
     const before = readFileSync(join(folder, 'src/features/features.module.ts'), 'utf8');

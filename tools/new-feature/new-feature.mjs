@@ -20,6 +20,9 @@ const FEATURES = 'src/features/features.module.ts';
 const SNAPSHOT = 'test/architecture/__snapshots__/route-policies.e2e-spec.ts.snap';
 const NAME = /^[a-z][a-z0-9]*(-[a-z][a-z0-9]*)*$/;
 
+/** A path that is no controller's, and classes that the files of a feature import. */
+const RESERVED = ['docs', 'features', 'database'];
+
 /** The name cannot be had; nothing has been written. */
 class FeatureError extends Error {}
 
@@ -40,6 +43,7 @@ function plan({ many, one }) {
 }
 
 function refuseTaken(many) {
+  if (RESERVED.includes(many)) throw new FeatureError(`"${many}" is taken; choose another name`);
   if (readdirSync('src/features').includes(many))
     throw new FeatureError(`src/features/${many} exists already`);
   const route = readFileSync(SNAPSHOT, 'utf8').match(new RegExp(`^ {2}"\\w+ /${many}[/ ].*$`, 'm'))?.[0];
@@ -55,12 +59,15 @@ function refuseTaken(many) {
 function withModule(many) {
   const module = `${className(many)}Module`;
   const before = readFileSync(FEATURES, 'utf8');
-  const after = before
-    .replace(/^(@Module|\/\*\*)/m, `import { ${module} } from './${many}/${many}.module.js';\n\n$1`)
-    .replace(/\n\n(import [^\n]+\n\n)/, '\n$1')
-    .replace(/imports: \[([^\]]*?),?\s*\]/, `imports: [$1, ${module}]`);
-  if (!after.includes(`, ${module}]`)) throw new FeatureError(`${FEATURES} has no list of imports to add to`);
-  return after;
+  // A list of names and nothing else: what is more than that is read by people alone.
+  const [list, names] = /imports: \[((?:\s*\w+,?)*)\s*\]/.exec(before) ?? [];
+  const [last] = before.match(/^import .*$/gm)?.slice(-1) ?? [];
+  if (list === undefined || last === undefined)
+    throw new FeatureError(`${FEATURES} has no plain list of modules; make it "imports: [AModule, BModule]"`);
+  const modules = [...(names.match(/\w+/g) ?? []), module].join(', ');
+  return before
+    .replace(last, `${last}\nimport { ${module} } from './${many}/${many}.module.js';`)
+    .replace(list, `imports: [${modules}]`);
 }
 
 /** What who may enter: the lines that the test of the routes would miss, where it looks for them. */

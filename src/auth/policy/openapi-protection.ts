@@ -5,8 +5,8 @@ import { type TokenKind } from '../../tokens/token-claims.js';
 import { type TokenErrorCode } from '../../tokens/token.errors.js';
 import { tokenChallenge } from '../errors/challenge.js';
 import { AuthOptions, type TokenLocation } from '../options/auth-options.js';
-import { type AuthPolicy, KINDS_OF } from './auth-policy.js';
-import { listRoutes } from './routes.js';
+import { type AuthPolicy, DEFAULT_POLICY, KINDS_OF } from './auth-policy.js';
+import { listRoutes, type Route } from './routes.js';
 
 interface Answer {
   description?: string;
@@ -15,6 +15,7 @@ interface Answer {
 }
 
 interface Operation {
+  operationId?: string;
   security?: Record<string, string[]>[];
   description?: string;
   responses: Record<string, Answer>;
@@ -28,25 +29,57 @@ export function describeProtection(app: INestApplication, document: OpenAPIObjec
   const options = app.get(AuthOptions, { strict: false });
   const components = (document.components ??= {});
   components.schemas = { ...components.schemas, ErrorAnswer: ERROR };
-  for (const { method, path, policy, roles } of listRoutes(app)) {
-    const item = document.paths[path.replace(/:(\w+)/g, '{$1}')] as Record<string, Operation> | undefined;
-    const operation = item?.[method.toLowerCase()];
-    if (!operation) continue;
-    const { schemes, security } = securityOf(policy, options);
-    operation.security = security;
-    components.securitySchemes = { ...components.securitySchemes, ...schemes };
-    if (policy.level !== 'public') {
-      operation.description = [operation.description, needOf(policy, roles, options)]
-        .filter(Boolean)
-        .join(' ');
-      operation.responses['401'] ??= unauthorized(policy, options);
+  const routes = listRoutes(app);
+  for (const [path, item] of Object.entries(document.paths)) {
+    for (const [method, operation] of Object.entries(item as Record<string, Operation>)) {
+      const { policy, roles } = routeOf(operation, method, path, routes) ?? UNKNOWN;
+      const { schemes, security } = securityOf(policy, options);
+      operation.security = security;
+      components.securitySchemes = { ...components.securitySchemes, ...schemes };
+      const { responses } = operation;
+      if (policy.level !== 'public') {
+        const need = needOf(policy, roles, options);
+        operation.description = [operation.description, need].filter(Boolean).join(' ');
+        responses['401'] = both(responses['401'], unauthorized(policy, options));
+      }
+      const refusals = [...needsRole(roles), ...needsOrigin(security, method, options)];
+      if (refusals.length > 0)
+        responses['403'] = both(responses['403'], forbidden(refusals, roles.length > 0));
+      for (const [status, answer] of Object.entries(responses))
+        if (Number(status) >= 400) answer.content ??= ERROR_CONTENT;
     }
-    const refusals = [...needsRole(roles), ...needsOrigin(security, method, options)];
-    if (refusals.length > 0) operation.responses['403'] ??= forbidden(refusals, roles.length > 0);
-    for (const [status, answer] of Object.entries(operation.responses))
-      if (Number(status) >= 400) answer.content ??= ERROR_CONTENT;
   }
   return document;
+}
+
+/** What the guard asks where nothing is declared. */
+const UNKNOWN: Pick<Route, 'policy' | 'roles'> = { policy: DEFAULT_POLICY, roles: [] };
+
+/**
+ * By the name of the handler, whatever prefix, version or method it is served with: `TransfersController_create`, and for
+ * one of several paths or methods `…_create[0]`, `…_create_get`. By its path where the team gave it another name.
+ */
+function routeOf(
+  { operationId = '' }: Operation,
+  method: string,
+  path: string,
+  routes: readonly Route[],
+): Route | undefined {
+  const name = `${operationId.replace(/\[\d+\]/, '')}_`;
+  const named = routes.filter(({ handler }) => name.startsWith(`${handler.replace('.', '_')}_`));
+  return (
+    named.toSorted((a, b) => b.handler.length - a.handler.length)[0] ??
+    routes.find(
+      (route) => route.method.toLowerCase() === method && route.path.replace(/:(\w+)/g, '{$1}') === path,
+    )
+  );
+}
+
+/** What the handler says itself of a status, and what the guard adds. */
+function both(own: Answer | undefined, ours: Answer): Answer {
+  if (!own) return ours;
+  const description = [own.description, ours.description].filter(Boolean).join(', ');
+  return { ...own, description, headers: { ...own.headers, ...ours.headers } };
 }
 
 const ERROR_CONTENT = { 'application/json': { schema: { $ref: '#/components/schemas/ErrorAnswer' } } };
@@ -122,7 +155,7 @@ function schemeOf(
     case 'header':
       return headerName.toLowerCase() === 'authorization' && headerScheme !== ''
         ? { type: 'http', scheme: headerScheme.toLowerCase(), bearerFormat: 'JWT' }
-        : { type: 'apiKey', in: 'header', name: headerName };
+        : { type: 'apiKey', in: 'header', name: headerName, description: `${headerScheme} TOKEN`.trim() };
     case 'cookie':
       return { type: 'apiKey', in: 'cookie', name: cookies[`${kind}Name`] };
     case 'query':
@@ -134,15 +167,19 @@ function schemeOf(
 
 function unauthorized(policy: AuthPolicy, { freshMaxAge, locations }: AuthOptions): Answer {
   const { level } = policy;
-  const codes: TokenErrorCode[] = [
-    'token_missing',
-    'token_invalid',
-    'token_expired',
-    'token_wrong_type',
-    'token_revoked',
+  const either = level === 'access-or-refresh';
+  const evenIfEnded = either && policy.evenIfEnded;
+  const evenIfRevoked = evenIfEnded || ('skipRevocationCheck' in policy && policy.skipRevocationCheck);
+  const possible: [TokenErrorCode, boolean | undefined][] = [
+    ['token_missing', level !== 'optional-access'],
+    ['token_invalid', true],
+    ['token_expired', !evenIfEnded],
+    ['token_wrong_type', !either],
+    ['token_revoked', !evenIfRevoked],
+    ['fresh_token_required', level === 'fresh-access'],
+    ['refresh_token_reused', level === 'refresh'],
   ];
-  if (level === 'fresh-access') codes.push('fresh_token_required');
-  if (level === 'refresh') codes.push('refresh_token_reused');
+  const codes = possible.filter(([, is]) => is).map(([code]) => code);
   const maxAge = (level === 'fresh-access' ? (policy.maxAge ?? freshMaxAge) : 0) / 1000;
   const examples = Object.fromEntries(
     codes.map((code) => [code, { value: tokenChallenge(code, maxAge, locations.headerScheme || undefined) }]),
@@ -162,7 +199,7 @@ function needsRole(roles: readonly string[]): string[] {
 
 function needsOrigin(security: object[], method: string, { csrf }: AuthOptions): string[] {
   const byCookie = security.some((each) => Object.keys(each).some((name) => name.endsWith('_cookie')));
-  if (!byCookie || !csrf.methods.includes(method)) return [];
+  if (!byCookie || !csrf.methods.some((each) => each.toLowerCase() === method)) return [];
   return [
     `\`csrf_failed\`: a token from a cookie needs our own origin, a trusted one, or \`${csrf.headerName}\``,
   ];
