@@ -9,7 +9,7 @@ import {
 } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
 import { map, type Observable, tap } from 'rxjs';
-import { requestOf } from '../request/auth-request.js';
+import { requestOf, responseOf } from '../request/auth-request.js';
 import { type TokenPairDto } from '../dto/token-pair.dto.js';
 import { AuthOptions } from '../options/auth-options.js';
 import { type IssuedPair } from '../issuing/token-pairs.js';
@@ -29,7 +29,7 @@ export class DeliverTokens implements NestInterceptor<IssuedPair, Partial<TokenP
 
   intercept(context: ExecutionContext, next: CallHandler<IssuedPair>): Observable<Partial<TokenPairDto>> {
     if (this.cookies.used) this.csrf.requireSite(requestOf(context));
-    const response: unknown = context.switchToHttp().getResponse();
+    const response = responseOf(context);
     return next.handle().pipe(
       map(({ sessionId, device, ...pair }) => {
         this.cookies.set(response, pair, sessionId);
@@ -65,7 +65,7 @@ export class ClearTokens implements NestInterceptor {
 
   intercept(context: ExecutionContext, next: CallHandler): Observable<unknown> {
     if (this.cookies.used) this.csrf.requireSite(requestOf(context));
-    const response: unknown = context.switchToHttp().getResponse();
+    const response = responseOf(context);
     return next.handle().pipe(tap(() => this.cookies.clear(response)));
   }
 }

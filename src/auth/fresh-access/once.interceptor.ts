@@ -3,7 +3,7 @@ import { catchError, concatMap, from, type Observable, of } from 'rxjs';
 import { SpentTokens } from '../../sessions/spent-tokens.js';
 import { Clock } from '../../tokens/clock.js';
 import { TokenError } from '../../tokens/token.errors.js';
-import { type AuthRequest, requestOf } from '../request/auth-request.js';
+import { type AuthRequest, requestOf, responseOf } from '../request/auth-request.js';
 import { statusOf } from '../errors/error.filter.js';
 
 /**
@@ -27,7 +27,7 @@ export class OnceInterceptor implements NestInterceptor {
     await this.claim(claims.jti, claims.exp, request);
     request.tokenSpent = true;
 
-    const response = context.switchToHttp().getResponse<{ statusCode: number }>();
+    const response = responseOf<{ statusCode: number }>(context);
     return next.handle().pipe(
       concatMap((body) =>
         isClientError(response.statusCode) ? from(this.giveBack(claims.jti, body)) : of(body),

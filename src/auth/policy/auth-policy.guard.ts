@@ -3,7 +3,7 @@ import { HttpAdapterHost } from '@nestjs/core';
 import { TokenError } from '../../tokens/token.errors.js';
 import { TokenVerifier } from '../../tokens/token-verifier.js';
 import { AccessGuard } from '../access/access.guard.js';
-import { type AuthRequest, requestOf } from '../request/auth-request.js';
+import { type AuthRequest, requestOf, responseOf } from '../request/auth-request.js';
 import { CsrfCheck } from '../cookies/csrf-check.js';
 import { TokenCookies } from '../cookies/token-cookies.js';
 import { FreshAccessGuard } from '../fresh-access/fresh-access.guard.js';
@@ -43,7 +43,7 @@ export class AuthPolicyGuard implements CanActivate {
     request.authPolicy = policy;
     if (policy.level === 'public') return true;
     // What depends on who asks is for nobody's cache (ASVS 14.3.2); a handler may say otherwise by `@Header`.
-    this.host.httpAdapter.setHeader(context.switchToHttp().getResponse(), 'Cache-Control', 'no-store');
+    this.host.httpAdapter.setHeader(responseOf(context), 'Cache-Control', 'no-store');
     const logsOut = policy.level === 'access-or-refresh' && policy.evenIfEnded;
     return logsOut && this.cookies.used
       ? this.authenticateOrForget(context, request, { policy, roles })
@@ -62,7 +62,7 @@ export class AuthPolicyGuard implements CanActivate {
       if (error instanceof TokenError) {
         // SameSite keeps the cookies from what another site sends, not the browser from obeying the answer.
         this.csrf.requireSite(request);
-        this.cookies.clear(context.switchToHttp().getResponse());
+        this.cookies.clear(responseOf(context));
       }
       throw error;
     }
