@@ -27,7 +27,7 @@ export class OnceInterceptor implements NestInterceptor {
     await this.claim(claims.jti, claims.exp, request);
     request.tokenSpent = true;
 
-    const response = responseOf<{ statusCode: number }>(context);
+    const response = responseOf(context) as { statusCode: number };
     return next.handle().pipe(
       concatMap((body) =>
         isClientError(response.statusCode) ? from(this.giveBack(claims.jti, body)) : of(body),

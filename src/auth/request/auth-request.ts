@@ -40,6 +40,6 @@ export function requestOf(context: ExecutionContext): AuthRequest {
 }
 
 /** The adapter's. */
-export function responseOf<T = unknown>(context: ExecutionContext): T {
-  return context.getArgByIndex<T>(1);
+export function responseOf(context: ExecutionContext): unknown {
+  return context.getArgByIndex<unknown>(1);
 }
