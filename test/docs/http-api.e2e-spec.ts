@@ -1,0 +1,46 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { listRoutes, type Route } from '../../src/auth/index.js';
+import { createTestApp, type TestApp } from '../support/create-test-app.js';
+import { quotesIn, readDocument, rowsOf } from './documents.js';
+
+const NEEDS: Record<Route['policy']['level'], string> = {
+  public: 'nothing',
+  access: 'access token',
+  'optional-access': 'access token, or nothing',
+  'fresh-access': 'fresh access token',
+  refresh: 'refresh token',
+  'access-or-refresh': 'either token',
+};
+
+/** As the table says it. */
+function needsOf({ policy, roles }: Route): string {
+  const once = policy.level === 'fresh-access' && policy.once ? ', once' : '';
+  return NEEDS[policy.level] + once + roles.map((role) => `, role \`${role}\``).join('');
+}
+
+describe('docs/http-api.md', () => {
+  let api: TestApp;
+  beforeAll(async () => {
+    api = await createTestApp();
+  });
+  afterAll(() => api.close());
+
+  it('lists every route that comes with the project, and what it needs', () => {
+    const rows = rowsOf(readDocument('docs/http-api.md')).filter(([route = '']) => /^`[A-Z]+ \//.test(route));
+    const documented = new Map(
+      rows.flatMap(([paths = '', needs = '']) => quotesIn(paths).map((route) => [route, needs] as const)),
+    );
+    const routes = new Map(listRoutes(api.app).map((route) => [`${route.method} ${route.path}`, route]));
+    expect(documented.size).toBeGreaterThan(15);
+    for (const [name, needs] of documented) {
+      const route = routes.get(name);
+      // What else a request to it holds, or what its token may be, the table says behind it.
+      expect([name, needs]).toEqual([
+        name,
+        expect.stringMatching(new RegExp(`^${route ? needsOf(route) : '?'}`)),
+      ]);
+    }
+    const ours = /^\w+ \/(\.well-known|admin|auth|health|profile|transfers)\b/;
+    expect([...routes.keys()].filter((name) => ours.test(name) && !documented.has(name))).toEqual([]);
+  });
+});
