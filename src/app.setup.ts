@@ -9,7 +9,8 @@ export const APP_OPTIONS: NestApplicationOptions = {
   bodyParser: false,
   return503OnClosing: true,
   // A feature that declares a route of another, `/auth/login` say, stops the start.
-  routeConflictPolicy: { duplicate: 'error', shadow: 'error' },
+  // Whether a route hides another that comes after it is nothing to Fastify, which looks for the exact path first.
+  routeConflictPolicy: { duplicate: 'error' },
 };
 
 /** Everything between the modules and the socket; the tests' applications go through it too. */

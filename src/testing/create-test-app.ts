@@ -51,7 +51,7 @@ export async function createTestApp(options: TestAppOptions = {}): Promise<TestA
     const bodies = options.adapter ? {} : { bodyParser: false };
     app = testing.createNestApplication(adapter, {
       logger: false,
-      routeConflictPolicy: { duplicate: 'error', shadow: 'error' },
+      routeConflictPolicy: { duplicate: 'error' },
       ...bodies,
       ...options.applicationOptions,
     });

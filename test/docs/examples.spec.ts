@@ -11,6 +11,7 @@ const DOCUMENTS = {
   'README.md': 1,
   'docs/options.md': 4,
   'docs/errors.md': 1,
+  'docs/extending.md': 1,
   'docs/tokens.md': 2,
   'docs/coming-from-flask-jwt-extended.md': 1,
 };
@@ -20,7 +21,8 @@ it(
   'every example compiles, and a wrong one does not',
   async () => {
     const examples = Object.entries(DOCUMENTS).flatMap(([path, count]) => {
-      const blocks = blocksOf(readDocument(path), 'ts');
+      // What says in which file it goes is compiled there, by who makes those files.
+      const blocks = blocksOf(readDocument(path), 'ts').filter((code) => !code.startsWith('// '));
       expect([path, blocks.length]).toEqual([path, count]);
       return blocks;
     });

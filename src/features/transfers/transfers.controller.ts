@@ -21,6 +21,7 @@ export class TransfersController {
   @Get()
   @ApiOperation({ summary: 'The balance, and the transfers, newest first' })
   @ApiOkResponse({ type: TransferListDto })
+  @ApiBadRequestResponse({ description: '`validation_failed`' })
   async list(@CurrentUser() user: Principal, @Query() query: ListTransfersQuery): Promise<TransferListDto> {
     return this.transfers.list(user, query);
   }

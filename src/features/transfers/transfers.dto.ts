@@ -35,7 +35,7 @@ export class ListTransfersQuery {
   @IsOptional()
   readonly limit: number = 20;
 
-  @ApiPropertyOptional({ description: '`next_cursor` of the page before.' })
+  @ApiPropertyOptional({ format: 'uuid', description: '`next_cursor` of the page before.' })
   @IsUUID()
   @IsOptional()
   readonly cursor?: string;

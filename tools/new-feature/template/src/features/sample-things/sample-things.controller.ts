@@ -25,6 +25,7 @@ export class SampleThingsController {
   @Get()
   @ApiOperation({ summary: 'One’s own, newest first' })
   @ApiOkResponse({ type: SampleThingListDto })
+  @ApiBadRequestResponse({ description: '`validation_failed`' })
   async list(
     @CurrentUser() user: Principal,
     @Query() query: ListSampleThingsQuery,

@@ -10,7 +10,7 @@ export class CreateSampleThingDto {
 }
 
 export class ListSampleThingsQuery {
-  @ApiPropertyOptional({ description: '`next_cursor` of the page before.' })
+  @ApiPropertyOptional({ format: 'uuid', description: '`next_cursor` of the page before.' })
   @IsUUID()
   @IsOptional()
   readonly cursor?: string;
