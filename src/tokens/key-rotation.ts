@@ -85,7 +85,10 @@ export function retire(
   return { set: { ...set, keys: changed }, result: changed.filter((jwk) => ends.has(jwk.kid)) };
 }
 
-/** Removes a key that somebody else may have. If it signed, its successor signs at once; if it has none, a new one. */
+/**
+ * Removes a key that somebody else may have. If it signed, its successor signs at once; if it has none, a new one. If it
+ * had yet to sign, the key that signs goes on, and loses its end: that was reckoned from when the other would take over.
+ */
 export function removeNow(set: PrivateJwkSet, now: number, kid: string): Change<Removal> {
   const keys = readKeySet(set);
   const key = named(keys, kid);
@@ -93,7 +96,12 @@ export function removeNow(set: PrivateJwkSet, now: number, kid: string): Change<
   const kind = key.issuer === null ? key.kind : null;
   const rest = set.keys.filter((jwk) => jwk.kid !== kid);
   const result: Removal = { kid, kind, signed, successor: null, made: false };
-  if (!signed) return { set: { ...set, keys: rest }, result };
+  if (!signed) {
+    const waited = key.issuer === null && key.signsFrom > now;
+    const signing = waited ? findSigningKey(keys, key.kind, now)?.kid : undefined;
+    const kept = rest.map((jwk) => (jwk.kid === signing ? withoutEnd(jwk) : jwk));
+    return { set: { ...set, keys: kept }, result };
+  }
   const successor = successorOf(keys, key, now);
   const signsFrom = toNumericDate(now);
   if (successor) {
@@ -113,6 +121,10 @@ export function withoutEnded(set: PrivateJwkSet, now: number): Change<string[]> 
     .filter(({ verifiesUntil }) => verifiesUntil <= now)
     .map(({ kid }) => kid);
   return { set: { ...set, keys: set.keys.filter(({ kid }) => !ended.includes(kid)) }, result: ended };
+}
+
+function withoutEnd({ verifies_until: _, ...jwk }: PrivateJwk): PrivateJwk {
+  return jwk;
 }
 
 /** What a key does at a time, for the operator. */
