@@ -123,8 +123,9 @@ export function withoutEnded(set: PrivateJwkSet, now: number): Change<string[]> 
   return { set: { ...set, keys: set.keys.filter(({ kid }) => !ended.includes(kid)) }, result: ended };
 }
 
-function withoutEnd({ verifies_until: _, ...jwk }: PrivateJwk): PrivateJwk {
-  return jwk;
+function withoutEnd(jwk: PrivateJwk): PrivateJwk {
+  const { verifies_until: _, ...rest } = jwk;
+  return rest;
 }
 
 /** What a key does at a time, for the operator. */
