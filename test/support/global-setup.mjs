@@ -12,10 +12,10 @@ import {
   statSync,
   writeFileSync,
 } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { freePort } from './free-port.mjs';
 
 // Read by `engines.ts`, `server-process.ts` and the reporter. Plain JavaScript, because Jest loads this file itself.
 const POSTGRES_URL = 'FRESHGATE_TEST_POSTGRES_URL';
@@ -64,17 +64,6 @@ async function startEmbedded() {
   await server.start();
   globalThis.testPostgres = server;
   return `postgres://postgres:${password}@127.0.0.1:${port}/postgres`;
-}
-
-function freePort() {
-  return new Promise((resolve, reject) => {
-    const probe = createServer();
-    probe.once('error', reject);
-    probe.listen(0, '127.0.0.1', () => {
-      const address = probe.address();
-      probe.close(() => resolve(typeof address === 'object' && address ? address.port : 0));
-    });
-  });
 }
 
 const DAY = 86_400_000;
