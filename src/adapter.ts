@@ -1,5 +1,6 @@
 import { type NestApplicationOptions } from '@nestjs/common';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
+import { type FastifyReply, type FastifyRequest } from 'fastify';
 import { randomUUID } from 'node:crypto';
 import { type IncomingMessage, STATUS_CODES } from 'node:http';
 import { type Socket } from 'node:net';
@@ -21,17 +22,53 @@ const SHUTDOWN = { sweep: 50, patience: 5_000 };
 const REQUEST_ID = /^[\w.-]{1,64}$/;
 
 type ErrorHandler = Parameters<FastifyAdapter['setErrorHandler']>[0];
+type SecurityHook = Parameters<FastifyAdapter['registerSecurityHook']>[0];
+type SecuredResponse = Parameters<SecurityHook>[1];
+
+/** Takes headers, and gives them to nobody. */
+const NOBODY: SecuredResponse = { setHeader: () => {}, removeHeader: () => {} };
 
 /** While it closes, refuses in the shape of every other error; Nest's and Fastify's own 503 have another. */
 class Adapter extends FastifyAdapter {
   closing = false;
   /** Nest's, once it comes to set it. */
   errorHandler: ErrorHandler | undefined;
+  private security: { hook: SecurityHook; headers: Record<string, string> | undefined } | undefined;
+  /** It may answer on Node's response, which knows nothing of the reply's headers. */
+  private hasMiddleware = false;
 
   /** The route by which the CORS plugin answers is made before that, and would keep Fastify's own. */
   override setErrorHandler(handler: ErrorHandler): ReturnType<FastifyAdapter['setErrorHandler']> {
     this.errorHandler = handler;
     return this.getInstance();
+  }
+
+  /**
+   * Nest sets the security headers one by one on Node's response, which then looks at every header of the answer again:
+   * a tenth of a small answer. Where nothing answers past Fastify's reply, they are put there, all at once.
+   */
+  override registerSecurityHook(hook: SecurityHook): void {
+    this.security = { hook, headers: undefined };
+    super.registerSecurityHook((request, response) => hook(request, this.hasMiddleware ? response : NOBODY));
+  }
+
+  /** The same with every answer, so they are asked for once. */
+  setSecurityHeaders(request: FastifyRequest, reply: FastifyReply): void {
+    if (this.hasMiddleware || !this.security) return;
+    this.security.headers ??= headersOf(this.security.hook, request);
+    reply.headers(this.security.headers);
+  }
+
+  override use(...args: unknown[]): unknown {
+    this.hasMiddleware = true;
+    return super.use(...args);
+  }
+
+  override async createMiddlewareFactory(
+    ...args: Parameters<FastifyAdapter['createMiddlewareFactory']>
+  ): ReturnType<FastifyAdapter['createMiddlewareFactory']> {
+    this.hasMiddleware = true;
+    return super.createMiddlewareFactory(...args);
   }
 
   /** Called first of all when the application is closed; requests that have begun are answered all the same. */
@@ -48,6 +85,16 @@ class Adapter extends FastifyAdapter {
   override initHttpServer(options?: NestApplicationOptions): void {
     super.initHttpServer({ ...options, return503OnClosing: false });
   }
+}
+
+function headersOf(hook: SecurityHook, request: FastifyRequest): Record<string, string> {
+  const headers: Record<string, string> = {};
+  hook(request, {
+    setHeader: (name, value) => (headers[name.toLowerCase()] = value),
+    // What it removes, frameworks add to Node's response, and Fastify adds nothing.
+    removeHeader: () => {},
+  });
+  return headers;
 }
 
 /**
@@ -74,7 +121,8 @@ export function createAdapter(trustedProxies: readonly string[] = []): FastifyAd
   );
   // The first hook of all: preflights are answered by a later one.
   adapter.setOnRequestHook((request, reply, done) => {
-    reply.header('X-Request-Id', request.id);
+    reply.header('x-request-id', request.id);
+    adapter.setSecurityHeaders(request, reply);
     // RFC 9112 §3.2.
     const lacksHost = request.headers.host === undefined && request.raw.httpVersion === '1.1';
     done(lacksHost ? validationFailed([{ field: 'Host', messages: ['must be sent'] }]) : undefined);

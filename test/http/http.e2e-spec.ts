@@ -1,11 +1,11 @@
-import { Body, Controller, Get, Post } from '@nestjs/common';
+import { Body, Controller, Get, type MiddlewareConsumer, type NestModule, Post } from '@nestjs/common';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { IsInt, IsString, ValidateNested } from 'class-validator';
 import { Type } from 'class-transformer';
 import { verify, type JwtPayload } from 'jsonwebtoken';
 import { sql } from 'kysely';
 import { createPublicKey, type JsonWebKey } from 'node:crypto';
-import { type Server } from 'node:http';
+import { type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { connect } from 'node:net';
 import { listRoutes, Public } from '../../src/auth/index.js';
 import { Database, DatabaseUnavailableError } from '../../src/database/index.js';
@@ -242,6 +242,38 @@ describe('an error answer', () => {
   });
 });
 
+const SECURITY_HEADERS = {
+  'x-content-type-options': 'nosniff',
+  'strict-transport-security': expect.stringMatching(/^max-age=\d+; includeSubDomains$/),
+  'content-security-policy': expect.stringMatching(/^default-src 'self';/),
+};
+
+/** Answers on Node's response, past everything that Fastify sends with a reply. */
+class EndsModule implements NestModule {
+  configure(consumer: MiddlewareConsumer): void {
+    consumer
+      .apply((_: IncomingMessage, response: ServerResponse) => response.end('from a middleware'))
+      .forRoutes('ended');
+  }
+}
+
+describe('every answer of an application with middleware', () => {
+  let api: TestApp;
+  beforeAll(async () => {
+    api = await createTestApp({ imports: [EndsModule], controllers: [TeamController] });
+  });
+  afterAll(() => api.close());
+
+  it.each(['/ended', '/health/live', '/nope', '/team/broken'])(
+    '#69 has the security headers: %s',
+    async (path) => {
+      const response = await api.request('GET', path);
+      expect(response.text).toMatch(path === '/ended' ? /^from a middleware$/ : /./);
+      expect(response.headers).toMatchObject(SECURITY_HEADERS);
+    },
+  );
+});
+
 describe('every answer', () => {
   let api: TestApp;
   beforeAll(async () => {
@@ -251,12 +283,16 @@ describe('every answer', () => {
 
   it.each(['/health/live', '/nope', '/profile', '/%zz'])('#69 has the security headers: %s', async (path) => {
     const { headers } = await api.request('GET', path);
-    expect(headers).toMatchObject({
-      'x-content-type-options': 'nosniff',
-      'strict-transport-security': expect.stringContaining('max-age='),
-      'content-security-policy': expect.stringContaining("default-src 'self'"),
-    });
+    expect(headers).toMatchObject(SECURITY_HEADERS);
     expect(headers).not.toHaveProperty('x-powered-by');
+  });
+
+  it('#69 has them in the answer to a preflight too', async () => {
+    const { headers } = await api.request('OPTIONS', '/profile').set({
+      Origin: 'http://localhost:5173',
+      'Access-Control-Request-Method': 'GET',
+    });
+    expect(headers).toMatchObject(SECURITY_HEADERS);
   });
 
   it('#68 is readable by the configured origins, with the headers a client needs', async () => {
