@@ -10,6 +10,18 @@ describe('EndedSessions', () => {
     expect([ended.has('a'), ended.has('b')]).toEqual([true, false]);
   });
 
+  it('has another revision whenever a session has ended, and the same when one is forgotten', () => {
+    const ended = new EndedSessions();
+    const revisions = [ended.revision];
+    ended.add([{ id: 'a', access_until: NOW }]);
+    revisions.push(ended.revision);
+    ended.add([{ id: 'b', access_until: NOW + 1 }]);
+    revisions.push(ended.revision);
+    expect(new Set(revisions).size).toBe(3);
+    ended.prune(NOW * 2);
+    expect([ended.size, ended.revision]).toEqual([0, revisions.at(-1)]);
+  });
+
   it('remembers a session as long as a token of it may live, and a leeway more', () => {
     const ended = new EndedSessions();
     ended.add([{ id: 'a', access_until: NOW }]);

@@ -255,6 +255,25 @@ describe.each(KINDS)('verify, for a token of kind %s', (kind) => {
     }
   });
 
+  it('takes as segments exactly what base64url writes', () => {
+    const segment = fc.string({ unit: fc.constantFrom(...BASE64URL, '=', '+'), maxLength: 9 });
+    const isWritten = (text: string) =>
+      text !== '' && Buffer.from(text, 'base64url').toString('base64url') === text;
+    const segments = fc.tuple(segment, segment, segment);
+    fc.assert(
+      fc.property(segments, (each) => {
+        let reason = '';
+        try {
+          verifier.keyFor(each.join('.'));
+        } catch (error) {
+          reason = (error as TokenError).message;
+        }
+        expect(reason.includes('compact JWS')).toBe(!each.every(isWritten));
+      }),
+      { numRuns: 2_000, examples: [[['QQ', 'QUE', 'QUFB']], [['QR', 'QUE', 'QUFB']], [['QQ', 'QUF', 'A']]] },
+    );
+  });
+
   it('#88 takes 8192 characters, and not one more', () => {
     const fill = (n: number) => ({ filler: 'x'.repeat(n) });
     const room = Math.floor(((8192 - forge(kind, { claims: fill(0) }).length) * 3) / 4);

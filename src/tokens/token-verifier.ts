@@ -22,13 +22,20 @@ const FOREIGN_TYPS = ['at+jwt', 'application/at+jwt', 'JWT', undefined];
 
 /** Ours have about 700; the bound keeps strangers from making us parse megabytes. */
 const LONGEST_TOKEN = 8192;
-const SEGMENT = '[A-Za-z0-9_-]+';
-const COMPACT_JWS = new RegExp(`^(${SEGMENT})\\.(${SEGMENT})\\.(${SEGMENT})$`);
+const CHARACTER = '[A-Za-z0-9_-]';
+/**
+ * Canonical base64url: groups of four, and a rest whose last character has no bits that a decoder drops. A decoder that
+ * forgives those, junk or padding gives one token many spellings.
+ */
+const SEGMENT = `(?:${CHARACTER}{4})*(?:${CHARACTER}{4}|${CHARACTER}{2}[AEIMQUYcgkosw048]|${CHARACTER}[AQgw])`;
+const COMPACT_JWS = new RegExp(`^${SEGMENT}\\.${SEGMENT}\\.${SEGMENT}$`);
 
 /** What will never be otherwise of a token: whose key signed it, and what it says. Whether it holds now is asked anew. */
 export interface VerifiedToken {
   readonly key: RingKey;
   readonly claims: AccessClaims | RefreshClaims;
+  /** The revision of `EndedSessions` at which its session was last looked up there, and had not ended. */
+  aliveAt?: number;
 }
 
 export interface ReadOptions {
@@ -156,15 +163,13 @@ function frozen<T>(value: T): T {
   return Object.freeze(value);
 }
 
-/** Three canonical base64url segments: a decoder that forgives junk or padding gives one token many spellings. */
 function readHeader(token: string): Record<string, unknown> {
-  const segments = token.length <= LONGEST_TOKEN ? COMPACT_JWS.exec(token)?.slice(1) : undefined;
-  if (!segments?.every((segment) => Buffer.from(segment, 'base64url').toString('base64url') === segment)) {
+  if (token.length > LONGEST_TOKEN || !COMPACT_JWS.test(token)) {
     throw new TokenError('token_invalid', 'not a compact JWS of three base64url segments');
   }
   let header: unknown;
   try {
-    header = JSON.parse(Buffer.from(segments[0] ?? '', 'base64url').toString());
+    header = JSON.parse(Buffer.from(token.slice(0, token.indexOf('.')), 'base64url').toString());
   } catch {
     throw new TokenError('token_invalid', 'the JOSE header is not JSON');
   }

@@ -27,6 +27,14 @@ describe('verified tokens', () => {
     }
   });
 
+  it('are not found by another token that ends as they do', () => {
+    const end = 'e'.repeat(86);
+    known.add(`header.claims.${end}`, verified);
+    expect(known.find(`header.others.${end}`)).toBeUndefined();
+    expect(known.find(end)).toBeUndefined();
+    expect(known.find(`header.claims.${end}`)).toBe(verified);
+  });
+
   it.each<[string, (jwks: PrivateJwkSet) => PrivateJwkSet]>([
     ['is gone', () => generateKeySet()],
     [

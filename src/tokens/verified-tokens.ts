@@ -8,18 +8,21 @@ import { type VerifiedToken } from './token-verifier.js';
 const MOST = 10_000;
 /** Characters of all of them, for applications whose tokens say more. */
 const MOST_CHARACTERS = 8 * 1024 * 1024;
+/** Characters at the end of a token, of its signature: 258 bits. */
+const KEY_LENGTH = 43;
 
 /**
- * Tokens that were verified, by the whole token: shown again, one costs a look-up instead of an elliptic curve. Who
+ * Tokens that were verified, known by the whole token: shown again, one costs a look-up instead of an elliptic curve. Who
  * knows no good token cannot put anything in, and so push nobody's out. Nothing here says that a token still holds:
  * whoever finds one asks for its times and its session as of any other.
  */
 @Injectable()
 export class VerifiedTokens {
-  private readonly tokens = new LRUCache<string, VerifiedToken>({
+  /** By the end of each: to hash all of it would take longer than everything else here. Which one it is, the whole says. */
+  private readonly tokens = new LRUCache<string, { token: string; verified: VerifiedToken }>({
     max: MOST,
     maxSize: MOST_CHARACTERS,
-    sizeCalculation: (_, token) => token.length,
+    sizeCalculation: ({ token }) => token.length,
   });
 
   constructor(
@@ -29,15 +32,18 @@ export class VerifiedTokens {
 
   /** Undefined also when its key is gone, has ended, or is another one of the same name. */
   find(token: string): VerifiedToken | undefined {
-    const known = this.tokens.get(token);
-    if (!known || this.keys.find(known.key.kid, this.clock.now()) === known.key) return known;
-    this.tokens.delete(token);
+    const end = token.slice(-KEY_LENGTH);
+    const known = this.tokens.get(end);
+    if (known?.token !== token) return undefined;
+    const { key } = known.verified;
+    if (this.keys.find(key.kid, this.clock.now()) === key) return known.verified;
+    this.tokens.delete(end);
     return undefined;
   }
 
   /** Only what has passed every check of its route. */
   add(token: string, verified: VerifiedToken): void {
-    this.tokens.set(token, verified);
+    this.tokens.set(token.slice(-KEY_LENGTH), { token, verified });
   }
 
   get size(): number {

@@ -44,7 +44,7 @@ export class TokenChecks {
   ): MaybePromise<Authentication<AccessClaims>> {
     const claims = this.verifier.read('access', verified);
     if (skipRevocationCheck) return this.accept(claims, request);
-    this.ended.require(claims.sid);
+    this.ended.require(verified);
     return after(this.requireNotRevoked(claims), () => this.accept(claims, request));
   }
 
