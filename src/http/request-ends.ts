@@ -73,5 +73,6 @@ export function onRequestEnd(adapter: AbstractHttpAdapter, listener: (end: Reque
 }
 
 function pathOf(url: string): string {
-  return (url.split('?')[0] ?? '').slice(0, LONGEST_PATH);
+  const end = url.indexOf('?');
+  return (end < 0 ? url : url.slice(0, end)).slice(0, LONGEST_PATH);
 }

@@ -30,6 +30,7 @@ export class LoggingModule implements NestModule {
   }
 
   private write(end: RequestEnd): void {
+    if (!this.logger.isLevelEnabled('info')) return;
     const level = PROBE.test(end.path) ? 'debug' : 'info';
     if (this.logger.isLevelEnabled(level)) this.logger[level](...lineOf(end));
   }
