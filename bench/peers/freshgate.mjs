@@ -1,9 +1,11 @@
 /**
- * The product, from `dist/`, put together as its `main.js` does, with two more routes: one handler, guarded and
- * public. Limits are out of the way: a benchmark is what they are there to stop.
+ * The product, from `dist/`, put together as its `main.js` does, with three more routes: one handler, guarded, public,
+ * and public with a signature that is verified by hand. Limits are out of the way: a benchmark is what they are there to stop.
  */
-import { Controller, Get, Module } from '@nestjs/common';
+import { Controller, Get, Headers, Module, UnauthorizedException } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
+import { createPublicKey, verify } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import { ANSWER } from './answer.mjs';
 import { decorate } from './decorate.mjs';
 import { dist, ENDLESS, loadProduct } from './product.mjs';
@@ -14,6 +16,13 @@ const { APP_OPTIONS, configureApp } = await dist('app.setup.js');
 const { createLogger, createPino } = await dist('logging/logger.js');
 const { LoggingModule } = await dist('logging/logging.module.js');
 
+/** @type {{ keys: any[] }} */
+const { keys } = JSON.parse(readFileSync(process.env['AUTH_KEYS_FILE'] ?? '', 'utf8'));
+const es256 = /** @type {const} */ ({
+  key: createPublicKey({ key: keys.find(({ alg }) => alg === 'ES256'), format: 'jwk' }),
+  dsaEncoding: 'ieee-p1363',
+});
+
 class BenchController {
   guarded() {
     return ANSWER;
@@ -21,9 +30,19 @@ class BenchController {
   open() {
     return ANSWER;
   }
+  /** As little as a signature costs in an answer: nothing else is looked at. @param {string} header */
+  byHand(header) {
+    const end = header.lastIndexOf('.');
+    const text = Buffer.from(header.slice('Bearer '.length, end));
+    if (!verify('sha256', text, es256, Buffer.from(header.slice(end + 1), 'base64url')))
+      throw new UnauthorizedException();
+    return ANSWER;
+  }
 }
 decorate(BenchController, [Get('guarded')], 'guarded');
 decorate(BenchController, [Public(), Get('public')], 'open');
+decorate(BenchController, [Public(), Get('by-hand')], 'byHand');
+Headers('authorization')(BenchController.prototype, 'byHand', 0);
 decorate(BenchController, [Controller('bench')]);
 
 class BenchModule {}
