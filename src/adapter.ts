@@ -1,6 +1,5 @@
 import { type NestApplicationOptions } from '@nestjs/common';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
-import { type FastifyReply, type FastifyRequest } from 'fastify';
 import { randomUUID } from 'node:crypto';
 import { type IncomingMessage, STATUS_CODES } from 'node:http';
 import { type Socket } from 'node:net';
@@ -22,6 +21,7 @@ const SHUTDOWN = { sweep: 50, patience: 5_000 };
 const REQUEST_ID = /^[\w.-]{1,64}$/;
 
 type ErrorHandler = Parameters<FastifyAdapter['setErrorHandler']>[0];
+type OnRequest = Parameters<Parameters<FastifyAdapter['setOnRequestHook']>[0]>;
 type SecurityHook = Parameters<FastifyAdapter['registerSecurityHook']>[0];
 type SecuredResponse = Parameters<SecurityHook>[1];
 
@@ -53,7 +53,7 @@ class Adapter extends FastifyAdapter {
   }
 
   /** The same with every answer, so they are asked for once. */
-  setSecurityHeaders(request: FastifyRequest, reply: FastifyReply): void {
+  setSecurityHeaders(request: OnRequest[0], reply: OnRequest[1]): void {
     if (this.hasMiddleware || !this.security) return;
     this.security.headers ??= headersOf(this.security.hook, request);
     reply.headers(this.security.headers);
@@ -87,7 +87,7 @@ class Adapter extends FastifyAdapter {
   }
 }
 
-function headersOf(hook: SecurityHook, request: FastifyRequest): Record<string, string> {
+function headersOf(hook: SecurityHook, request: OnRequest[0]): Record<string, string> {
   const headers: Record<string, string> = {};
   hook(request, {
     setHeader: (name, value) => (headers[name.toLowerCase()] = value),
