@@ -103,11 +103,11 @@ export class Database extends Kysely<Tables> {
     });
   }
 
-  /** Closes the connections; an SQLite file then holds everything, its write-ahead log is empty. */
+  /** Closes the connections; an SQLite file then holds everything, its write-ahead log is gone. */
   override async destroy(): Promise<void> {
     try {
-      // Closing alone would leave this to the next start, as long as a prepared statement awaits its collection.
-      if (this.engine === 'sqlite') await sql`pragma wal_checkpoint(truncate)`.execute(this);
+      // Kysely closes only what has been used, and the file is open from the first moment.
+      if (this.engine === 'sqlite') await this.ping();
     } finally {
       await super.destroy();
     }

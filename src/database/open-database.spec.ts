@@ -134,6 +134,17 @@ describe('openDatabase, on a file', () => {
     expect(rows).toEqual([{ value: 'here' }]);
   });
 
+  it('is nobody’s once it is closed, also before its statements are collected', async () => {
+    const url = `file:${join(folder, 'x.db')}`;
+    const owner = openDatabase(url);
+    await sql`create table kept (value text)`.execute(owner);
+    await owner.inTransaction(async (tx) => sql`insert into kept values ('here') returning *`.execute(tx));
+    await owner.destroy();
+    expect(readdirSync(folder)).toEqual(['x.db']);
+    const { rows } = await sql`select value from kept`.execute(open(url));
+    expect(rows).toEqual([{ value: 'here' }]);
+  });
+
   it('is durable and keeps references: WAL, synchronous=FULL, foreign keys', async () => {
     const database = open(`file:${join(folder, 'x.db')}`);
     const pragma = async (name: string) => {

@@ -25,11 +25,11 @@ export class ReportingDriver implements Driver {
   }
 
   async beginTransaction(connection: DatabaseConnection, settings: TransactionSettings): Promise<void> {
-    await this.driver.beginTransaction(connection, settings);
+    await reporting(() => this.driver.beginTransaction(connection, settings));
   }
 
   async commitTransaction(connection: DatabaseConnection): Promise<void> {
-    await this.driver.commitTransaction(connection);
+    await reporting(() => this.driver.commitTransaction(connection));
   }
 
   async rollbackTransaction(connection: DatabaseConnection): Promise<void> {
@@ -50,6 +50,7 @@ async function reporting<T>(work: () => Promise<T>): Promise<T> {
   try {
     return await work();
   } catch (error) {
-    throw isUnavailable(error) ? new DatabaseUnavailableError(error) : error;
+    const known = error instanceof DatabaseUnavailableError;
+    throw !known && isUnavailable(error) ? new DatabaseUnavailableError(error) : error;
   }
 }

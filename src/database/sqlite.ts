@@ -5,6 +5,7 @@ import { type Driver, SqliteAdapter, SqliteDialect } from 'kysely';
 import Libsql from 'libsql';
 import { DatabaseInUseError, DatabaseUrlError } from './database-errors.js';
 import { Database } from './database.js';
+import { EmbeddedDriver } from './embedded-driver.js';
 import { ReportingDriver } from './reporting-driver.js';
 
 /** Kysely does not rely on it, but in SQLite DDL is transactional: a crash amid a migration leaves nothing behind. */
@@ -15,8 +16,12 @@ class TransactionalDdlAdapter extends SqliteAdapter {
 }
 
 class EmbeddedDialect extends SqliteDialect {
+  constructor(private readonly handle: Libsql.Database) {
+    super({ database: handle });
+  }
+
   override createDriver(): Driver {
-    return new ReportingDriver(super.createDriver());
+    return new ReportingDriver(new EmbeddedDriver(this.handle));
   }
 
   override createAdapter(): SqliteAdapter {
@@ -37,7 +42,7 @@ export function openSqlite(url: string): Database {
   const path = url === ':memory:' ? url : pathOf(url);
   for (let attempt = 1; ; attempt++) {
     try {
-      return new Database('sqlite', new EmbeddedDialect({ database: openFile(path) }));
+      return new Database('sqlite', new EmbeddedDialect(openFile(path)));
     } catch (error) {
       const { code, message } = error as Error & { code?: string };
       if (code !== 'SQLITE_BUSY') throw new DatabaseUrlError(`${path} cannot be opened: ${message}`);

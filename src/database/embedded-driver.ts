@@ -1,0 +1,170 @@
+import { type CompiledQuery, type DatabaseConnection, type Driver, type QueryResult } from 'kysely';
+import type Libsql from 'libsql';
+import { KeptStatements } from './kept-statements.js';
+
+/**
+ * The one connection of an embedded database, in turns. The transactions of one turn of the event loop are savepoints
+ * of a single one: they share its COMMIT, and the wait for the disk. None is told that it has committed before that.
+ */
+export class EmbeddedDriver implements Driver {
+  private readonly statements: KeptStatements;
+  private readonly waiting: (() => void)[] = [];
+  private taken = false;
+  private open: SharedTransaction | undefined;
+
+  constructor(private readonly handle: Libsql.Database) {
+    this.statements = new KeptStatements(handle);
+  }
+
+  async init(): Promise<void> {}
+
+  async acquireConnection(): Promise<Turn> {
+    if (this.taken) await new Promise<void>((resolve) => this.waiting.push(resolve));
+    this.taken = true;
+    return new Turn((query, shared) => this.execute(query, shared));
+  }
+
+  async beginTransaction(turn: Turn): Promise<void> {
+    const shared = (this.open ??= this.begin());
+    this.handle.exec('savepoint turn');
+    turn.shared = shared;
+    shared.working = true;
+  }
+
+  /** Lets the next one have its turn, and waits for the COMMIT of all. */
+  async commitTransaction(turn: Turn): Promise<void> {
+    const { shared } = turn;
+    if (shared === this.open) this.handle.exec('release turn');
+    this.end(turn);
+    await shared?.committed;
+  }
+
+  /** Also called where the COMMIT has failed: then nothing is left to be undone. */
+  async rollbackTransaction(turn: Turn): Promise<void> {
+    if (turn.ended) return;
+    if (turn.shared === this.open) this.handle.exec('rollback to turn; release turn');
+    this.end(turn);
+  }
+
+  async releaseConnection(turn: Turn): Promise<void> {
+    this.end(turn);
+  }
+
+  /**
+   * The file then holds everything, and is nobody's: closing alone would leave both to the moment at which the last
+   * statement is collected, and until then the file could not be opened again. WAL without shared memory is a lock.
+   */
+  async destroy(): Promise<void> {
+    try {
+      this.commit();
+      this.handle.exec(`
+        PRAGMA wal_checkpoint(TRUNCATE);
+        PRAGMA journal_mode = DELETE;
+        PRAGMA locking_mode = NORMAL;
+        SELECT 1 FROM sqlite_schema`);
+    } finally {
+      this.handle.close();
+    }
+  }
+
+  private execute<R>(query: CompiledQuery, shared: SharedTransaction | undefined): QueryResult<R> {
+    // In no transaction: it sees only what is committed, and what it writes is durable when it returns.
+    if (!shared) this.commit();
+    // Rolled back amid its work; what it went on to write would be in no transaction at all.
+    else if (shared !== this.open) throw shared.failure;
+    try {
+      return this.statements.execute<R>(query);
+    } catch (error) {
+      // SQLite rolls back all of it by itself when, for one, the disk is full.
+      if (shared && !this.handle.inTransaction) this.fail(shared, error);
+      throw error;
+    }
+  }
+
+  private begin(): SharedTransaction {
+    this.handle.exec('begin');
+    const shared = new SharedTransaction();
+    // Once what has arrived with this request has had its turn: a wait for nobody, as nothing else is waited for.
+    setImmediate(() => {
+      shared.due = true;
+      if (shared === this.open && !shared.working) this.commit();
+    });
+    return shared;
+  }
+
+  private end(turn: Turn): void {
+    if (turn.ended) return;
+    turn.ended = true;
+    if (turn.shared) turn.shared.working = false;
+    if (turn.shared?.due && turn.shared === this.open) this.commit();
+    const next = this.waiting.shift();
+    if (next) next();
+    else this.taken = false;
+  }
+
+  private commit(): void {
+    const shared = this.open;
+    if (!shared) return;
+    try {
+      this.handle.exec('commit');
+      this.open = undefined;
+      shared.succeed();
+    } catch (error) {
+      if (this.handle.inTransaction) this.handle.exec('rollback');
+      this.fail(shared, error);
+    }
+  }
+
+  private fail(shared: SharedTransaction, error: unknown): void {
+    this.open = undefined;
+    shared.fail(error);
+  }
+}
+
+/** The connection, as long as it is one caller's. */
+class Turn implements DatabaseConnection {
+  shared: SharedTransaction | undefined;
+  ended = false;
+
+  constructor(
+    private readonly execute: <R>(
+      query: CompiledQuery,
+      shared: SharedTransaction | undefined,
+    ) => QueryResult<R>,
+  ) {}
+
+  async executeQuery<R>(query: CompiledQuery): Promise<QueryResult<R>> {
+    return this.execute<R>(query, this.shared);
+  }
+
+  /** All at once: everybody else would wait for a reader who takes their time. */
+  async *streamQuery<R>(query: CompiledQuery): AsyncIterableIterator<QueryResult<R>> {
+    yield this.execute<R>(query, this.shared);
+  }
+}
+
+class SharedTransaction {
+  /** Told to everybody who takes part. */
+  readonly committed: Promise<void>;
+  failure: unknown;
+  /** Whether one of its transactions has its turn. */
+  working = false;
+  /** Takes no more of them in, once that one has ended. */
+  due = false;
+  succeed: () => void = () => {};
+  private reject: (error: unknown) => void = () => {};
+
+  constructor() {
+    this.committed = new Promise((resolve, reject) => {
+      this.succeed = resolve;
+      this.reject = reject;
+    });
+    // Where all of them were rolled back, nobody listens.
+    this.committed.catch(() => {});
+  }
+
+  fail(error: unknown): void {
+    this.failure = error;
+    this.reject(error);
+  }
+}
