@@ -1,7 +1,7 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { v7 as uuidv7 } from 'uuid';
-import { Database, type Tx } from '../database/index.js';
-import { type AuditEventName } from './audit.table.js';
+import { Database, Statement, type Tx } from '../database/index.js';
+import { type AuditEventName, type AuditRow, insertAuditRow } from './audit.table.js';
 
 /** Where a request comes from, as far as it says. */
 export interface Caller {
@@ -26,6 +26,8 @@ export interface AuditEvent {
 export class AuditLog {
   private readonly logger = new Logger('Audit');
 
+  private readonly inserting = new Statement<AuditRow, never>((db, param) => insertAuditRow(db, param));
+
   private readonly listeners: ((entry: AuditEvent) => void)[] = [];
 
   constructor(private readonly db: Database) {}
@@ -41,32 +43,37 @@ export class AuditLog {
   }
 
   async record(entry: AuditEvent, caller: Caller, tx?: Tx): Promise<void> {
-    const { event, outcome = 'success', cause = null, at } = entry;
-    await (tx ?? this.db)
-      .insertInto('audit_events')
-      .values({
-        id: uuidv7(),
-        at,
-        event,
-        outcome,
-        cause,
-        actor_id: entry.actorId ?? null,
-        subject_id: entry.subjectId ?? null,
-        session_id: entry.sessionId ?? null,
-        ip: caller.ip,
-        user_agent: caller.userAgent,
-        request_id: caller.requestId,
-      })
-      .execute();
-    const line = [event, outcome, cause, `session ${entry.sessionId ?? '-'}`, `[${caller.requestId}]`];
-    const print = () => {
-      this.logger.log(line.filter(Boolean).join(' '));
-      this.announce(entry);
-    };
+    await this.inserting.execute(tx ?? this.db, this.toRow(entry, caller));
     // The log tells only what has become true.
-    if (tx) this.db.afterCommit(tx, print);
-    else print();
+    if (tx) this.db.afterCommit(tx, () => this.recorded(entry, caller));
+    else this.recorded(entry, caller);
   }
+
+  /** For a statement that makes a change and its record at once: the row; and then, once it is true, `recorded`. */
+  toRow(entry: AuditEvent, caller: Caller): AuditRow {
+    return {
+      id: uuidv7(),
+      at: entry.at,
+      event: entry.event,
+      outcome: entry.outcome ?? 'success',
+      cause: entry.cause ?? null,
+      actor_id: entry.actorId ?? null,
+      subject_id: entry.subjectId ?? null,
+      session_id: entry.sessionId ?? null,
+      ip: caller.ip,
+      user_agent: caller.userAgent,
+      request_id: caller.requestId,
+    };
+  }
+
+  recorded(entry: AuditEvent, { requestId }: Caller): void {
+    const { event, outcome = 'success', cause, sessionId = '-' } = entry;
+    this.logger.log(
+      [event, outcome, cause, `session ${sessionId}`, `[${requestId}]`].filter(Boolean).join(' '),
+    );
+    this.announce(entry);
+  }
+
   private announce(entry: AuditEvent): void {
     for (const listener of this.listeners) listener(entry);
   }

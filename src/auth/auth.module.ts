@@ -63,6 +63,7 @@ import { RefreshGuard } from './refresh/refresh.guard.js';
 import { RefreshStrategy } from './refresh/refresh.strategy.js';
 import { TokenChecks } from './checks/token-checks.js';
 import { TokenPairs } from './issuing/token-pairs.js';
+import { RotationStatement } from './refresh/rotation-statement.js';
 import { Tokens } from './checks/tokens.js';
 
 /** A team's own classes for the hooks (`hooks.ts`), and the modules that they need. */
@@ -153,6 +154,7 @@ const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN } = new ConfigurableModule
     Accounts,
     Logins,
     TokenPairs,
+    RotationStatement,
     Tokens,
     Authenticator,
     TokenChecks,

@@ -20,6 +20,7 @@ import { Devices } from './limits/devices.js';
 import { invalidCredentials, PasswordProofs } from './limits/password-proofs.js';
 import { AuthOptions } from './options/auth-options.js';
 import { type Principal } from './principal.js';
+import { RotationStatement } from './refresh/rotation-statement.js';
 import { type IssuedPair, TokenPairs } from './issuing/token-pairs.js';
 
 /** Verdicts on a refresh token that buys nothing, whatever the password. */
@@ -41,6 +42,7 @@ export class AuthService {
     private readonly limits: AbuseLimits,
     private readonly devices: Devices,
     private readonly sessions: Sessions,
+    private readonly atOnce: RotationStatement,
     private readonly ends: SessionEnds,
     private readonly audit: AuditLog,
     private readonly logins: Logins,
@@ -86,13 +88,16 @@ export class AuthService {
   ): Promise<IssuedPair> {
     await this.limits.refresh(token.sid);
     const request = this.rotationRequest(token, idempotencyKey);
-    const rotation = await this.db.inTransaction(async (tx) => {
-      const result = await this.sessions.rotate(tx, request);
-      await this.recordRotation(tx, 'session_renewed', result.outcome, who, caller);
-      return 'session' in result
-        ? { ...result, user: await this.userNow(tx, result.session.user_id) }
-        : result;
-    });
+    const renewed = { event: 'session_renewed', ...this.rotationOf(who, 'rotated') } as const;
+    const rotation =
+      (await this.atOnce.run(request, renewed, caller)) ??
+      (await this.db.inTransaction(async (tx) => {
+        const result = await this.sessions.rotate(tx, request);
+        await this.recordRotation(tx, 'session_renewed', result.outcome, who, caller);
+        return 'session' in result
+          ? { ...result, user: await this.userNow(tx, result.session.user_id) }
+          : result;
+      }));
     if (!('session' in rotation)) throw refusal(rotation.outcome, token);
     // The user is known in the transaction only. Where a hook fails, the client's retry gets the same generation.
     return this.pairs.issue(rotation.session, await this.pairs.contents(rotation.user), { fresh: false });
@@ -159,10 +164,10 @@ export class AuthService {
     tx: Tx,
     success: 'session_renewed' | 'authn_reauthentication_success',
     outcome: Rotation['outcome'] | Verdict,
-    { userId, sessionId }: Principal,
+    principal: Principal,
     caller: Caller,
   ): Promise<void> {
-    const who = { actorId: userId, subjectId: userId, sessionId, at: this.clock.now(), cause: outcome };
+    const who = this.rotationOf(principal, outcome);
     if (outcome === 'rotated' || outcome === 'replayed' || outcome === 'concurrent') {
       await this.audit.record({ event: success, ...who }, caller, tx);
     } else if (outcome === 'reuse') {
@@ -172,6 +177,10 @@ export class AuthService {
     } else {
       this.audit.tell({ event: 'session_renewed', outcome: 'fail', ...who }, tx);
     }
+  }
+
+  private rotationOf({ userId, sessionId }: Principal, cause: string) {
+    return { actorId: userId, subjectId: userId, sessionId, at: this.clock.now(), cause };
   }
 
   private rotationRequest(token: RefreshClaims, idempotencyKey: string | null): RotationRequest {

@@ -41,23 +41,32 @@ export class Database extends Kysely<Tables> {
    * `work`, would wait for ever.
    */
   async inTransaction<T>(work: (tx: Tx) => Promise<T>): Promise<T> {
-    for (let attempt = 1; ; attempt++) {
+    return this.despiteDeadlocks(async () => {
       let failure: unknown;
-      try {
-        const afterCommit: (() => void)[] = [];
-        const result = await this.transaction().execute((tx) => {
-          this.afterCommits.set(tx, afterCommit);
-          return work(tx).catch((error: unknown) => {
-            failure = error;
-            throw error;
-          });
+      const afterCommit: (() => void)[] = [];
+      const transaction = this.transaction().execute(async (tx) => {
+        this.afterCommits.set(tx, afterCommit);
+        return work(tx).catch((error: unknown) => {
+          failure = error;
+          throw error;
         });
-        for (const hook of afterCommit) hook();
-        return result;
+      });
+      // SQLite rolls back by itself when the disk is full, and then the rollback fails: not what happened.
+      const result = await transaction.catch((error: unknown) => {
+        throw failure ?? error;
+      });
+      for (const hook of afterCommit) hook();
+      return result;
+    });
+  }
+
+  /** Runs what is one statement, and so one transaction; again where PostgreSQL has made it give way to another. */
+  async despiteDeadlocks<T>(work: () => Promise<T>): Promise<T> {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await work();
       } catch (error) {
-        // SQLite rolls back by itself when the disk is full, and then the rollback fails: not what happened.
-        const cause = failure ?? error;
-        if (attempt >= DEADLOCK_TRIES || !isDeadlock(cause)) throw cause;
+        if (attempt >= DEADLOCK_TRIES || !isDeadlock(error)) throw error;
       }
     }
   }

@@ -6,6 +6,7 @@ import { columnTypes } from './column-types.js';
 import { DatabaseUrlError, EXPECTED_URL } from './database-errors.js';
 import { Database } from './database.js';
 import { ReportingDriver } from './reporting-driver.js';
+import { nameOf } from './statement.js';
 
 class ServerDialect extends PostgresDialect {
   override createDriver(): Driver {
@@ -55,9 +56,20 @@ async function openPool(url: string, limits: Partial<typeof LIMITS>): Promise<pg
   pool.on('remove', (client) => idle.delete(client));
   pool.on('connect', (client) => {
     client.on('error', onLost);
+    nameKept(client);
     onSilence(client, () => [client, ...idle].forEach(hangUp));
   });
   return pool;
+}
+
+/** A statement that has a name is parsed and planned once for each connection. */
+function nameKept(client: pg.PoolClient): void {
+  const query = client.query.bind(client) as (...args: unknown[]) => unknown;
+  const named = (text: unknown, values: unknown, ...rest: unknown[]): unknown => {
+    const name = typeof text === 'string' ? nameOf(text) : undefined;
+    return name === undefined ? query(text, values, ...rest) : query({ name, text, values }, ...rest);
+  };
+  client.query = named as typeof client.query;
 }
 
 /**

@@ -1,7 +1,8 @@
 import { Injectable } from '@nestjs/common';
-import { type ExpressionBuilder } from 'kysely';
+import { sql } from 'kysely';
 import { v7 as uuidv7 } from 'uuid';
-import { Database, type Executor, type Tables, type Tx } from '../database/index.js';
+import { Database, type Executor, type Param, Statement, type Tx } from '../database/index.js';
+import { type Advance, advance, greatest, type Lives, renew, used } from './advance.js';
 import { classify, MADE_BY_PASSWORD_CHANGE, type Presented, type Verdict } from './rotation.js';
 import { liveSessions, SessionEnds } from './session-ends.js';
 import { SessionOptions } from './session-options.js';
@@ -26,19 +27,17 @@ export interface OpenOptions {
   accessTtl?: number | undefined;
 }
 
-type Use = Pick<RotationRequest, 'now' | 'passwordProved'>;
-
 /** What became of a rotation; with the row as it now is where the client is to get tokens for it. */
 export type Rotation =
   | { outcome: 'rotated' | 'replayed' | 'concurrent'; session: Session }
   | { outcome: 'key_reused' | 'superseded' | 'reuse' | 'rolled_back' | 'revoked' };
 
-/** RFC 8176. */
-const PASSWORD = 'pwd';
-
 /** The rows of `sessions`. Rotation, revocation and whatever proves a password meet on them, in one transaction. */
 @Injectable()
 export class Sessions {
+  private readonly advancing = new Statement<Advance, Session>((db, param) => advance(db, param, false));
+  private readonly advancingProved = new Statement<Advance, Session>((db, param) => advance(db, param, true));
+
   constructor(
     private readonly db: Database,
     private readonly options: SessionOptions,
@@ -95,7 +94,8 @@ export class Sessions {
 
   /** Advances the generation, or finds out why it cannot. Of N parallel requests exactly one advances it. */
   async rotate(tx: Tx, request: RotationRequest): Promise<Rotation> {
-    const rotated = await this.advance(tx, request);
+    const advancing = request.passwordProved ? this.advancingProved : this.advancing;
+    const [rotated] = await advancing.execute(tx, this.toAdvance(request));
     if (rotated) return { outcome: 'rotated', session: rotated };
 
     let verdict = await this.inspect(tx, request);
@@ -125,9 +125,8 @@ export class Sessions {
    * gets no successor, be it a thief's.
    */
   async renew(tx: Tx, id: string, now: number): Promise<Session | undefined> {
-    return this.advanceWhere(tx, id, { keyHash: MADE_BY_PASSWORD_CHANGE, now, passwordProved: true })
-      .returningAll()
-      .executeTakeFirst();
+    const values = { sessionId: id, keyHash: MADE_BY_PASSWORD_CHANGE, ...this.lives(now) };
+    return renew(tx, valuesOf(values), true).executeTakeFirst();
   }
 
   /**
@@ -137,7 +136,7 @@ export class Sessions {
   async extendAccess(tx: Tx, id: string, until: number, now: number): Promise<Session | undefined> {
     return tx
       .updateTable('sessions')
-      .set((eb) => ({ last_used_at: now, access_until: greatest(eb, 'access_until', until) }))
+      .set((eb) => ({ last_used_at: now, access_until: greatest(eb, 'access_until', eb.val(until)) }))
       .where('id', '=', id)
       .where('revoked_at', 'is', null)
       .where('expires_at', '>', now)
@@ -145,40 +144,17 @@ export class Sessions {
       .executeTakeFirst();
   }
 
-  /** The conditional UPDATE: the presented generation is live, and becomes the next. */
-  private async advance(tx: Tx, request: RotationRequest): Promise<Session | undefined> {
-    return this.advanceWhere(tx, request.sessionId, request)
-      .where('generation', '=', request.generation)
-      .where((eb) =>
-        eb.or([
-          eb('rotation_key_hash', 'is', null),
-          eb('rotation_key_hash', 'is distinct from', request.keyHash),
-        ]),
-      )
-      .returningAll()
-      .executeTakeFirst();
-  }
-
-  private advanceWhere(tx: Tx, id: string, use: Use & Pick<RotationRequest, 'keyHash'>) {
-    return tx
-      .updateTable('sessions')
-      .set((eb) => ({
-        generation: eb('generation', '+', 1),
-        rotated_at: use.now,
-        rotation_key_hash: use.keyHash,
-        idle_expires_at: least(eb, 'expires_at', use.now + this.options.refreshTtl),
-        ...this.use(eb, use),
-      }))
-      .where('id', '=', id)
-      .where('revoked_at', 'is', null)
-      .where('expires_at', '>', use.now);
+  /** What a request asks of the row. */
+  toAdvance({ sessionId, generation, keyHash, now }: RotationRequest): Advance {
+    return { sessionId, generation, keyHash, ...this.lives(now) };
   }
 
   /** The live generation once more, if the presented one is still its predecessor and the session lives. */
   private async repeat(tx: Tx, request: RotationRequest): Promise<Session | undefined> {
+    const param = valuesOf(this.lives(request.now));
     return tx
       .updateTable('sessions')
-      .set((eb) => this.use(eb, request))
+      .set((eb) => used(eb, param, request.passwordProved ?? false))
       .where('id', '=', request.sessionId)
       .where('generation', '=', request.generation + 1)
       .where('revoked_at', 'is', null)
@@ -186,23 +162,13 @@ export class Sessions {
       .executeTakeFirst();
   }
 
-  /** What every issue of tokens leaves on the row. */
-  private use(eb: ExpressionBuilder<Tables, 'sessions'>, { now, passwordProved }: Use) {
-    return {
-      last_used_at: now,
-      access_until: greatest(eb, 'access_until', now + this.options.accessTtl),
-      ...(passwordProved ? { auth_time: now, amr: PASSWORD } : {}),
-    };
+  private lives(now: number): Lives {
+    const { refreshTtl, accessTtl } = this.options;
+    return { now, idleUntil: now + refreshTtl, accessUntil: now + accessTtl };
   }
 }
 
-type TimeColumn = 'access_until' | 'expires_at';
-
-/** `least()` is PostgreSQL's and the two-argument `min()` SQLite's; CASE is everybody's. */
-function least(eb: ExpressionBuilder<Tables, 'sessions'>, column: TimeColumn, value: number) {
-  return eb.case().when(column, '<', value).then(eb.ref(column)).else(value).end();
-}
-
-function greatest(eb: ExpressionBuilder<Tables, 'sessions'>, column: TimeColumn, value: number) {
-  return eb.case().when(column, '>', value).then(eb.ref(column)).else(value).end();
+/** For a statement that is built for these values alone. */
+function valuesOf<P>(values: P): Param<P> {
+  return (name) => sql.val(values[name]);
 }

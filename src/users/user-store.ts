@@ -1,4 +1,5 @@
-import { type Tx } from '../database/index.js';
+import { type Expression } from 'kysely';
+import { type Executor, type Tx } from '../database/index.js';
 
 /** 3 to 32 of `a-z 0-9 . _ -`; input is lower-cased before. */
 export const USERNAME = /^[a-z0-9._-]{3,32}$/;
@@ -40,6 +41,12 @@ export abstract class UserStore {
   abstract create(tx: Tx, user: NewUser): Promise<User | undefined>;
 
   abstract findById(id: string, tx?: Tx): Promise<User | undefined>;
+
+  /**
+   * May be left out. On PostgreSQL the same as a query, whose columns are called as the members of `User` and mean the
+   * same as JSON: a refresh then is one statement, where it is a transaction of five.
+   */
+  queryById?(db: Executor, id: Expression<string>): Expression<unknown>;
 
   abstract findByUsername(username: string): Promise<User | undefined>;
 

@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
+import { type Expression, sql } from 'kysely';
 import { v7 as uuidv7, validate as isUuid } from 'uuid';
-import { Database, type Executor, type MigrationSet, type Tx } from '../database/index.js';
+import { Database, type Executor, type MigrationSet, Statement, type Tx } from '../database/index.js';
 import {
   type NewUser,
   type SeenUser,
@@ -11,9 +12,23 @@ import {
 } from './user-store.js';
 import { usersMigrations, type UsersRow } from './users.table.js';
 
+const COLUMNS = [
+  'id',
+  'username',
+  'password_hash',
+  'credential_version',
+  'roles',
+  'disabled_at',
+  'created_at',
+] as const satisfies (keyof UsersRow)[];
+
 /** The users in our own table. */
 @Injectable()
 export class Users implements UserStore {
+  private readonly findingById = new Statement<{ id: string }, UsersRow>((db, param) =>
+    db.selectFrom('users').select(COLUMNS).where('id', '=', param('id')),
+  );
+
   constructor(private readonly db: Database) {}
 
   /** The table comes with its store: an application that has another one has no table `users`. */
@@ -40,10 +55,25 @@ export class Users implements UserStore {
     return row && toUser(row);
   }
 
+  queryById(db: Executor, id: Expression<string>): Expression<unknown> {
+    return db
+      .selectFrom('users')
+      .select([
+        'id',
+        'username',
+        'password_hash as passwordHash',
+        'credential_version as credentialVersion',
+        sql`array_remove(string_to_array(roles, ' '), '')`.as('roles'),
+        'disabled_at as disabledAt',
+        'created_at as createdAt',
+      ])
+      .where('id', '=', id);
+  }
+
   /** An id that cannot exist is not asked for: PostgreSQL, for one, refuses a text with a NUL. */
   async findById(id: string, db: Executor = this.db): Promise<User | undefined> {
     if (!isUuid(id)) return undefined;
-    const row = await db.selectFrom('users').selectAll().where('id', '=', id).executeTakeFirst();
+    const [row] = await this.findingById.execute(db, { id });
     return row && toUser(row);
   }
 

@@ -1,6 +1,6 @@
 import { CompiledQuery } from 'kysely';
 import { RateLimiterPostgres } from 'rate-limiter-flexible';
-import { type Database } from '../../database/index.js';
+import { type Database, keepPlan } from '../../database/index.js';
 import { type Count, type CounterStore } from './counters.js';
 import { type Limit } from './limit.js';
 
@@ -59,7 +59,7 @@ export class PostgresCounters implements CounterStore {
 function clientOf(db: Database): object {
   return {
     async query({ text, values = [] }: { text: string; values?: unknown[] }) {
-      const { rows, numAffectedRows } = await db.executeQuery(CompiledQuery.raw(text, values));
+      const { rows, numAffectedRows } = await db.executeQuery(keepPlan(CompiledQuery.raw(text, values)));
       return { rows, rowCount: Number(numAffectedRows ?? rows.length) };
     },
   };

@@ -1,0 +1,71 @@
+import { Injectable } from '@nestjs/common';
+import { sql } from 'kysely';
+import { type AuditEvent, AuditLog, type Caller } from '../../audit/audit-log.js';
+import { type AuditRow, insertAuditRow } from '../../audit/audit.table.js';
+import { Database, Statement } from '../../database/index.js';
+import { type Advance, advance } from '../../sessions/advance.js';
+import { type RotationRequest, Sessions } from '../../sessions/sessions.repository.js';
+import { type Session } from '../../sessions/sessions.table.js';
+import { type User, UserStore } from '../../users/user-store.js';
+
+export interface RotatedSession {
+  outcome: 'rotated';
+  session: Session;
+  user: User;
+}
+
+type Row = Session & { owner: User };
+
+/**
+ * What nearly every refresh comes to, as one statement of PostgreSQL: the session is advanced, that is recorded, and
+ * its user read. Whatever else there is to say of a refresh token is left to a transaction.
+ *
+ * The user is as of the statement's beginning, the session as of its lock: where the UPDATE has had to wait, or its row has
+ * changed since, PostgreSQL looks at the row anew (READ COMMITTED). Whoever takes a right away ends the session in the
+ * same transaction. Either that has committed by the time of the lock, and nothing is advanced; or it comes after, and
+ * ends the session that was advanced, with its tokens. A user who is read too early gets nothing that lives.
+ */
+@Injectable()
+export class RotationStatement {
+  private readonly statement: Statement<Advance & AuditRow, Row> | undefined;
+
+  constructor(
+    private readonly db: Database,
+    private readonly sessions: Sessions,
+    private readonly audit: AuditLog,
+    users: UserStore,
+  ) {
+    if (db.engine === 'postgres' && users.queryById)
+      this.statement = statementFor(users.queryById.bind(users));
+  }
+
+  /** @returns undefined, and has changed nothing, where it is not as simple as that */
+  async run(
+    request: RotationRequest,
+    event: AuditEvent,
+    caller: Caller,
+  ): Promise<RotatedSession | undefined> {
+    const { statement } = this;
+    if (!statement) return undefined;
+    const values = { ...this.sessions.toAdvance(request), ...this.audit.toRow(event, caller) };
+    const [row] = await this.db.despiteDeadlocks(async () => statement.execute(this.db, values));
+    if (!row) return undefined;
+    this.audit.recorded(event, caller);
+    const { owner: user, ...session } = row;
+    return { outcome: 'rotated', session, user };
+  }
+}
+
+function statementFor(queryById: NonNullable<UserStore['queryById']>): Statement<Advance & AuditRow, Row> {
+  return new Statement((db, param) => {
+    const userId = sql<string>`(select user_id from sessions where id = ${param('sessionId')})`;
+    const rotated = advance(db, param, false).where(
+      sql<boolean>`exists (select from owner where "disabledAt" is null)`,
+    );
+    return sql<Row>`
+      with owner as (${queryById(db, userId)}),
+        rotated as (${rotated}),
+        recorded as (${insertAuditRow(db, param, 'rotated')})
+      select rotated.*, row_to_json(owner) as owner from rotated, owner`;
+  });
+}

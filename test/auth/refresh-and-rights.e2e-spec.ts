@@ -1,0 +1,161 @@
+import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from '@jest/globals';
+import { decode, type JwtPayload } from 'jsonwebtoken';
+import { sql } from 'kysely';
+import pg from 'pg';
+import { type Response } from 'supertest';
+import { type TokenPairDto } from '../../src/auth/dto/token-pair.dto.js';
+import { AccountAdmin } from '../../src/auth/index.js';
+import { Database } from '../../src/database/index.js';
+import { createTestApp, type TestApp, type TestLogin } from '../support/create-test-app.js';
+import {
+  createTestDatabase,
+  describeEachEngine,
+  describePostgres,
+  type TestDatabase,
+} from '../support/engines.js';
+import { expectError } from '../support/expect-error.js';
+
+const claimsOf = (token: string) => decode(token) as JwtPayload & { sid: string; roles?: string[] };
+const accessOf = (response: Response) => (response.body as TokenPairDto).access_token;
+
+async function login(api: TestApp, role?: string): Promise<TestLogin> {
+  const first = await api.login();
+  if (role === undefined) return first;
+  await api.get(AccountAdmin).grant(first.user.username, role);
+  return first.user.login();
+}
+
+async function stateOf(api: TestApp, token: string) {
+  const [db, { sid }] = [api.get(Database), claimsOf(token)];
+  const { generation } = await db
+    .selectFrom('sessions')
+    .select('generation')
+    .where('id', '=', sid)
+    .executeTakeFirstOrThrow();
+  const renewals = await db
+    .selectFrom('audit_events')
+    .select(['cause', 'subject_id'])
+    .where('session_id', '=', sid)
+    .where('event', '=', 'session_renewed')
+    .execute();
+  return { generation, renewals };
+}
+
+describeEachEngine('a refresh', (engine) => {
+  let api: TestApp;
+  beforeAll(async () => {
+    api = await createTestApp({ engine });
+  });
+  afterAll(() => api.close());
+
+  it('leaves one record', async () => {
+    const mine = await login(api);
+    await mine.tryRefresh(mine.refresh).expect(200);
+    const renewal = { cause: 'rotated', subject_id: mine.user.id };
+    expect(await stateOf(api, mine.refresh)).toEqual({ generation: 1, renewals: [renewal] });
+  });
+
+  it.each(['disabled', 'removed'])(
+    'of a user whom somebody else has %s, leaving the session, is refused and changes nothing',
+    async (how) => {
+      const mine = await login(api);
+      const db = api.get(Database);
+      if (how === 'disabled')
+        await db.updateTable('users').set({ disabled_at: 1 }).where('id', '=', mine.user.id).execute();
+      else await db.deleteFrom('users').where('id', '=', mine.user.id).execute();
+      expectError(await mine.tryRefresh(mine.refresh), 401, 'token_revoked');
+      expect(await stateOf(api, mine.refresh)).toEqual({ generation: 0, renewals: [] });
+    },
+  );
+});
+
+describePostgres('a refresh, while another transaction is at its session', () => {
+  let database: TestDatabase;
+  let api: TestApp;
+  let other: pg.Client;
+  beforeAll(async () => {
+    database = await createTestDatabase('postgres');
+    api = await createTestApp({ database });
+  });
+  afterAll(async () => {
+    await api.close();
+    await database.drop();
+  });
+  beforeEach(async () => {
+    other = new pg.Client({ connectionString: database.url });
+    await other.connect();
+    await other.query('begin');
+  });
+  afterEach(() => other.end());
+
+  /** Sends it, and returns once it waits for the other's lock: its statement has begun, and seen what there was. */
+  const refreshThatWaits = async (mine: TestLogin): Promise<{ answer: Promise<Response> }> => {
+    const answer = Promise.resolve(mine.tryRefresh(mine.refresh));
+    for (;;) {
+      const { rows } = await sql<{ waiting: string }>`
+        select count(*)::text as waiting from pg_locks where not granted`.execute(api.get(Database));
+      if (rows[0]?.waiting === '1') return { answer };
+    }
+  };
+  const endSession = (mine: TestLogin) =>
+    other.query(`update sessions set revoked_at = 1, revoke_cause = 'role_revoked' where id = $1`, [
+      claimsOf(mine.refresh).sid,
+    ]);
+  const takeRole = (mine: TestLogin) =>
+    other.query(`update users set roles = '', credential_version = credential_version + 1 where id = $1`, [
+      mine.user.id,
+    ]);
+
+  it('gives nothing when that ends it, with a right that the statement still saw', async () => {
+    const mine = await login(api, 'admin');
+    await endSession(mine);
+    const waiting = await refreshThatWaits(mine);
+    await takeRole(mine);
+    await other.query('commit');
+    expectError(await waiting.answer, 401, 'token_revoked');
+    expect(await stateOf(api, mine.refresh)).toEqual({ generation: 0, renewals: [] });
+  });
+
+  it('gives tokens that die where it comes before the end, with the right that is about to go', async () => {
+    const mine = await login(api, 'admin');
+    await takeRole(mine);
+    const answer = await mine.tryRefresh(mine.refresh).expect(200);
+    expect(claimsOf(accessOf(answer)).roles).toEqual(['admin']);
+    await endSession(mine);
+    await other.query('commit');
+    expectError(await mine.tryRefresh((answer.body as TokenPairDto).refresh_token), 401, 'token_revoked');
+  });
+
+  it.each([
+    ['changes something else', `update sessions set user_agent = 'other' where id = $1`, 'commit'],
+    ['takes its end back', `update sessions set revoked_at = 1 where id = $1`, 'rollback'],
+    ['only locks it', `select from sessions where id = $1 for update`, 'commit'],
+  ])('goes on, once, when that %s', async (_, statement, end) => {
+    const mine = await login(api, 'admin');
+    await other.query(statement, [claimsOf(mine.refresh).sid]);
+    const waiting = await refreshThatWaits(mine);
+    await other.query(end);
+    const answer = await waiting.answer;
+    expect(answer.status).toBe(200);
+    expect(claimsOf(accessOf(answer)).roles).toEqual(['admin']);
+    expect(await stateOf(api, mine.refresh)).toMatchObject({
+      generation: 1,
+      renewals: [{ cause: 'rotated' }],
+    });
+  });
+
+  it('is concurrent when that is another refresh of it', async () => {
+    const mine = await login(api);
+    await other.query(`update sessions set generation = 1, rotated_at = $2 where id = $1`, [
+      claimsOf(mine.refresh).sid,
+      api.clock.now(),
+    ]);
+    const waiting = await refreshThatWaits(mine);
+    await other.query('commit');
+    expect((await waiting.answer).status).toBe(200);
+    expect(await stateOf(api, mine.refresh)).toMatchObject({
+      generation: 1,
+      renewals: [{ cause: 'concurrent' }],
+    });
+  });
+});
