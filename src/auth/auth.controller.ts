@@ -1,4 +1,4 @@
-import { Body, Controller, HttpCode, Post, Put, UseGuards, UsePipes } from '@nestjs/common';
+import { Body, Controller, HttpCode, Post, Put, UseGuards } from '@nestjs/common';
 import {
   ApiBadRequestResponse,
   ApiConflictResponse,
@@ -50,8 +50,10 @@ const DEVICE_ANSWER = {
 const RATE_LIMITED = { description: '`rate_limited`, with `Retry-After`' };
 const OVERLOADED = { description: '`overloaded`, with `Retry-After`' };
 
+/** For bodies alone: on the controller it would be asked for each argument of each handler. */
+const VALID = createValidationPipe();
+
 @ApiTags('auth')
-@UsePipes(createValidationPipe())
 @Controller('auth')
 export class AuthController {
   constructor(private readonly auth: AuthService) {}
@@ -67,7 +69,7 @@ export class AuthController {
   @ApiTooManyRequestsResponse(RATE_LIMITED)
   @ApiServiceUnavailableResponse(OVERLOADED)
   async register(
-    @Body() { username, password }: RegisterDto,
+    @Body(VALID) { username, password }: RegisterDto,
     @RequestCaller() caller: Caller,
   ): Promise<AccountDto> {
     return toAccountDto(await this.auth.register(username, password, caller));
@@ -85,7 +87,7 @@ export class AuthController {
   @ApiTooManyRequestsResponse(RATE_LIMITED)
   @ApiServiceUnavailableResponse(OVERLOADED)
   async login(
-    @Body() { username, password }: LoginDto,
+    @Body(VALID) { username, password }: LoginDto,
     @PresentedDevices() devices: string[],
     @RequestCaller() caller: Caller,
   ): Promise<IssuedPair> {
@@ -123,7 +125,7 @@ export class AuthController {
     @CurrentUser() user: Principal,
     @CurrentToken() token: RefreshClaims,
     @IdempotencyKey() key: string | null,
-    @Body() { password }: ReauthenticateDto,
+    @Body(VALID) { password }: ReauthenticateDto,
     @RequestCaller() caller: Caller,
   ): Promise<IssuedPair> {
     return this.auth.reauthenticate(user, token, password, key, caller);
@@ -139,7 +141,7 @@ export class AuthController {
   @ApiServiceUnavailableResponse(OVERLOADED)
   async changePassword(
     @CurrentUser() user: Principal,
-    @Body() body: ChangePasswordDto,
+    @Body(VALID) body: ChangePasswordDto,
     @RequestCaller() caller: Caller,
   ): Promise<IssuedPair> {
     return this.auth.changePassword(user, body.current_password, body.new_password, caller);

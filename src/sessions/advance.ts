@@ -25,24 +25,20 @@ export interface Advance extends Renewal {
 /** RFC 8176. */
 const PASSWORD = 'pwd';
 
-export const SESSION_COLUMNS = [
+/** What tokens say of a session, and whose it is. */
+const COLUMNS = [
   'id',
   'user_id',
   'generation',
   'rotated_at',
-  'rotation_key_hash',
   'idle_expires_at',
   'expires_at',
   'auth_time',
   'amr',
-  'created_at',
-  'last_used_at',
-  'access_until',
-  'ip',
-  'user_agent',
-  'revoked_at',
-  'revoke_cause',
 ] as const satisfies (keyof Session)[];
+
+/** As much of the row as tokens are made from. */
+export type TokenSession = Pick<Session, (typeof COLUMNS)[number]>;
 
 /** The conditional UPDATE: the presented generation is live, and becomes the next. */
 export function advance(db: Executor, param: Param<Advance>, passwordProved: boolean) {
@@ -70,7 +66,7 @@ export function renew(db: Executor, param: Param<Renewal>, passwordProved: boole
     .where('id', '=', param('sessionId'))
     .where('revoked_at', 'is', null)
     .where('expires_at', '>', param('now'))
-    .returning(SESSION_COLUMNS);
+    .returning(COLUMNS);
 }
 
 /** What every issue of tokens leaves on the row. */

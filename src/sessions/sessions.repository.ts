@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { sql } from 'kysely';
 import { v7 as uuidv7 } from 'uuid';
 import { Database, type Executor, type Param, Statement, type Tx } from '../database/index.js';
-import { type Advance, advance, greatest, type Lives, renew, used } from './advance.js';
+import { type Advance, advance, greatest, type Lives, renew, type TokenSession, used } from './advance.js';
 import { classify, MADE_BY_PASSWORD_CHANGE, type Presented, type Verdict } from './rotation.js';
 import { liveSessions, SessionEnds } from './session-ends.js';
 import { SessionOptions } from './session-options.js';
@@ -27,16 +27,18 @@ export interface OpenOptions {
   accessTtl?: number | undefined;
 }
 
-/** What became of a rotation; with the row as it now is where the client is to get tokens for it. */
+/** What became of a rotation; with what the row now says where the client is to get tokens for it. */
 export type Rotation =
-  | { outcome: 'rotated' | 'replayed' | 'concurrent'; session: Session }
+  | { outcome: 'rotated' | 'replayed' | 'concurrent'; session: TokenSession }
   | { outcome: 'key_reused' | 'superseded' | 'reuse' | 'rolled_back' | 'revoked' };
 
 /** The rows of `sessions`. Rotation, revocation and whatever proves a password meet on them, in one transaction. */
 @Injectable()
 export class Sessions {
-  private readonly advancing = new Statement<Advance, Session>((db, param) => advance(db, param, false));
-  private readonly advancingProved = new Statement<Advance, Session>((db, param) => advance(db, param, true));
+  private readonly advancing = new Statement<Advance, TokenSession>((db, param) => advance(db, param, false));
+  private readonly advancingProved = new Statement<Advance, TokenSession>((db, param) =>
+    advance(db, param, true),
+  );
 
   constructor(
     private readonly db: Database,
@@ -124,7 +126,7 @@ export class Sessions {
    * The next generation, whatever the live one is, with the password just changed: a refresh token from before
    * gets no successor, be it a thief's.
    */
-  async renew(tx: Tx, id: string, now: number): Promise<Session | undefined> {
+  async renew(tx: Tx, id: string, now: number): Promise<TokenSession | undefined> {
     const values = { sessionId: id, keyHash: MADE_BY_PASSWORD_CHANGE, ...this.lives(now) };
     return renew(tx, valuesOf(values), true).executeTakeFirst();
   }

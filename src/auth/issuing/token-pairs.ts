@@ -1,9 +1,10 @@
 import { Injectable } from '@nestjs/common';
-import { type Session } from '../../sessions/sessions.table.js';
+import { type TokenSession } from '../../sessions/advance.js';
 import { Clock, toNumericDate } from '../../tokens/clock.js';
 import { type TokenKind } from '../../tokens/token-claims.js';
 import { type Extras, requireContents, TokenIssuer } from '../../tokens/token-issuer.js';
 import { type User } from '../../users/user-store.js';
+import { after, type MaybePromise } from '../checks/maybe-promise.js';
 import { type TokenPairDto } from '../dto/token-pair.dto.js';
 import { Subjects, TokenExtras } from '../hooks.js';
 
@@ -47,15 +48,16 @@ export class TokenPairs {
    * behind that nobody has tokens of. What a call adds goes above what is added for every token of the user.
    * @throws TypeError for a subject that is no text, or a claim or header that is reserved
    */
-  async contents(user: User, own: Extras = {}): Promise<TokenContents> {
-    const [access, refresh] = [
-      await this.contentsOf('access', user, own),
-      await this.contentsOf('refresh', user, own),
-    ];
-    return { access: { ...access, roles: user.roles }, refresh };
+  contents(user: User, own: Extras = {}): MaybePromise<TokenContents> {
+    return after(this.contentsOf('access', user, own), (access) =>
+      after(this.contentsOf('refresh', user, own), (refresh) => ({
+        access: { ...access, roles: user.roles },
+        refresh,
+      })),
+    );
   }
 
-  issue(session: Session, contents: TokenContents, options: IssueOptions): IssuedPair {
+  issue(session: TokenSession, contents: TokenContents, options: IssueOptions): IssuedPair {
     const refresh = this.issuer.issueRefresh({
       ...contents.refresh,
       sessionId: session.id,
@@ -74,7 +76,11 @@ export class TokenPairs {
     };
   }
 
-  issueAccess(session: Session, { access }: TokenContents, { fresh, accessTtl }: IssueOptions): IssuedAccess {
+  issueAccess(
+    session: TokenSession,
+    { access }: TokenContents,
+    { fresh, accessTtl }: IssueOptions,
+  ): IssuedAccess {
     const { token, expiresAt } = this.issuer.issueAccess({
       ...access,
       sessionId: session.id,
@@ -91,13 +97,19 @@ export class TokenPairs {
     };
   }
 
-  private async contentsOf(kind: TokenKind, user: User, own: Extras): Promise<Contents> {
-    const contents = {
-      subject: await this.subjects.toSubject(user),
-      claims: { ...(await this.extras.claims(user, kind)), ...own.claims },
-      headers: { ...(await this.extras.headers(user, kind)), ...own.headers },
-    };
-    requireContents(contents);
-    return contents;
+  private contentsOf(kind: TokenKind, user: User, own: Extras): MaybePromise<Contents> {
+    return after(this.subjects.toSubject(user), (subject) =>
+      after(this.extras.claims(user, kind), (claims) =>
+        after(this.extras.headers(user, kind), (headers) => {
+          const contents = {
+            subject,
+            claims: { ...claims, ...own.claims },
+            headers: { ...headers, ...own.headers },
+          };
+          requireContents(contents);
+          return contents;
+        }),
+      ),
+    );
   }
 }

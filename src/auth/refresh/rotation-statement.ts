@@ -3,18 +3,19 @@ import { sql } from 'kysely';
 import { type AuditEvent, AuditLog, type Caller } from '../../audit/audit-log.js';
 import { type AuditRow, insertAuditRow } from '../../audit/audit.table.js';
 import { Database, Statement } from '../../database/index.js';
-import { type Advance, advance } from '../../sessions/advance.js';
+import { type Advance, advance, type TokenSession } from '../../sessions/advance.js';
 import { type RotationRequest, Sessions } from '../../sessions/sessions.repository.js';
-import { type Session } from '../../sessions/sessions.table.js';
 import { type User, UserStore } from '../../users/user-store.js';
 
-export interface RotatedSession {
-  outcome: 'rotated';
-  session: Session;
+/** The session as it is now, and whose it is. */
+interface Row {
+  session: TokenSession;
   user: User;
 }
 
-type Row = Session & { owner: User };
+export interface RotatedSession extends Row {
+  outcome: 'rotated';
+}
 
 /**
  * What nearly every refresh comes to, as one statement of PostgreSQL: the session is advanced, that is recorded, and
@@ -48,11 +49,10 @@ export class RotationStatement {
     const { statement } = this;
     if (!statement) return undefined;
     const values = { ...this.sessions.toAdvance(request), ...this.audit.toRow(event, caller) };
-    const [row] = await this.db.despiteDeadlocks(async () => statement.execute(this.db, values));
+    const [row] = await this.db.despiteDeadlocks(() => statement.execute(this.db, values));
     if (!row) return undefined;
     this.audit.recorded(event, caller);
-    const { owner: user, ...session } = row;
-    return { outcome: 'rotated', session, user };
+    return { outcome: 'rotated', ...row };
   }
 }
 
@@ -66,6 +66,6 @@ function statementFor(queryById: NonNullable<UserStore['queryById']>): Statement
       with owner as (${queryById(db, userId)}),
         rotated as (${rotated}),
         recorded as (${insertAuditRow(db, param, 'rotated')})
-      select rotated.*, row_to_json(owner) as owner from rotated, owner`;
+      select row_to_json(rotated) as session, row_to_json(owner) as "user" from rotated, owner`;
   });
 }

@@ -14,16 +14,14 @@ export function createValidationPipe(): ValidationPipe {
 
 /** What the validator takes for known, since every object inherits it. */
 class StrictValidationPipe extends ValidationPipe {
-  override async transform(value: unknown, metadata: ArgumentMetadata): Promise<unknown> {
-    if (metadata.type !== 'custom' && typeof value === 'object' && value !== null) {
-      const inherited = Object.keys(value).filter((key) => key in Object.prototype);
-      if (inherited.length > 0) {
-        throw validationFailed(
-          inherited.map((field) => ({ field, messages: [`property ${field} should not exist`] })),
-        );
-      }
-    }
-    return super.transform(value, metadata);
+  override transform(value: unknown, metadata: ArgumentMetadata): Promise<unknown> {
+    const inherited =
+      metadata.type !== 'custom' && typeof value === 'object' && value !== null
+        ? Object.keys(value).filter((key) => key in Object.prototype)
+        : [];
+    if (inherited.length === 0) return super.transform(value, metadata);
+    const errors = inherited.map((field) => ({ field, messages: [`property ${field} should not exist`] }));
+    return Promise.reject(validationFailed(errors));
   }
 }
 
