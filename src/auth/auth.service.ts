@@ -86,7 +86,6 @@ export class AuthService {
     idempotencyKey: string | null,
     caller: Caller,
   ): Promise<IssuedPair> {
-    await this.limits.refresh(token.sid);
     const request = this.rotationRequest(token, idempotencyKey);
     const renewed = { event: 'session_renewed', ...this.rotationOf(who, 'rotated') } as const;
     const rotation =

@@ -3,7 +3,8 @@ import { type Caller } from '../../audit/audit-log.js';
 import { Database } from '../../database/index.js';
 import { AuthOptions } from '../options/auth-options.js';
 import { networkOf } from '../request/client-address.js';
-import { Counters } from './counters.js';
+import { type CountValues } from './count-one.js';
+import { type Count, Counters } from './counters.js';
 import { parseLimit } from './limit.js';
 import { Reservation } from './reservation.js';
 
@@ -61,8 +62,19 @@ export class AbuseLimits {
     await Reservation.make([{ counters: this.registrations, key: networkOf(ip) }]);
   }
 
-  /** Before the session's row is touched. @throws ApiError `rate_limited` */
-  async refresh(sessionId: string): Promise<void> {
-    await Reservation.make([{ counters: this.refreshes, key: sessionId }]);
+  /**
+   * Before the session's row is touched.
+   * @param counted by the statement that was to touch it
+   * @throws ApiError `rate_limited`
+   */
+  async refresh(sessionId: string, counted?: Count): Promise<void> {
+    await Reservation.make([
+      { counters: this.refreshes, key: sessionId, ...(counted === undefined ? {} : { counted }) },
+    ]);
+  }
+
+  /** What such a statement needs. */
+  refreshValues(sessionId: string): CountValues {
+    return this.refreshes.valuesOf(sessionId);
   }
 }

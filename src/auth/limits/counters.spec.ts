@@ -1,7 +1,14 @@
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { setTimeout as delay } from 'node:timers/promises';
 import { createTestDatabase, describeEachEngine, type TestDatabase } from '../../../test/support/engines.js';
-import { Database, DatabaseUnavailableError, MigrationSet, openDatabase } from '../../database/index.js';
+import {
+  Database,
+  DatabaseUnavailableError,
+  MigrationSet,
+  openDatabase,
+  Statement,
+} from '../../database/index.js';
+import { countOne, type CountValues } from './count-one.js';
 import { Counters } from './counters.js';
 import { RateLimitPurge } from './rate-limit-purge.js';
 import { rateLimitsMigrations } from './rate-limits.table.js';
@@ -45,6 +52,32 @@ describeEachEngine('counters', (engine) => {
     await delay(500);
     expect((await c.take('a')).taken).toBe(1);
   });
+
+  if (engine === 'postgres') {
+    it('are the same to a statement that does more besides, window by window', async () => {
+      const c = counters('shared', 3, 1);
+      const counting = new Statement<CountValues, { points: number; expire: number }>(countOne);
+      const count = async () => {
+        const [counted] = await counting.execute(db, c.valuesOf('a'));
+        return { taken: counted!.points, msLeft: counted!.expire - Date.now() };
+      };
+      const first = await count();
+      expect(first.taken).toBe(1);
+      expect(first.msLeft).toBeGreaterThan(500);
+      expect(first.msLeft).toBeLessThanOrEqual(1000);
+      await delay(600);
+      expect((await c.take('a')).taken).toBe(2);
+      const third = await count();
+      expect(third.taken).toBe(3);
+      expect(third.msLeft).toBeLessThanOrEqual(400);
+      await c.giveBack('a');
+      await delay(500);
+      expect((await c.take('a')).taken).toBe(1);
+      expect((await count()).taken).toBe(2);
+      await delay(1100);
+      expect((await count()).taken).toBe(1);
+    });
+  }
 
   it('allow no more after a give-back that comes when its window is over', async () => {
     const c = counters('late', 3, 1);

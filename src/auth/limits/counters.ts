@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { type Database } from '../../database/index.js';
+import { type CountValues, countValues } from './count-one.js';
 import { type Limit } from './limit.js';
 import { MemoryCounters } from './memory-counters.js';
 import { PostgresCounters } from './postgres-counters.js';
@@ -38,6 +39,11 @@ export class Counters implements CounterStore {
   /** @throws when the store cannot answer */
   async take(key: string): Promise<Count> {
     return this.store.take(hashed(key));
+  }
+
+  /** For a statement of PostgreSQL that counts one and does more besides. */
+  valuesOf(key: string): CountValues {
+    return countValues(`${this.name}:${hashed(key)}`, this.limit);
   }
 
   async giveBack(key: string): Promise<void> {

@@ -1,5 +1,5 @@
 import { ApiError } from '../errors/api-error.js';
-import { type Counters } from './counters.js';
+import { type Count, type Counters } from './counters.js';
 
 /** A counter that an attempt counts in, and what becomes of it when the attempt succeeds. */
 export interface Place {
@@ -7,6 +7,8 @@ export interface Place {
   key: string;
   /** Begins anew with a success; else only what the attempt itself took is given back. */
   resets?: boolean;
+  /** Where a statement that did more has counted it already. */
+  counted?: Count;
 }
 
 /**
@@ -23,7 +25,7 @@ export class Reservation {
   static async make(places: readonly Place[]): Promise<Reservation> {
     const taken: (Place & { count: number })[] = [];
     for (const place of places) {
-      const { taken: count, msLeft } = await place.counters.take(place.key);
+      const { taken: count, msLeft } = place.counted ?? (await place.counters.take(place.key));
       taken.push({ ...place, count });
       if (count > place.counters.limit.points) {
         for (const { counters, key } of taken) await counters.giveBack(key);

@@ -5,21 +5,29 @@ import { type AuditRow, insertAuditRow } from '../../audit/audit.table.js';
 import { Database, Statement } from '../../database/index.js';
 import { type Advance, advance, type TokenSession } from '../../sessions/advance.js';
 import { type RotationRequest, Sessions } from '../../sessions/sessions.repository.js';
+import { AbuseLimits } from '../limits/abuse-limits.js';
+import { countOne, type CountValues } from '../limits/count-one.js';
 import { type User, UserStore } from '../../users/user-store.js';
 
-/** The session as it is now, and whose it is. */
+type Values = Advance & AuditRow & CountValues;
+
 interface Row {
+  points: number;
+  expire: number;
+  /** Null where the rest is left to a transaction. */
+  session: TokenSession | null;
+  user: User;
+}
+
+export interface RotatedSession {
+  outcome: 'rotated';
   session: TokenSession;
   user: User;
 }
 
-export interface RotatedSession extends Row {
-  outcome: 'rotated';
-}
-
 /**
- * What nearly every refresh comes to, as one statement of PostgreSQL: the session is advanced, that is recorded, and
- * its user read. Whatever else there is to say of a refresh token is left to a transaction.
+ * What nearly every refresh comes to, as one statement of PostgreSQL: the limit counts one, the session is advanced, that
+ * is recorded, and its user read. Whatever else there is to say of a refresh token is left to a transaction.
  *
  * The user is as of the statement's beginning, the session as of its lock: where the UPDATE has had to wait, or its row has
  * changed since, PostgreSQL looks at the row anew (READ COMMITTED). Whoever takes a right away ends the session in the
@@ -28,44 +36,62 @@ export interface RotatedSession extends Row {
  */
 @Injectable()
 export class RotationStatement {
-  private readonly statement: Statement<Advance & AuditRow, Row> | undefined;
+  private readonly statement: Statement<Values, Row> | undefined;
 
   constructor(
     private readonly db: Database,
     private readonly sessions: Sessions,
     private readonly audit: AuditLog,
+    private readonly limits: AbuseLimits,
     users: UserStore,
   ) {
     if (db.engine === 'postgres' && users.queryById)
       this.statement = statementFor(users.queryById.bind(users));
   }
 
-  /** @returns undefined, and has changed nothing, where it is not as simple as that */
+  /**
+   * @returns undefined, having only counted, where it is not as simple as that
+   * @throws ApiError `rate_limited`
+   */
   async run(
     request: RotationRequest,
     event: AuditEvent,
     caller: Caller,
   ): Promise<RotatedSession | undefined> {
     const { statement } = this;
-    if (!statement) return undefined;
-    const values = { ...this.sessions.toAdvance(request), ...this.audit.toRow(event, caller) };
+    const { sessionId } = request;
+    if (!statement) {
+      await this.limits.refresh(sessionId);
+      return undefined;
+    }
+    const values = {
+      ...this.limits.refreshValues(sessionId),
+      ...this.sessions.toAdvance(request),
+      ...this.audit.toRow(event, caller),
+    };
     const [row] = await this.db.despiteDeadlocks(() => statement.execute(this.db, values));
-    if (!row) return undefined;
+    if (!row) throw new Error('the statement counts one, whatever else it does');
+    const { points, expire, session, user } = row;
+    await this.limits.refresh(sessionId, { taken: points, msLeft: expire - values.countedAt });
+    if (!session) return undefined;
     this.audit.recorded(event, caller);
-    return { outcome: 'rotated', ...row };
+    return { outcome: 'rotated', session, user };
   }
 }
 
-function statementFor(queryById: NonNullable<UserStore['queryById']>): Statement<Advance & AuditRow, Row> {
+/** The limit comes first, and who is beyond it leaves the session's row alone: its condition is asked before any row is. */
+function statementFor(queryById: NonNullable<UserStore['queryById']>): Statement<Values, Row> {
   return new Statement((db, param) => {
     const userId = sql<string>`(select user_id from sessions where id = ${param('sessionId')})`;
-    const rotated = advance(db, param, false).where(
-      sql<boolean>`exists (select from owner where "disabledAt" is null)`,
-    );
+    const rotated = advance(db, param, false)
+      .where(sql<boolean>`(select points from counted) <= ${param('limitPoints')}`)
+      .where(sql<boolean>`exists (select from owner where "disabledAt" is null)`);
     return sql<Row>`
-      with owner as (${queryById(db, userId)}),
+      with counted as (${countOne(db, param)}),
+        owner as (${queryById(db, userId)}),
         rotated as (${rotated}),
         recorded as (${insertAuditRow(db, param, 'rotated')})
-      select row_to_json(rotated) as session, row_to_json(owner) as "user" from rotated, owner`;
+      select points, expire, row_to_json(rotated) as session, row_to_json(owner) as "user"
+      from counted left join rotated on true left join owner on true`;
   });
 }
