@@ -13,19 +13,18 @@ import {
   ApiUnauthorizedResponse,
 } from '@nestjs/swagger';
 import { type Caller } from '../audit/audit-log.js';
-import { type RefreshClaims } from '../tokens/token-claims.js';
 import { AuthService } from './auth.service.js';
 import { RequestCaller } from './request/caller.decorator.js';
 import { DeliversTokens } from './cookies/delivers-tokens.decorator.js';
-import { CurrentToken, CurrentUser } from './request/current-user.decorator.js';
+import { CurrentUser } from './request/current-user.decorator.js';
 import { AccountDto, toAccountDto } from './dto/account.dto.js';
 import { ChangePasswordDto, LoginDto, ReauthenticateDto, RegisterDto } from './dto/credentials.dto.js';
 import { TokenPairDto } from './dto/token-pair.dto.js';
 import { FreshAccess } from './fresh-access/fresh-access.decorator.js';
-import { IdempotencyKey } from './request/idempotency-key.decorator.js';
 import { Public } from './policy/public.decorator.js';
 import { type Principal } from './principal.js';
 import { RotatesRefresh } from './refresh/refresh.decorator.js';
+import { type RefreshAttempt, ShownRefresh } from './refresh/refresh-attempt.js';
 import { type IssuedPair } from './issuing/token-pairs.js';
 import { createValidationPipe } from './request/validation.pipe.js';
 import { DEVICE_HEADER, PresentedDevices } from './limits/presented-devices.js';
@@ -102,13 +101,8 @@ export class AuthController {
   @ApiHeader(IDEMPOTENCY_KEY)
   @ApiOkResponse({ type: TokenPairDto })
   @ApiTooManyRequestsResponse(RATE_LIMITED)
-  async refresh(
-    @CurrentUser() user: Principal,
-    @CurrentToken() token: RefreshClaims,
-    @IdempotencyKey() key: string | null,
-    @RequestCaller() caller: Caller,
-  ): Promise<IssuedPair> {
-    return this.auth.refresh(user, token, key, caller);
+  async refresh(@ShownRefresh() attempt: RefreshAttempt): Promise<IssuedPair> {
+    return this.auth.refresh(attempt);
   }
 
   @RotatesRefresh()
@@ -122,13 +116,10 @@ export class AuthController {
   @ApiTooManyRequestsResponse(RATE_LIMITED)
   @ApiServiceUnavailableResponse(OVERLOADED)
   async reauthenticate(
-    @CurrentUser() user: Principal,
-    @CurrentToken() token: RefreshClaims,
-    @IdempotencyKey() key: string | null,
+    @ShownRefresh() attempt: RefreshAttempt,
     @Body(VALID) { password }: ReauthenticateDto,
-    @RequestCaller() caller: Caller,
   ): Promise<IssuedPair> {
-    return this.auth.reauthenticate(user, token, password, key, caller);
+    return this.auth.reauthenticate(attempt, password);
   }
 
   @FreshAccess()

@@ -20,6 +20,7 @@ import { Devices } from './limits/devices.js';
 import { invalidCredentials, PasswordProofs } from './limits/password-proofs.js';
 import { AuthOptions } from './options/auth-options.js';
 import { type Principal } from './principal.js';
+import { type RefreshAttempt } from './refresh/refresh-attempt.js';
 import { RotationStatement } from './refresh/rotation-statement.js';
 import { type IssuedPair, TokenPairs } from './issuing/token-pairs.js';
 
@@ -80,13 +81,9 @@ export class AuthService {
   }
 
   /** The next refresh token of the session, with an access token that is not fresh. */
-  async refresh(
-    who: Principal,
-    token: RefreshClaims,
-    idempotencyKey: string | null,
-    caller: Caller,
-  ): Promise<IssuedPair> {
-    const request = this.rotationRequest(token, idempotencyKey);
+  async refresh(attempt: RefreshAttempt): Promise<IssuedPair> {
+    const { who, token, caller } = attempt;
+    const request = this.rotationRequest(attempt);
     const renewed = { event: 'session_renewed', ...this.rotationOf(who, 'rotated') } as const;
     const rotation =
       (await this.atOnce.run(request, renewed, caller)) ??
@@ -103,15 +100,10 @@ export class AuthService {
   }
 
   /** A refresh that proves the password again, and so gives a fresh access token. */
-  async reauthenticate(
-    who: Principal,
-    token: RefreshClaims,
-    password: string,
-    idempotencyKey: string | null,
-    caller: Caller,
-  ): Promise<IssuedPair> {
+  async reauthenticate(attempt: RefreshAttempt, password: string): Promise<IssuedPair> {
+    const { who, token, caller } = attempt;
     const seen = await this.db.inTransaction(async (tx) => {
-      const verdict = await this.sessions.inspect(tx, this.rotationRequest(token, idempotencyKey));
+      const verdict = await this.sessions.inspect(tx, this.rotationRequest(attempt));
       if (DEAD.has(verdict)) await this.recordRotation(tx, 'session_renewed', verdict, who, caller);
       return verdict;
     });
@@ -120,7 +112,7 @@ export class AuthService {
 
     const user = await this.proofs.inSession(who, password, 'authn_reauthentication_fail', caller);
     const contents = await this.pairs.contents(user);
-    const request = { ...this.rotationRequest(token, idempotencyKey), passwordProved: true };
+    const request = { ...this.rotationRequest(attempt), passwordProved: true };
     const rotation = await this.db.inTransaction(async (tx) => {
       await this.requireUnchanged(tx, user);
       const result = await this.sessions.rotate(tx, request);
@@ -182,7 +174,7 @@ export class AuthService {
     return { actorId: userId, subjectId: userId, sessionId, at: this.clock.now(), cause };
   }
 
-  private rotationRequest(token: RefreshClaims, idempotencyKey: string | null): RotationRequest {
+  private rotationRequest({ token, idempotencyKey }: RefreshAttempt): RotationRequest {
     return {
       sessionId: token.sid,
       generation: token.gen,

@@ -7,15 +7,18 @@ import { canonicalAddress } from './client-address.js';
 const LONGEST_USER_AGENT = 256;
 
 /** Where the request comes from, for the audit trail and for the limits. */
-export const RequestCaller = createParamDecorator((_: undefined, context: ExecutionContext): Caller => {
-  const request = requestOf(context);
+export const RequestCaller = createParamDecorator((_: undefined, context: ExecutionContext): Caller =>
+  callerOf(requestOf(context)),
+);
+
+export function callerOf(request: AuthRequest): Caller {
   const { headers, id } = request;
   return {
     ip: addressOf(request),
     userAgent: headers['user-agent']?.slice(0, LONGEST_USER_AGENT) ?? null,
     requestId: id ?? null,
   };
-});
+}
 
 /**
  * The adapter's `ip`: the last address that is no trusted proxy's (`TRUSTED_PROXIES`). A proxy may pass on a header

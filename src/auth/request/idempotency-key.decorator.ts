@@ -1,5 +1,5 @@
 import { createParamDecorator, type ExecutionContext } from '@nestjs/common';
-import { requestOf } from './auth-request.js';
+import { type AuthRequest, requestOf } from './auth-request.js';
 import { validationFailed } from '../errors/api-error.js';
 
 const VISIBLE_ASCII = /^[\x21-\x7e]{1,255}$/;
@@ -9,13 +9,16 @@ const VISIBLE_ASCII = /^[\x21-\x7e]{1,255}$/;
  * by a comma and a space, and are refused with the rest.
  * @throws ApiError `validation_failed`
  */
-export const IdempotencyKey = createParamDecorator(
-  (_: undefined, context: ExecutionContext): string | null => {
-    const key = requestOf(context).headers['idempotency-key'];
-    if (key === undefined) return null;
-    if (typeof key === 'string' && VISIBLE_ASCII.test(key)) return key;
-    throw validationFailed([
-      { field: 'Idempotency-Key', messages: ['must be 1 to 255 visible ASCII characters'] },
-    ]);
-  },
+export const IdempotencyKey = createParamDecorator((_: undefined, context: ExecutionContext): string | null =>
+  idempotencyKeyOf(requestOf(context)),
 );
+
+/** @throws ApiError `validation_failed` */
+export function idempotencyKeyOf({ headers }: AuthRequest): string | null {
+  const key = headers['idempotency-key'];
+  if (key === undefined) return null;
+  if (typeof key === 'string' && VISIBLE_ASCII.test(key)) return key;
+  throw validationFailed([
+    { field: 'Idempotency-Key', messages: ['must be 1 to 255 visible ASCII characters'] },
+  ]);
+}
