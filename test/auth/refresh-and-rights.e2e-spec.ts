@@ -126,12 +126,22 @@ describePostgres('a refresh, while another transaction is at its session', () =>
     expectError(await mine.tryRefresh((answer.body as TokenPairDto).refresh_token), 401, 'token_revoked');
   });
 
+  /** Of all sessions together. */
+  const counted = async () => {
+    const { rows } = await sql<{ points: number }>`
+      select coalesce(sum(points), 0) as points from rate_limits where key like 'refresh:%'`.execute(
+      api.get(Database),
+    );
+    return Number(rows[0]?.points);
+  };
+
   it.each([
     ['changes something else', `update sessions set user_agent = 'other' where id = $1`, 'commit'],
     ['takes its end back', `update sessions set revoked_at = 1 where id = $1`, 'rollback'],
     ['only locks it', `select from sessions where id = $1 for update`, 'commit'],
   ])('goes on, once, when that %s', async (_, statement, end) => {
     const mine = await login(api, 'admin');
+    const before = await counted();
     await other.query(statement, [claimsOf(mine.refresh).sid]);
     const waiting = await refreshThatWaits(mine);
     await other.query(end);
@@ -142,10 +152,11 @@ describePostgres('a refresh, while another transaction is at its session', () =>
       generation: 1,
       renewals: [{ cause: 'rotated' }],
     });
+    expect(await counted()).toBe(before + 1);
   });
 
   it('is concurrent when that is another refresh of it', async () => {
-    const mine = await login(api);
+    const [mine, before] = [await login(api), await counted()];
     await other.query(`update sessions set generation = 1, rotated_at = $2 where id = $1`, [
       claimsOf(mine.refresh).sid,
       api.clock.now(),
@@ -157,5 +168,6 @@ describePostgres('a refresh, while another transaction is at its session', () =>
       generation: 1,
       renewals: [{ cause: 'concurrent' }],
     });
+    expect(await counted()).toBe(before + 1);
   });
 });
