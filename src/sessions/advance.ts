@@ -26,7 +26,7 @@ export interface Advance extends Renewal {
 const PASSWORD = 'pwd';
 
 /** What tokens say of a session, and whose it is. */
-const COLUMNS = [
+export const TOKEN_COLUMNS = [
   'id',
   'user_id',
   'generation',
@@ -38,7 +38,7 @@ const COLUMNS = [
 ] as const satisfies (keyof Session)[];
 
 /** As much of the row as tokens are made from. */
-export type TokenSession = Pick<Session, (typeof COLUMNS)[number]>;
+export type TokenSession = Pick<Session, (typeof TOKEN_COLUMNS)[number]>;
 
 /** The conditional UPDATE: the presented generation is live, and becomes the next. */
 export function advance(db: Executor, param: Param<Advance>, passwordProved: boolean) {
@@ -66,7 +66,7 @@ export function renew(db: Executor, param: Param<Renewal>, passwordProved: boole
     .where('id', '=', param('sessionId'))
     .where('revoked_at', 'is', null)
     .where('expires_at', '>', param('now'))
-    .returning(COLUMNS);
+    .returning(TOKEN_COLUMNS);
 }
 
 /** What every issue of tokens leaves on the row. */

@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
-import { type Executor, type Tx } from '../database/index.js';
+import { type Expression } from 'kysely';
+import { type Executor, Statement, type Tx } from '../database/index.js';
 import { TOMBSTONE_LEEWAY } from './ended-sessions.js';
 import { RevocationFeed } from './revocation-feed.js';
 import { type EndCause } from './sessions.table.js';
@@ -9,6 +10,17 @@ const MOST_LIVE_SESSIONS = 100;
 /** Ends sessions: on the row, in the memory of this instance once it is committed, and in that of every other. */
 @Injectable()
 export class SessionEnds {
+  private readonly selectingSurplus = new Statement<{ userId: string; now: number }, { id: string }>(
+    (db, param) =>
+      liveSessions(db, param('userId'), param('now'))
+        .select('id')
+        .orderBy('created_at', 'desc')
+        .orderBy('id', 'desc')
+        // SQLite takes an OFFSET only after a LIMIT.
+        .limit(MOST_LIVE_SESSIONS)
+        .offset(MOST_LIVE_SESSIONS),
+  );
+
   constructor(private readonly feed: RevocationFeed) {}
 
   /** Ends one session; with a user, only if it is theirs and has not expired. @returns false when it had ended before, or is not */
@@ -35,14 +47,7 @@ export class SessionEnds {
 
   /** Ends the oldest sessions of a user beyond the most that may live at once. @returns their ids */
   async endOldest(tx: Tx, userId: string, now: number): Promise<string[]> {
-    const surplus = await liveSessions(tx, userId, now)
-      .select('id')
-      .orderBy('created_at', 'desc')
-      .orderBy('id', 'desc')
-      // SQLite takes an OFFSET only after a LIMIT.
-      .limit(MOST_LIVE_SESSIONS)
-      .offset(MOST_LIVE_SESSIONS)
-      .execute();
+    const surplus = await this.selectingSurplus.execute(tx, { userId, now });
     if (surplus.length === 0) return [];
     const ids = surplus.map(({ id }) => id);
     const ended = await this.endWhere(tx, 'too_many_sessions', now).where('id', 'in', ids).execute();
@@ -79,7 +84,11 @@ export class SessionEnds {
 }
 
 /** The sessions of a user that have neither ended nor expired. */
-export function liveSessions(db: Executor, userId: string, now: number) {
+export function liveSessions(
+  db: Executor,
+  userId: string | Expression<string>,
+  now: number | Expression<number>,
+) {
   return db
     .selectFrom('sessions')
     .where('user_id', '=', userId)

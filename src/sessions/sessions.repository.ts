@@ -2,7 +2,16 @@ import { Injectable } from '@nestjs/common';
 import { sql } from 'kysely';
 import { v7 as uuidv7 } from 'uuid';
 import { Database, type Executor, type Param, Statement, type Tx } from '../database/index.js';
-import { type Advance, advance, greatest, type Lives, renew, type TokenSession, used } from './advance.js';
+import {
+  type Advance,
+  advance,
+  greatest,
+  type Lives,
+  renew,
+  TOKEN_COLUMNS,
+  type TokenSession,
+  used,
+} from './advance.js';
 import { classify, MADE_BY_PASSWORD_CHANGE, type Presented, type Verdict } from './rotation.js';
 import { liveSessions, SessionEnds } from './session-ends.js';
 import { SessionOptions } from './session-options.js';
@@ -27,6 +36,14 @@ export interface OpenOptions {
   accessTtl?: number | undefined;
 }
 
+interface Opening extends Device, Lives {
+  id: string;
+  userId: string;
+  amr: string;
+  /** When the session ends. */
+  until: number;
+}
+
 /** What became of a rotation; with what the row now says where the client is to get tokens for it. */
 export type Rotation =
   | { outcome: 'rotated' | 'replayed' | 'concurrent'; session: TokenSession }
@@ -40,37 +57,51 @@ export class Sessions {
     advance(db, param, true),
   );
 
+  private readonly opening = new Statement<Opening, TokenSession>((db, param) =>
+    db
+      .insertInto('sessions')
+      .values({
+        id: param('id'),
+        user_id: param('userId'),
+        generation: 0,
+        rotated_at: param('now'),
+        rotation_key_hash: null,
+        idle_expires_at: param('idleUntil'),
+        expires_at: param('until'),
+        auth_time: param('now'),
+        amr: param('amr'),
+        created_at: param('now'),
+        last_used_at: param('now'),
+        access_until: param('accessUntil'),
+        ip: param('ip'),
+        user_agent: param('userAgent'),
+        revoked_at: null,
+        revoke_cause: null,
+      })
+      .returning(TOKEN_COLUMNS),
+  );
+
   constructor(
     private readonly db: Database,
     private readonly options: SessionOptions,
     private readonly ends: SessionEnds,
   ) {}
 
-  async open(tx: Tx, userId: string, device: Device, now: number, own: OpenOptions): Promise<Session> {
+  async open(tx: Tx, userId: string, device: Device, now: number, own: OpenOptions): Promise<TokenSession> {
     const { sessionTtl = this.options.sessionTtl, accessTtl = this.options.accessTtl } = own;
     const { refreshTtl } = this.options;
-    return tx
-      .insertInto('sessions')
-      .values({
-        id: uuidv7(),
-        user_id: userId,
-        generation: 0,
-        rotated_at: now,
-        rotation_key_hash: null,
-        idle_expires_at: now + Math.min(refreshTtl, sessionTtl),
-        expires_at: now + sessionTtl,
-        auth_time: now,
-        amr: own.amr.join(' '),
-        created_at: now,
-        last_used_at: now,
-        access_until: now + Math.min(accessTtl, sessionTtl),
-        ip: device.ip,
-        user_agent: device.userAgent,
-        revoked_at: null,
-        revoke_cause: null,
-      })
-      .returningAll()
-      .executeTakeFirstOrThrow();
+    const [session] = await this.opening.execute(tx, {
+      id: uuidv7(),
+      userId,
+      ...device,
+      now,
+      amr: own.amr.join(' '),
+      idleUntil: now + Math.min(refreshTtl, sessionTtl),
+      accessUntil: now + Math.min(accessTtl, sessionTtl),
+      until: now + sessionTtl,
+    });
+    if (!session) throw new Error('a session was inserted, and is not there');
+    return session;
   }
 
   async find(id: string, db: Executor = this.db): Promise<Session | undefined> {

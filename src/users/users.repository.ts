@@ -29,6 +29,18 @@ export class Users implements UserStore {
     db.selectFrom('users').select(COLUMNS).where('id', '=', param('id')),
   );
 
+  private readonly findingByUsername = new Statement<{ username: string }, UsersRow>((db, param) =>
+    db.selectFrom('users').select(COLUMNS).where('username', '=', param('username')),
+  );
+  private readonly locking = new Statement<SeenUser, Pick<UsersRow, 'id'>>((db, param) =>
+    db
+      .updateTable('users')
+      .set({ credential_version: param('credentialVersion') })
+      .where('id', '=', param('id'))
+      .where('credential_version', '=', param('credentialVersion'))
+      .returning('id'),
+  );
+
   constructor(private readonly db: Database) {}
 
   /** The table comes with its store: an application that has another one has no table `users`. */
@@ -80,11 +92,7 @@ export class Users implements UserStore {
   /** A name that cannot exist is not asked for either. */
   async findByUsername(username: string): Promise<User | undefined> {
     if (!USERNAME.test(username)) return undefined;
-    const row = await this.db
-      .selectFrom('users')
-      .selectAll()
-      .where('username', '=', username)
-      .executeTakeFirst();
+    const [row] = await this.findingByUsername.execute(this.db, { username });
     return row && toUser(row);
   }
 
@@ -111,7 +119,7 @@ export class Users implements UserStore {
 
   /** An UPDATE that changes nothing, since SQLite knows no `FOR UPDATE`; every change and deletion meets it here. */
   async lockIfUnchanged(tx: Tx, user: SeenUser): Promise<boolean> {
-    return this.updateIfUnchanged(tx, user, { credential_version: user.credentialVersion });
+    return (await this.locking.execute(tx, user)).length === 1;
   }
 
   async update(tx: Tx, user: SeenUser, { passwordHash, roles, disabledAt }: UserChange): Promise<boolean> {

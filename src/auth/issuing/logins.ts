@@ -3,7 +3,7 @@ import { AuditLog, type Caller } from '../../audit/audit-log.js';
 import { Database, type Tx } from '../../database/index.js';
 import { SessionEnds } from '../../sessions/session-ends.js';
 import { Sessions } from '../../sessions/sessions.repository.js';
-import { type Session } from '../../sessions/sessions.table.js';
+import { type TokenSession } from '../../sessions/advance.js';
 import { Clock } from '../../tokens/clock.js';
 import { parseDuration } from '../../tokens/duration.js';
 import { TokenError } from '../../tokens/token.errors.js';
@@ -65,7 +65,12 @@ export class Logins {
   }
 
   /** The session's row, in the transaction that made sure of the user; the oldest beyond the most allowed end. */
-  async openIn(tx: Tx, user: User, caller: Caller, own: Parameters<Sessions['open']>[4]): Promise<Session> {
+  async openIn(
+    tx: Tx,
+    user: User,
+    caller: Caller,
+    own: Parameters<Sessions['open']>[4],
+  ): Promise<TokenSession> {
     const at = this.clock.now();
     const session = await this.sessions.open(tx, user.id, caller, at, own);
     const who = { actorId: user.id, subjectId: user.id, at };
