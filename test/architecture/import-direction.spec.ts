@@ -6,7 +6,7 @@ const SRC = join(import.meta.dirname, '../../src');
 
 /**
  * Which rooms each room may import, and through which face. Dependencies point downward only; the leaves know
- * nothing of each other. `main.ts`, `serve.ts` and the `app.*` files put everything together and may import anything.
+ * nothing of each other. `main.ts` and the `app.*` files put everything together and may import anything.
  */
 const RULES: Record<string, string[]> = {
   tokens: [],
