@@ -33,6 +33,10 @@ describe('verified tokens', () => {
     expect(known.find(`header.others.${end}`)).toBeUndefined();
     expect(known.find(end)).toBeUndefined();
     expect(known.find(`header.claims.${end}`)).toBe(verified);
+    const another = { ...verified };
+    known.add(`header.others.${end}`, another);
+    expect(known.find(`header.others.${end}`)).toBe(another);
+    expect([known.find(`header.claims.${end}`), known.size]).toEqual([undefined, 1]);
   });
 
   it.each<[string, (jwks: PrivateJwkSet) => PrivateJwkSet]>([

@@ -5,7 +5,7 @@ import { TokenError } from '../../tokens/token.errors.js';
 import { type AuthRequest } from '../request/auth-request.js';
 import { type AuthOptions } from '../options/auth-options.js';
 import { type AuthModuleOptions, resolveOptions } from '../options/resolve-options.js';
-import { TokenReader } from './token-reader.js';
+import { requireOneWord, TokenReader } from './token-reader.js';
 
 const reader = (locations: AuthModuleOptions['locations'] = {}) =>
   new TokenReader(resolveOptions({ keys: {} as AuthOptions['keys'], locations }));
@@ -29,7 +29,9 @@ function outcome(
   kinds: readonly TokenKind[] = ['access'],
 ): string | null {
   try {
-    return reader(locations).read(given, kinds)?.token ?? null;
+    const found = reader(locations).read(given, kinds);
+    if (found) requireOneWord(found);
+    return found?.token ?? null;
   } catch (error) {
     if (error instanceof TokenError) return `${error.code}: ${error.reason}`;
     throw error;

@@ -13,7 +13,16 @@ export interface PresentedToken {
 
 const ONE_WORD = /^[\x21-\x7e]+$/;
 
-/** Finds the token of a request. Which claims it makes is not looked at here. */
+/**
+ * For a token that has not been verified before: asked of each, it would be a third of what a known one costs.
+ * @throws TokenError `token_invalid`
+ */
+export function requireOneWord({ token, location }: PresentedToken): void {
+  if (!ONE_WORD.test(token))
+    throw new TokenError('token_invalid', `what is in the ${location} is not one word of ASCII`);
+}
+
+/** Finds the token of a request. What it says, and whether it is one word, is not looked at here. */
 @Injectable()
 export class TokenReader {
   private readonly headerName: string;
@@ -71,8 +80,8 @@ export class TokenReader {
 /** @throws TokenError `token_invalid` */
 function onlyToken([token, ...others]: unknown[], location: TokenLocation): string {
   if (others.length > 0) throw new TokenError('token_invalid', `several tokens in the ${location}`);
-  if (typeof token === 'string' && ONE_WORD.test(token)) return token;
-  throw new TokenError('token_invalid', `what is in the ${location} is not one word of ASCII`);
+  if (typeof token === 'string') return token;
+  throw new TokenError('token_invalid', `what is in the ${location} is no text`);
 }
 
 function linesNamed(name: string, rawHeaders: readonly string[]): number {

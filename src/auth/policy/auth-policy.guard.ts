@@ -43,7 +43,7 @@ export class AuthPolicyGuard implements CanActivate {
     request.authPolicy = policy;
     if (policy.level === 'public') return true;
     // What depends on who asks is for nobody's cache (ASVS 14.3.2); a handler may say otherwise by `@Header`.
-    this.host.httpAdapter.setHeader(responseOf(context), 'Cache-Control', 'no-store');
+    this.host.httpAdapter.setHeader(responseOf(context), 'cache-control', 'no-store');
     const logsOut = policy.level === 'access-or-refresh' && policy.evenIfEnded;
     return logsOut && this.cookies.used
       ? this.authenticateOrForget(context, request, { policy, roles })

@@ -1,6 +1,8 @@
 import { type ExecutionContext } from '@nestjs/common';
 import { AuthGuard } from '@nestjs/passport';
 import { type MaybePromise } from '../checks/maybe-promise.js';
+import { requireOneWord } from '../locations/token-reader.js';
+import { requestOf } from '../request/auth-request.js';
 import { toTokenError } from '../../tokens/token-verifier.js';
 import { type TokenStrategy } from './token.strategy.js';
 
@@ -14,6 +16,8 @@ export abstract class TokenGuard extends AuthGuard() {
   }
 
   override canActivate(context: ExecutionContext): MaybePromise<boolean> {
+    const { presented } = requestOf(context);
+    if (presented) requireOneWord(presented);
     return super.canActivate(context) as Promise<boolean>;
   }
 
