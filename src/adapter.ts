@@ -1,7 +1,13 @@
 import { type NestApplicationOptions } from '@nestjs/common';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
 import { randomUUID } from 'node:crypto';
-import { type IncomingMessage, STATUS_CODES } from 'node:http';
+import {
+  type IncomingMessage,
+  type OutgoingHttpHeader,
+  type OutgoingHttpHeaders,
+  ServerResponse,
+  STATUS_CODES,
+} from 'node:http';
 import { type Socket } from 'node:net';
 import { ApiError, validationFailed } from './auth/index.js';
 import { parseBody } from './json-body.js';
@@ -23,19 +29,22 @@ const REQUEST_ID = /^[\w.-]{1,64}$/;
 type ErrorHandler = Parameters<FastifyAdapter['setErrorHandler']>[0];
 type OnRequest = Parameters<Parameters<FastifyAdapter['setOnRequestHook']>[0]>;
 type SecurityHook = Parameters<FastifyAdapter['registerSecurityHook']>[0];
-type SecuredResponse = Parameters<SecurityHook>[1];
+
+/** A reason, the headers, both or neither. */
+type HeadRest = (string | OutgoingHttpHeaders | OutgoingHttpHeader[] | undefined)[];
 
 /** Takes headers, and gives them to nobody. */
-const NOBODY: SecuredResponse = { setHeader: () => {}, removeHeader: () => {} };
+const NOBODY: Parameters<SecurityHook>[1] = { setHeader: () => {}, removeHeader: () => {} };
 
 /** While it closes, refuses in the shape of every other error; Nest's and Fastify's own 503 have another. */
 class Adapter extends FastifyAdapter {
   closing = false;
   /** Nest's, once it comes to set it. */
   errorHandler: ErrorHandler | undefined;
-  private security: { hook: SecurityHook; headers: Record<string, string> | undefined } | undefined;
-  /** It may answer on Node's response, which knows nothing of the reply's headers. */
-  private hasMiddleware = false;
+  /** Until it has said which headers it sets. */
+  private unheard: SecurityHook | undefined;
+  /** The same with every answer, so they are asked for once. */
+  securityHeaders: Record<string, string> = {};
 
   /** The route by which the CORS plugin answers is made before that, and would keep Fastify's own. */
   override setErrorHandler(handler: ErrorHandler): ReturnType<FastifyAdapter['setErrorHandler']> {
@@ -45,30 +54,20 @@ class Adapter extends FastifyAdapter {
 
   /**
    * Nest sets the security headers one by one on Node's response, which then looks at every header of the answer again:
-   * a tenth of a small answer. Where nothing answers past Fastify's reply, they are put there, all at once.
+   * a tenth of a small answer. They are put on Fastify's reply, all at once; `SecuredResponse` has them where somebody
+   * answers past it.
    */
   override registerSecurityHook(hook: SecurityHook): void {
-    this.security = { hook, headers: undefined };
-    super.registerSecurityHook((request, response) => hook(request, this.hasMiddleware ? response : NOBODY));
+    this.unheard = hook;
+    super.registerSecurityHook((request) => hook(request, NOBODY));
   }
 
-  /** The same with every answer, so they are asked for once. */
   setSecurityHeaders(request: OnRequest[0], reply: OnRequest[1]): void {
-    if (this.hasMiddleware || !this.security) return;
-    this.security.headers ??= headersOf(this.security.hook, request);
-    reply.headers(this.security.headers);
-  }
-
-  override use(...args: unknown[]): unknown {
-    this.hasMiddleware = true;
-    return super.use(...args);
-  }
-
-  override async createMiddlewareFactory(
-    ...args: Parameters<FastifyAdapter['createMiddlewareFactory']>
-  ): ReturnType<FastifyAdapter['createMiddlewareFactory']> {
-    this.hasMiddleware = true;
-    return super.createMiddlewareFactory(...args);
+    if (this.unheard) {
+      this.securityHeaders = headersOf(this.unheard, request);
+      this.unheard = undefined;
+    }
+    reply.headers(this.securityHeaders);
   }
 
   /** Called first of all when the application is closed; requests that have begun are answered all the same. */
@@ -97,16 +96,37 @@ function headersOf(hook: SecurityHook, request: OnRequest[0]): Record<string, st
   return headers;
 }
 
+/** Node's response, which has the security headers also where middleware or a handler writes to it past Fastify's reply. */
+function securedResponse(headers: () => Record<string, string>): typeof ServerResponse {
+  return class<R extends IncomingMessage = IncomingMessage> extends ServerResponse<R> {
+    override writeHead(status: number, ...rest: HeadRest): this {
+      const given = rest.at(-1);
+      // A reply has its id, and what it was told to send or to leave out; nobody else does.
+      const isReply = typeof given === 'object' && 'x-request-id' in given;
+      if (!isReply) {
+        for (const [name, value] of Object.entries(headers())) {
+          if (!this.hasHeader(name)) this.setHeader(name, value);
+        }
+      }
+      return super.writeHead(status, ...(rest as [OutgoingHttpHeaders]));
+    }
+  };
+}
+
 /**
  * The HTTP server, bounded in what it takes and for how long.
  * @param trustedProxies addresses and networks whose `X-Forwarded-For` is believed; from anybody else it is nothing
  */
 export function createAdapter(trustedProxies: readonly string[] = []): FastifyAdapter {
-  const adapter = new Adapter({
+  const adapter: Adapter = new Adapter({
     return503OnClosing: false,
     bodyLimit: BODY_LIMIT,
     // Node would answer a request without `Host` itself: no body, no request id. The hook below does it in our shape.
-    http: { ...TIMEOUTS, requireHostHeader: false },
+    http: {
+      ...TIMEOUTS,
+      requireHostHeader: false,
+      ServerResponse: securedResponse(() => adapter.securityHeaders),
+    },
     requestTimeout: TIMEOUTS.requestTimeout,
     trustProxy: trustedProxies.length > 0 && [...trustedProxies],
     genReqId: requestId,

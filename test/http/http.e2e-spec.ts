@@ -1,4 +1,4 @@
-import { Body, Controller, Get, type MiddlewareConsumer, type NestModule, Post } from '@nestjs/common';
+import { Body, Controller, Get, type MiddlewareConsumer, type NestModule, Post, Res } from '@nestjs/common';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { IsInt, IsString, ValidateNested } from 'class-validator';
 import { Type } from 'class-transformer';
@@ -34,6 +34,11 @@ class TeamController {
   @Post('orders')
   order(@Body() body: OrderDto): OrderDto {
     return body;
+  }
+
+  @Get('by-hand')
+  byHand(@Res() reply: { raw: ServerResponse }): void {
+    reply.raw.writeHead(200, 'OK', { 'X-Frame-Options': 'DENY' }).end('by hand');
   }
 
   @Get('broken')
@@ -264,7 +269,7 @@ describe('every answer of an application with middleware', () => {
   });
   afterAll(() => api.close());
 
-  it.each(['/ended', '/health/live', '/nope', '/team/broken'])(
+  it.each(['/ended', '/health/live', '/nope', '/team/broken', '/team/by-hand'])(
     '#69 has the security headers: %s',
     async (path) => {
       const response = await api.request('GET', path);
@@ -272,6 +277,17 @@ describe('every answer of an application with middleware', () => {
       expect(response.headers).toMatchObject(SECURITY_HEADERS);
     },
   );
+});
+
+it('a handler that answers by hand may set its own in their place', async () => {
+  const api = await createTestApp({ controllers: [TeamController] });
+  try {
+    const { headers, text } = await api.request('GET', '/team/by-hand');
+    expect([text, headers['x-frame-options']]).toEqual(['by hand', 'DENY']);
+    expect(headers).toMatchObject(SECURITY_HEADERS);
+  } finally {
+    await api.close();
+  }
 });
 
 describe('every answer', () => {
