@@ -54,7 +54,7 @@ class Adapter extends FastifyAdapter {
 
   /**
    * Nest sets the security headers one by one on Node's response, which then looks at every header of the answer again:
-   * a tenth of a small answer. They are put on Fastify's reply, all at once; `SecuredResponse` has them where somebody
+   * a tenth of a small answer. They are put on Fastify's reply, all at once; `securedResponse` has them where somebody
    * answers past it.
    */
   override registerSecurityHook(hook: SecurityHook): void {
