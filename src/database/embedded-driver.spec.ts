@@ -1,28 +1,29 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { type CompiledQuery, type Driver, sql, SqliteDialect } from 'kysely';
-import Libsql from 'libsql';
+import { type CompiledQuery, type Driver, type Kysely, sql, SqliteDialect } from 'kysely';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Database, type Tx } from './database.js';
 import { EmbeddedDriver } from './embedded-driver.js';
+import { EmbeddedHandle } from './embedded-handle.js';
 
 /** What happened, in its order: COMMITs, and what callers were told. */
 const heard: string[] = [];
 
-class Handle extends Libsql {
+class Handle extends EmbeddedHandle {
   full = false;
+  /** What the disk takes its time for. */
+  slow: Promise<unknown> | undefined;
 
-  override exec(text: string): this {
-    if (text === 'commit') {
-      if (this.full) throw new Error('the disk is full');
-      heard.push(text);
-    }
-    return super.exec(text);
+  override async commit(): Promise<void> {
+    await this.slow;
+    if (this.full) throw new Error('the disk is full');
+    await super.commit();
+    heard.push('commit');
   }
 }
 
 let handle: Handle;
 let db: Database;
-beforeEach(async () => {
+function open(): Database {
   handle = new Handle(':memory:');
   const driver = new EmbeddedDriver(handle);
   class Dialect extends SqliteDialect {
@@ -30,7 +31,11 @@ beforeEach(async () => {
       return driver;
     }
   }
-  db = new Database('sqlite', new Dialect({ database: handle }));
+  return new Database('sqlite', new Dialect({ database: handle }));
+}
+
+beforeEach(async () => {
+  db = open();
   await sql`create table notes (text text primary key)`.execute(db);
   heard.length = 0;
 });
@@ -107,7 +112,103 @@ describe('transactions that come at once', () => {
   });
 });
 
+describe('a COMMIT that waits for the disk', () => {
+  let carryOn: () => void;
+  beforeEach(() => {
+    handle.slow = new Promise<void>((resolve) => (carryOn = resolve));
+  });
+
+  it('holds nobody up but who needs the database: they share the next one', async () => {
+    const all = [note('a')];
+    await delay(5);
+    all.push(note('b'), note('c', fail), note('d'));
+    const seen = notes().then((found) => heard.push(`saw ${found.join()}`));
+    await delay(5);
+    expect(heard).toEqual([]);
+    carryOn();
+    await Promise.all([...all, seen]);
+    expect(heard.filter((what) => what === 'commit')).toHaveLength(2);
+    expect(heard.slice(0, 2)).toEqual(['commit', 'a']);
+    expect(heard.slice(2).toSorted()).toEqual(['b', 'c: no', 'commit', 'd', 'saw a,b,d']);
+    expect(await notes()).toEqual(['a', 'b', 'd']);
+  });
+
+  it('is waited for before the database is closed', async () => {
+    const writing = note('a');
+    await delay(5);
+    const closing = db.destroy().then(() => heard.push('closed'));
+    await delay(5);
+    expect(heard).toEqual([]);
+    carryOn();
+    await Promise.all([writing, closing]);
+    expect(heard).toEqual(['commit', 'a', 'closed']);
+    db = open();
+  });
+
+  it('fails for those alone who take part', async () => {
+    handle.full = true;
+    const first = note('a');
+    await delay(5);
+    const second = note('b');
+    carryOn();
+    await first;
+    handle.full = false;
+    await second;
+    expect(heard).toEqual(['a: the disk is full', 'commit', 'b']);
+    expect(await notes()).toEqual(['b']);
+  });
+});
+
+it('commits on another thread, while the event loop goes on', async () => {
+  let turns = 0;
+  let done = false;
+  const count = () => {
+    turns++;
+    if (!done) setImmediate(count);
+  };
+  setImmediate(count);
+  handle.exec(`begin; insert into notes values ('a')`);
+  await handle.commit();
+  done = true;
+  expect(turns).toBeGreaterThan(0);
+  await expect(handle.commit()).rejects.toMatchObject({ code: 'SQLITE_ERROR' });
+  expect(await notes()).toEqual(['a']);
+});
+
 describe('a query of no transaction', () => {
+  const write = (text: string) =>
+    (db as unknown as Kysely<{ notes: { text: string } }>)
+      .insertInto('notes')
+      .values({ text })
+      .execute()
+      .then(
+        () => heard.push(text),
+        (error: Error) => heard.push(`${text}: ${error.message}`),
+      );
+
+  it('is told that it has written when that is committed', async () => {
+    await Promise.all([write('a'), write('b')]);
+    expect(heard).toEqual(['commit', 'a', 'commit', 'b']);
+    expect(await notes()).toEqual(['a', 'b']);
+  });
+
+  it('shares the COMMIT of transactions that wait for theirs, for better or worse', async () => {
+    await Promise.all([note('a'), write('b')]);
+    expect(heard.toSorted()).toEqual(['a', 'b', 'commit']);
+    handle.full = true;
+    await Promise.all([note('c'), write('d')]);
+    handle.full = false;
+    expect(heard.slice(3).toSorted()).toEqual(['c: the disk is full', 'd: the disk is full']);
+    expect(await notes()).toEqual(['a', 'b']);
+  });
+
+  it('that is refused takes nothing else with it', async () => {
+    await write('a');
+    await Promise.all([note('b'), write('a'), write('c')]);
+    expect(heard.filter((what) => what.startsWith('a: UNIQUE'))).toHaveLength(1);
+    expect(await notes()).toEqual(['a', 'b', 'c']);
+  });
+
   it('sees only what is committed', async () => {
     const pending = note('a');
     const seen = notes().then((found) => heard.push(`saw ${found.join()}`));

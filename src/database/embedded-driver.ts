@@ -1,18 +1,24 @@
 import { type CompiledQuery, type DatabaseConnection, type Driver, type QueryResult } from 'kysely';
-import type Libsql from 'libsql';
+import { type EmbeddedHandle } from './embedded-handle.js';
 import { KeptStatements } from './kept-statements.js';
+
+/** Statements that write, whose COMMIT need not be theirs: all but what is written by hand, which a transaction may not take. */
+const WRITES: ReadonlySet<string> = new Set(['InsertQueryNode', 'UpdateQueryNode', 'DeleteQueryNode']);
 
 /**
  * The one connection of an embedded database, in turns. The transactions of one turn of the event loop are savepoints
- * of a single one: they share its COMMIT, and the wait for the disk. None is told that it has committed before that.
+ * of a single one: they share its COMMIT. Those that come while it waits for the disk share the next, and the event loop
+ * goes on. None is told that it has committed before that.
  */
 export class EmbeddedDriver implements Driver {
   private readonly statements: KeptStatements;
   private readonly waiting: (() => void)[] = [];
+  /** Whether it is somebody's turn, or a COMMIT's. */
   private taken = false;
   private open: SharedTransaction | undefined;
+  private committing: Promise<void> | undefined;
 
-  constructor(private readonly handle: Libsql.Database) {
+  constructor(private readonly handle: EmbeddedHandle) {
     this.statements = new KeptStatements(handle);
   }
 
@@ -28,7 +34,6 @@ export class EmbeddedDriver implements Driver {
     const shared = (this.open ??= this.begin());
     this.handle.exec('savepoint turn');
     turn.shared = shared;
-    shared.working = true;
   }
 
   /** Lets the next one have its turn, and waits for the COMMIT of all. */
@@ -56,7 +61,8 @@ export class EmbeddedDriver implements Driver {
    */
   async destroy(): Promise<void> {
     try {
-      this.commit();
+      await this.committing;
+      await this.commit();
       this.handle.exec(`
         PRAGMA wal_checkpoint(TRUNCATE);
         PRAGMA journal_mode = DELETE;
@@ -67,16 +73,31 @@ export class EmbeddedDriver implements Driver {
     }
   }
 
-  private execute<R>(query: CompiledQuery, shared: SharedTransaction | undefined): QueryResult<R> {
-    // In no transaction: it sees only what is committed, and what it writes is durable when it returns.
-    if (!shared) this.commit();
+  private async execute<R>(
+    query: CompiledQuery,
+    shared: SharedTransaction | undefined,
+  ): Promise<QueryResult<R>> {
+    if (shared) return this.executeIn(shared, query);
+    if (WRITES.has(query.query.kind)) {
+      const own = (this.open ??= this.begin());
+      const result = this.executeIn<R>(own, query);
+      await this.commit();
+      await own.committed;
+      return result;
+    }
+    // It sees only what is committed.
+    if (this.open) await this.commit();
+    return this.statements.execute<R>(query);
+  }
+
+  private executeIn<R>(shared: SharedTransaction, query: CompiledQuery): QueryResult<R> {
     // Rolled back amid its work; what it went on to write would be in no transaction at all.
-    else if (shared !== this.open) throw shared.failure;
+    if (shared !== this.open) throw shared.failure;
     try {
       return this.statements.execute<R>(query);
     } catch (error) {
       // SQLite rolls back all of it by itself when, for one, the disk is full.
-      if (shared && !this.handle.inTransaction) this.fail(shared, error);
+      if (!this.handle.inTransaction) this.fail(shared, error);
       throw error;
     }
   }
@@ -87,7 +108,9 @@ export class EmbeddedDriver implements Driver {
     // Once what has arrived with this request has had its turn: a wait for nobody, as nothing else is waited for.
     setImmediate(() => {
       shared.due = true;
-      if (shared === this.open && !shared.working) this.commit();
+      if (shared !== this.open || this.taken) return;
+      this.taken = true;
+      this.passOn();
     });
     return shared;
   }
@@ -95,23 +118,34 @@ export class EmbeddedDriver implements Driver {
   private end(turn: Turn): void {
     if (turn.ended) return;
     turn.ended = true;
-    if (turn.shared) turn.shared.working = false;
-    if (turn.shared?.due && turn.shared === this.open) this.commit();
-    const next = this.waiting.shift();
-    if (next) next();
-    else this.taken = false;
+    this.passOn();
   }
 
-  private commit(): void {
+  /** To a COMMIT that is due, and to who waits. */
+  private passOn(): void {
+    if (this.open?.due) void this.commit().then(() => this.passOn());
+    else {
+      const next = this.waiting.shift();
+      if (next) next();
+      else this.taken = false;
+    }
+  }
+
+  /** By who has the connection. Never fails: it is those who take part that hear of it. */
+  private commit(): Promise<void> {
     const shared = this.open;
-    if (!shared) return;
+    this.open = undefined;
+    this.committing = shared && this.commitFor(shared);
+    return this.committing ?? Promise.resolve();
+  }
+
+  private async commitFor(shared: SharedTransaction): Promise<void> {
     try {
-      this.handle.exec('commit');
-      this.open = undefined;
+      await this.handle.commit();
       shared.succeed();
     } catch (error) {
       if (this.handle.inTransaction) this.handle.exec('rollback');
-      this.fail(shared, error);
+      shared.fail(error);
     }
   }
 
@@ -130,16 +164,16 @@ class Turn implements DatabaseConnection {
     private readonly execute: <R>(
       query: CompiledQuery,
       shared: SharedTransaction | undefined,
-    ) => QueryResult<R>,
+    ) => Promise<QueryResult<R>>,
   ) {}
 
-  async executeQuery<R>(query: CompiledQuery): Promise<QueryResult<R>> {
+  executeQuery<R>(query: CompiledQuery): Promise<QueryResult<R>> {
     return this.execute<R>(query, this.shared);
   }
 
   /** All at once: everybody else would wait for a reader who takes their time. */
   async *streamQuery<R>(query: CompiledQuery): AsyncIterableIterator<QueryResult<R>> {
-    yield this.execute<R>(query, this.shared);
+    yield await this.execute<R>(query, this.shared);
   }
 }
 
@@ -147,9 +181,7 @@ class SharedTransaction {
   /** Told to everybody who takes part. */
   readonly committed: Promise<void>;
   failure: unknown;
-  /** Whether one of its transactions has its turn. */
-  working = false;
-  /** Takes no more of them in, once that one has ended. */
+  /** Takes no more of them in, once the one that has its turn has ended. */
   due = false;
   succeed: () => void = () => {};
   private reject: (error: unknown) => void = () => {};

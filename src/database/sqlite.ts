@@ -2,10 +2,10 @@ import { closeSync, mkdirSync, openSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type Driver, SqliteAdapter, SqliteDialect } from 'kysely';
-import Libsql from 'libsql';
 import { DatabaseInUseError, DatabaseUrlError } from './database-errors.js';
 import { Database } from './database.js';
 import { EmbeddedDriver } from './embedded-driver.js';
+import { EmbeddedHandle } from './embedded-handle.js';
 import { ReportingDriver } from './reporting-driver.js';
 
 /** Kysely does not rely on it, but in SQLite DDL is transactional: a crash amid a migration leaves nothing behind. */
@@ -16,7 +16,7 @@ class TransactionalDdlAdapter extends SqliteAdapter {
 }
 
 class EmbeddedDialect extends SqliteDialect {
-  constructor(private readonly handle: Libsql.Database) {
+  constructor(private readonly handle: EmbeddedHandle) {
     super({ database: handle });
   }
 
@@ -56,13 +56,13 @@ export function openSqlite(url: string): Database {
   }
 }
 
-function openFile(path: string): Libsql.Database {
+function openFile(path: string): EmbeddedHandle {
   if (path !== ':memory:') {
     mkdirSync(dirname(path), { recursive: true });
     // It holds password hashes: nobody else's to read. SQLite gives its other files the mode of this one.
     closeSync(openSync(path, 'a', 0o600));
   }
-  const handle = new Libsql(path);
+  const handle = new EmbeddedHandle(path);
   try {
     // Not `pragma()`: its statements stay open until they are collected, and keep a closed handle's locks.
     // The locking mode comes before the journal mode: WAL without shared memory is what makes the lock exclusive.
