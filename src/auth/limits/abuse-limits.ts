@@ -3,9 +3,16 @@ import { type Caller } from '../../audit/audit-log.js';
 import { Database } from '../../database/index.js';
 import { AuthOptions } from '../options/auth-options.js';
 import { networkOf } from '../request/client-address.js';
-import { type CountValues } from './count-one.js';
-import { type Count, Counters } from './counters.js';
+import { type Counters, type NamedLimit } from './counters.js';
 import { parseLimit } from './limit.js';
+import { MemoryCounters } from './memory-counters.js';
+import {
+  type Counted,
+  countOf,
+  type CountValues,
+  countValues,
+  PostgresCounters,
+} from './postgres-counters.js';
 import { Reservation } from './reservation.js';
 
 /** Whose password is tried, and what of theirs is known where it is tried. */
@@ -21,45 +28,47 @@ export interface Guess {
  */
 @Injectable()
 export class AbuseLimits {
-  private readonly account: Counters;
-  private readonly accountAndAddress: Counters;
-  private readonly address: Counters;
-  private readonly device: Counters;
-  private readonly registrations: Counters;
-  private readonly refreshes: Counters;
+  private readonly counters: Counters;
+  private readonly account: NamedLimit;
+  private readonly accountAndAddress: NamedLimit;
+  private readonly address: NamedLimit;
+  private readonly device: NamedLimit;
+  private readonly registrations: NamedLimit;
+  private readonly refreshes: NamedLimit;
 
   constructor(db: Database, { limits }: AuthOptions) {
-    const counters = (name: string, limit: string) => new Counters(name, parseLimit(limit), db);
-    this.account = counters('account', limits.account);
-    this.accountAndAddress = counters('account-and-address', limits.accountAndAddress);
-    this.address = counters('address', limits.address);
-    this.device = counters('device', limits.device);
-    this.registrations = counters('register', limits.register);
-    this.refreshes = counters('refresh', limits.refresh);
+    this.counters = db.engine === 'postgres' ? new PostgresCounters(db) : new MemoryCounters();
+    const named = (name: string, limit: string) => ({ name, ...parseLimit(limit) });
+    this.account = named('account', limits.account);
+    this.accountAndAddress = named('account-and-address', limits.accountAndAddress);
+    this.address = named('address', limits.address);
+    this.device = named('device', limits.device);
+    this.registrations = named('register', limits.register);
+    this.refreshes = named('refresh', limits.refresh);
   }
 
   /** Before a password is looked at. @throws ApiError `rate_limited` */
   async guess({ account, known }: Guess, { ip }: Caller): Promise<Reservation> {
     const address = networkOf(ip);
     // The address first: where that is refused, no rows are made for the names that it comes with.
-    const places = [{ counters: this.address, key: address }];
+    const places = [{ limit: this.address, key: address }];
     if (known !== undefined) {
-      return Reservation.make([
+      return Reservation.make(this.counters, [
         ...places,
-        { counters: this.device, key: `${known} of ${account}`, resets: true },
+        { limit: this.device, key: `${known} of ${account}`, resets: true },
       ]);
     }
-    return Reservation.make([
+    return Reservation.make(this.counters, [
       ...places,
-      { counters: this.accountAndAddress, key: `${account} from ${address}`, resets: true },
+      { limit: this.accountAndAddress, key: `${account} from ${address}`, resets: true },
       // Not reset by a success: its owner logs in, and a stranger goes on guessing.
-      { counters: this.account, key: account },
+      { limit: this.account, key: account },
     ]);
   }
 
   /** Before the password is hashed; whatever comes of it counts. @throws ApiError `rate_limited` */
   async register({ ip }: Caller): Promise<void> {
-    await Reservation.make([{ counters: this.registrations, key: networkOf(ip) }]);
+    await Reservation.make(this.counters, [{ limit: this.registrations, key: networkOf(ip) }]);
   }
 
   /**
@@ -67,14 +76,13 @@ export class AbuseLimits {
    * @param counted by the statement that was to touch it
    * @throws ApiError `rate_limited`
    */
-  async refresh(sessionId: string, counted?: Count): Promise<void> {
-    await Reservation.make([
-      { counters: this.refreshes, key: sessionId, ...(counted === undefined ? {} : { counted }) },
-    ]);
+  async refresh(sessionId: string, counted?: Counted): Promise<void> {
+    const place = { limit: this.refreshes, key: sessionId };
+    await Reservation.make(this.counters, [place], counted && [countOf(counted)]);
   }
 
   /** What such a statement needs. */
   refreshValues(sessionId: string): CountValues {
-    return this.refreshes.valuesOf(sessionId);
+    return countValues({ limit: this.refreshes, key: sessionId });
   }
 }

@@ -8,33 +8,56 @@ import {
   openDatabase,
   Statement,
 } from '../../database/index.js';
-import { countOne, type CountValues } from './count-one.js';
-import { Counters } from './counters.js';
+import { type Counters, type Place } from './counters.js';
+import { MemoryCounters } from './memory-counters.js';
+import {
+  type Counted,
+  countOf,
+  countOne,
+  type CountValues,
+  countValues,
+  PostgresCounters,
+} from './postgres-counters.js';
 import { RateLimitPurge } from './rate-limit-purge.js';
 import { rateLimitsMigrations } from './rate-limits.table.js';
 import { Reservation } from './reservation.js';
 
+async function takeOne(counters: Counters, place: Place) {
+  const [count] = await counters.take([place]);
+  return count!;
+}
+
 describeEachEngine('counters', (engine) => {
   let test: TestDatabase;
   let db: Database;
+  let counters: Counters;
   beforeAll(async () => {
     test = await createTestDatabase(engine);
     db = openDatabase(test.url);
     const migrations = new MigrationSet(db);
     migrations.add(rateLimitsMigrations);
     await migrations.run();
+    counters = engine === 'postgres' ? new PostgresCounters(db) : new MemoryCounters();
   });
   afterAll(async () => {
     await db.destroy();
     await test.drop();
   });
 
-  const counters = (name: string, points = 3, seconds = 60) => new Counters(name, { points, seconds }, db);
+  /** What one limit counts. */
+  const counting = (name: string, points = 3, seconds = 60) => {
+    const place = (key: string): Place => ({ limit: { name, points, seconds }, key });
+    return {
+      place,
+      take: (key: string) => takeOne(counters, place(key)),
+      giveBack: (key: string) => counters.release([place(key)]),
+    };
+  };
   const outcomes = async (attempts: Promise<unknown>[]) =>
     (await Promise.allSettled(attempts)).map(({ status }) => status === 'fulfilled');
 
   it('count each parallel one', async () => {
-    const c = counters('parallel');
+    const c = counting('parallel');
     const counts = await Promise.all(Array.from({ length: 50 }, () => c.take('a')));
     expect(counts.map(({ taken }) => taken).toSorted((a, b) => a - b)).toEqual(
       Array.from({ length: 50 }, (_, i) => i + 1),
@@ -43,7 +66,7 @@ describeEachEngine('counters', (engine) => {
   });
 
   it('begin anew when the window is over, which begins with the first', async () => {
-    const c = counters('window', 3, 1);
+    const c = counting('window', 3, 1);
     const { msLeft } = await c.take('a');
     expect(msLeft).toBeGreaterThan(500);
     expect(msLeft).toBeLessThanOrEqual(1000);
@@ -55,11 +78,11 @@ describeEachEngine('counters', (engine) => {
 
   if (engine === 'postgres') {
     it('are the same to a statement that does more besides, window by window', async () => {
-      const c = counters('shared', 3, 1);
-      const counting = new Statement<CountValues, { points: number; expire: number }>(countOne);
+      const c = counting('shared', 3, 1);
+      const statement = new Statement<CountValues, Counted>((tx, param) => countOne(tx, param));
       const count = async () => {
-        const [counted] = await counting.execute(db, c.valuesOf('a'));
-        return { taken: counted!.points, msLeft: counted!.expire - Date.now() };
+        const [counted] = await statement.execute(db, countValues(c.place('a')));
+        return countOf(counted!);
       };
       const first = await count();
       expect(first.taken).toBe(1);
@@ -80,7 +103,7 @@ describeEachEngine('counters', (engine) => {
   }
 
   it('allow no more after a give-back that comes when its window is over', async () => {
-    const c = counters('late', 3, 1);
+    const c = counting('late', 3, 1);
     await c.take('a');
     await delay(1100);
     await Promise.all([c.giveBack('a'), c.giveBack('a'), c.giveBack('a')]);
@@ -88,15 +111,12 @@ describeEachEngine('counters', (engine) => {
   });
 
   it('let as many through at once as the limit says, and count none that was refused', async () => {
-    const outer = counters('outer', 100);
-    const places = [
-      { counters: outer, key: 'x' },
-      { counters: counters('inner'), key: 'x' },
-    ];
-    const passed = await outcomes(Array.from({ length: 100 }, () => Reservation.make(places)));
+    const outer = counting('outer', 100);
+    const places = [outer.place('x'), counting('inner').place('x')];
+    const passed = await outcomes(Array.from({ length: 100 }, () => Reservation.make(counters, places)));
     expect(passed.filter(Boolean)).toHaveLength(3);
     expect((await outer.take('x')).taken).toBe(4);
-    await expect(Reservation.make(places)).rejects.toMatchObject({
+    await expect(Reservation.make(counters, places)).rejects.toMatchObject({
       status: 429,
       errorCode: 'rate_limited',
       retryAfter: expect.any(Number),
@@ -108,11 +128,11 @@ describeEachEngine('counters', (engine) => {
   });
 
   it('give back what a success took, and forget what it resets', async () => {
-    const [kept, reset] = [counters('kept'), counters('reset')];
+    const [kept, reset] = [counting('kept'), counting('reset')];
     await Promise.all([kept.take('x'), reset.take('x'), reset.take('x')]);
-    const attempt = await Reservation.make([
-      { counters: kept, key: 'x' },
-      { counters: reset, key: 'x', resets: true },
+    const attempt = await Reservation.make(counters, [
+      kept.place('x'),
+      { ...reset.place('x'), resets: true },
     ]);
     expect(attempt.usedUp()).toEqual(['reset']);
     await attempt.succeeded();
@@ -121,17 +141,17 @@ describeEachEngine('counters', (engine) => {
   });
 
   it('are given back by an attempt that did not take place', async () => {
-    const [first, second] = [counters('first'), counters('second')];
-    const attempt = await Reservation.make([
-      { counters: first, key: 'x' },
-      { counters: second, key: 'x', resets: true },
+    const [first, second] = [counting('first'), counting('second')];
+    const attempt = await Reservation.make(counters, [
+      first.place('x'),
+      { ...second.place('x'), resets: true },
     ]);
     await attempt.giveBack();
     expect([(await first.take('x')).taken, (await second.take('x')).taken]).toEqual([1, 1]);
   });
 
   it(`are ${engine === 'postgres' ? 'purged each minute until the end' : 'not purged by a timer'}`, async () => {
-    await counters('purged', 3, 1).take('a');
+    await counting('purged', 3, 1).take('a');
     const [set, clear] = [jest.spyOn(globalThis, 'setInterval'), jest.spyOn(globalThis, 'clearInterval')];
     try {
       const purge = new RateLimitPurge(db);
@@ -153,15 +173,15 @@ describeEachEngine('counters', (engine) => {
 
   if (engine === 'postgres') {
     it('keep keys short, and nothing in them that a stranger wrote', async () => {
-      await counters('secret').take(`laika\u0000'; drop table "rate_limits" --${'x'.repeat(100_000)}`);
+      await counting('secret').take(`laika\u0000'; drop table "rate_limits" --${'x'.repeat(100_000)}`);
       const keys = (await db.selectFrom('rate_limits').select('key').execute()).map(({ key }) => key);
       expect(keys.filter((key) => !/^[a-z-]+:[\w-]{43}$/.test(key))).toEqual([]);
     });
 
     it('#100 whose window is over are removed, and no others', async () => {
       await db.deleteFrom('rate_limits').execute();
-      await counters('over', 3, 1).take('a');
-      await counters('lasting').take('a');
+      await counting('over', 3, 1).take('a');
+      await counting('lasting').take('a');
       await delay(1100);
       expect(await new RateLimitPurge(db).run()).toBe(1);
       const left = await db.selectFrom('rate_limits').select('key').execute();
@@ -170,9 +190,9 @@ describeEachEngine('counters', (engine) => {
 
     it('of which nothing counts any more are no rows: who is refused leaves nothing behind', async () => {
       await db.deleteFrom('rate_limits').execute();
-      const inner = { counters: counters('inner'), key: 'x' };
+      const inner = counting('inner').place('x');
       const attempts = Array.from({ length: 40 }, (_, i) =>
-        Reservation.make([{ counters: counters('outer'), key: `address ${i}` }, inner]),
+        Reservation.make(counters, [counting('outer').place(`address ${i}`), inner]),
       );
       expect((await outcomes(attempts)).filter(Boolean)).toHaveLength(3);
       const rows = await db.selectFrom('rate_limits').select(['key', 'points']).execute();
@@ -185,7 +205,7 @@ describeEachEngine('counters', (engine) => {
     });
 
     it('are exact, however many take and give back at once', async () => {
-      const c = counters('contended', 1000);
+      const c = counting('contended', 1000);
       await Promise.all(
         Array.from({ length: 60 }, async (_, i) => {
           await c.take('a');
@@ -195,11 +215,38 @@ describeEachEngine('counters', (engine) => {
       expect((await c.take('a')).taken).toBe(31);
     });
 
+    it('share windows in all ways, and none waits for one that waits for it', async () => {
+      await db.deleteFrom('rate_limits').execute();
+      const [outer, inner, last] = [counting('z', 1000), counting('m', 1000), counting('a', 1000)];
+      const attempt = async (i: number) => {
+        const places = [outer.place(`${i % 2}`), inner.place(`${i % 3}`), last.place(`${i % 5}`)];
+        const made = await Reservation.make(
+          counters,
+          places.map((place, at) => ({ ...place, resets: at === 1 })),
+        );
+        await (i % 7 === 0 ? made.succeeded() : made.giveBack());
+      };
+      const many = Array.from({ length: 10 }, async (_, client) => {
+        for (let i = 0; i < 40; i++) await attempt(client * 40 + i);
+      });
+      const purges = (async () => {
+        for (let i = 0; i < 20; i++) {
+          await counting('over', 3, 0).take(`${i}`);
+          await new RateLimitPurge(db).run();
+        }
+      })();
+      await Promise.all([...many, purges]);
+      await new RateLimitPurge(db).run();
+      // A deadlock would have failed one of them.
+      expect(await db.selectFrom('rate_limits').select('key').execute()).toEqual([]);
+    });
+
     it('of several instances are the same', async () => {
       const other = openDatabase(test.url);
       try {
-        await counters('shared').take('a');
-        expect((await new Counters('shared', { points: 3, seconds: 60 }, other).take('a')).taken).toBe(2);
+        await counting('shared').take('a');
+        const place = counting('shared').place('a');
+        expect((await takeOne(new PostgresCounters(other), place)).taken).toBe(2);
       } finally {
         await other.destroy();
       }
@@ -211,8 +258,10 @@ describe('a store that cannot be reached', () => {
   it('refuses, as the database does', async () => {
     const db = openDatabase('postgres://nobody@127.0.0.1:9/none');
     try {
-      const place = { counters: new Counters('gone', { points: 3, seconds: 60 }, db), key: 'x' };
-      await expect(Reservation.make([place])).rejects.toBeInstanceOf(DatabaseUnavailableError);
+      const place = { limit: { name: 'gone', points: 3, seconds: 60 }, key: 'x' };
+      await expect(Reservation.make(new PostgresCounters(db), [place])).rejects.toBeInstanceOf(
+        DatabaseUnavailableError,
+      );
     } finally {
       await db.destroy();
     }

@@ -1,11 +1,18 @@
 import { createHash } from 'node:crypto';
-import { type Database } from '../../database/index.js';
-import { type CountValues, countValues } from './count-one.js';
 import { type Limit } from './limit.js';
-import { MemoryCounters } from './memory-counters.js';
-import { PostgresCounters } from './postgres-counters.js';
 
-/** What one more has made of a counter. */
+/** One that has a name, by which clients are told of it, and under which its windows are kept. */
+export interface NamedLimit extends Limit {
+  name: string;
+}
+
+/** Whose window of which limit. */
+export interface Place {
+  limit: NamedLimit;
+  key: string;
+}
+
+/** What one more has made of a window. */
 export interface Count {
   /** With this one. */
   taken: number;
@@ -13,49 +20,27 @@ export interface Count {
   msLeft: number;
 }
 
-/** Windows of one limit, by key. Each method is one step that no parallel request can come between. */
-export interface CounterStore {
-  /** Counts one; the first begins the window. */
-  take(key: string): Promise<Count>;
-  /** Takes one off again, unless the window is over. A window in which nothing counts is none. */
-  giveBack(key: string): Promise<void>;
-  /** Ends the window. */
-  forget(key: string): Promise<void>;
+/** The windows of all limits: in PostgreSQL where instances share them, else in memory. */
+export interface Counters {
+  /**
+   * Counts one in each, in their order, up to the first where that is one too many; no parallel request can come between
+   * a count and its result. The first one begins a window.
+   * @returns as many as were counted
+   * @throws when the store cannot answer
+   */
+  take(places: readonly Place[]): Promise<Count[]>;
+  /**
+   * Takes one off each again, unless the window is over; a window in which nothing counts is none.
+   * @param reset those among them of which the whole window ends
+   */
+  release(places: readonly Place[], reset?: readonly Place[]): Promise<void>;
 }
 
-/** Counters of one limit: in PostgreSQL where instances share it, else in memory. */
-export class Counters implements CounterStore {
-  private readonly store: CounterStore;
-
-  constructor(
-    readonly name: string,
-    readonly limit: Limit,
-    db: Database,
-  ) {
-    this.store =
-      db.engine === 'postgres' ? new PostgresCounters(name, limit, db) : new MemoryCounters(limit.seconds);
-  }
-
-  /** @throws when the store cannot answer */
-  async take(key: string): Promise<Count> {
-    return this.store.take(hashed(key));
-  }
-
-  /** For a statement of PostgreSQL that counts one and does more besides. */
-  valuesOf(key: string): CountValues {
-    return countValues(`${this.name}:${hashed(key)}`, this.limit);
-  }
-
-  async giveBack(key: string): Promise<void> {
-    await this.store.giveBack(hashed(key));
-  }
-
-  async forget(key: string): Promise<void> {
-    await this.store.forget(hashed(key));
-  }
+/** What the window is kept under. Bounds its length, and keeps what strangers write out of tables and dumps. */
+export function nameOf({ limit, key }: Place): string {
+  return `${limit.name}:${createHash('sha256').update(key).digest('base64url')}`;
 }
 
-/** Bounds a key's length, and keeps what strangers write out of tables and dumps. */
-function hashed(key: string): string {
-  return createHash('sha256').update(key).digest('base64url');
+export function isBeyond(limit: Limit, { taken }: Count): boolean {
+  return taken > limit.points;
 }

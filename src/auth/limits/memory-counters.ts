@@ -1,4 +1,4 @@
-import { type Count, type CounterStore } from './counters.js';
+import { type Count, type Counters, isBeyond, nameOf, type Place } from './counters.js';
 
 interface Window {
   taken: number;
@@ -13,21 +13,61 @@ const MOST_WINDOWS = 500_000;
  * Counts in the memory of one process. Only what counts is remembered, and not without end: who is refused leaves
  * nothing behind, and who has millions of addresses displaces the windows that end first.
  */
-export class MemoryCounters implements CounterStore {
-  /** All are as long, so they end in the order in which they began. */
+export class MemoryCounters implements Counters {
+  /** By the limit's name. */
+  private readonly windows = new Map<string, Windows>();
+
+  constructor(
+    private readonly most = MOST_WINDOWS,
+    private readonly now = () => performance.now(),
+  ) {}
+
+  /** How many windows last, of all limits. */
+  get size(): number {
+    return [...this.windows.values()].reduce((sum, { size }) => sum + size, 0);
+  }
+
+  async take(places: readonly Place[]): Promise<Count[]> {
+    const counts: Count[] = [];
+    for (const place of places) {
+      const count = this.of(place).take(nameOf(place));
+      counts.push(count);
+      if (isBeyond(place.limit, count)) break;
+    }
+    return counts;
+  }
+
+  async release(places: readonly Place[], reset: readonly Place[] = []): Promise<void> {
+    for (const place of places) {
+      const windows = this.of(place);
+      if (reset.includes(place)) windows.forget(nameOf(place));
+      else windows.giveBack(nameOf(place));
+    }
+  }
+
+  private of({ limit }: Place): Windows {
+    const { name, seconds } = limit;
+    const windows = this.windows.get(name) ?? new Windows(seconds * 1000, this.most, this.now);
+    this.windows.set(name, windows);
+    return windows;
+  }
+}
+
+/** Of one limit: all are as long, so they end in the order in which they began. */
+class Windows {
   private readonly windows = new Map<string, Window>();
 
   constructor(
-    private readonly seconds: number,
-    private readonly most = MOST_WINDOWS,
-    private readonly now = () => performance.now(),
+    private readonly milliseconds: number,
+    private readonly most: number,
+    private readonly now: () => number,
   ) {}
 
   get size(): number {
     return this.windows.size;
   }
 
-  async take(key: string): Promise<Count> {
+  take(key: string): Count {
     const now = this.now();
     this.removeOver(now);
     const window = this.windows.get(key) ?? this.begin(key, now);
@@ -35,20 +75,20 @@ export class MemoryCounters implements CounterStore {
     return { taken: window.taken, msLeft: window.endsAt - now };
   }
 
-  async giveBack(key: string): Promise<void> {
+  giveBack(key: string): void {
     this.removeOver(this.now());
     const window = this.windows.get(key);
     if (window && --window.taken === 0) this.windows.delete(key);
   }
 
-  async forget(key: string): Promise<void> {
+  forget(key: string): void {
     this.windows.delete(key);
   }
 
   private begin(key: string, now: number): Window {
     const [first] = this.windows.keys();
     if (first !== undefined && this.windows.size >= this.most) this.windows.delete(first);
-    const window = { taken: 0, endsAt: now + this.seconds * 1000 };
+    const window = { taken: 0, endsAt: now + this.milliseconds };
     this.windows.set(key, window);
     return window;
   }

@@ -15,13 +15,15 @@ export class RateLimitPurge extends Purge {
   protected async removeBatch(tx: Tx, most: number): Promise<number> {
     // The system's time, which the windows were measured by.
     const now = Date.now();
-    const over = tx.selectFrom('rate_limits').select('key').where('expire', '<', now).limit(most);
-    const { numDeletedRows } = await tx
-      .deleteFrom('rate_limits')
-      .where('key', 'in', over)
-      // Asked again of the row as it is when it is locked: its next window may just have begun.
+    // Past those that an attempt has locked: it locks several, in an order that is not this one.
+    const over = tx
+      .selectFrom('rate_limits')
+      .select('key')
       .where('expire', '<', now)
-      .executeTakeFirst();
+      .limit(most)
+      .forUpdate()
+      .skipLocked();
+    const { numDeletedRows } = await tx.deleteFrom('rate_limits').where('key', 'in', over).executeTakeFirst();
     return Number(numDeletedRows);
   }
 }

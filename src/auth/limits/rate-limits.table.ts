@@ -3,7 +3,7 @@ import { type Migrations } from '../../database/index.js';
 
 /**
  * What has been counted in windows that last, where several instances count together; an embedded database has one
- * process, which counts in memory. The columns are `rate-limiter-flexible`'s, in its order.
+ * process, which counts in memory.
  */
 export interface RateLimitsTable {
   /** The limit's name and a hash: no name or address that a stranger wrote. */

@@ -6,14 +6,12 @@ import { Database, Statement } from '../../database/index.js';
 import { type Advance, advance, type TokenSession } from '../../sessions/advance.js';
 import { type RotationRequest, Sessions } from '../../sessions/sessions.repository.js';
 import { AbuseLimits } from '../limits/abuse-limits.js';
-import { countOne, type CountValues } from '../limits/count-one.js';
+import { type Counted, countOne, type CountValues } from '../limits/postgres-counters.js';
 import { type User, UserStore } from '../../users/user-store.js';
 
 type Values = Advance & AuditRow & CountValues;
 
-interface Row {
-  points: number;
-  expire: number;
+interface Row extends Counted {
   /** Null where the rest is left to a transaction. */
   session: TokenSession | null;
   user: User;
@@ -72,8 +70,8 @@ export class RotationStatement {
     );
     const [row] = await this.db.despiteDeadlocks(() => statement.execute(this.db, values));
     if (!row) throw new Error('the statement counts one, whatever else it does');
-    const { points, expire, session, user } = row;
-    await this.limits.refresh(sessionId, { taken: points, msLeft: expire - values.countedAt });
+    const { session, user } = row;
+    await this.limits.refresh(sessionId, row);
     if (!session) return undefined;
     this.audit.recorded(event, caller);
     return { outcome: 'rotated', session, user };
