@@ -63,6 +63,7 @@ import { RefreshGuard } from './refresh/refresh.guard.js';
 import { RefreshStrategy } from './refresh/refresh.strategy.js';
 import { TokenChecks } from './checks/token-checks.js';
 import { TokenPairs } from './issuing/token-pairs.js';
+import { OpeningStatement } from './issuing/opening-statement.js';
 import { RotationStatement } from './refresh/rotation-statement.js';
 import { Tokens } from './checks/tokens.js';
 
@@ -154,6 +155,7 @@ const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN } = new ConfigurableModule
     Accounts,
     Logins,
     TokenPairs,
+    OpeningStatement,
     RotationStatement,
     Tokens,
     Authenticator,

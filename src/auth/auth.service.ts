@@ -72,10 +72,8 @@ export class AuthService {
   ): Promise<IssuedPair> {
     const user = await this.proofs.atLogin(username, password, devices, caller);
     const contents = await this.pairs.contents(user);
-    const session = await this.db.inTransaction(async (tx) => {
-      await this.requireUnchanged(tx, user);
-      return this.logins.openIn(tx, user, caller, { amr: AMR });
-    });
+    const session = await this.logins.openUnlessChanged(user, caller, { amr: AMR });
+    if (!session) throw changedMeanwhile();
     const pair = this.pairs.issue(session, contents, { fresh: true });
     return { ...pair, device: this.devices.issue(user.id) };
   }
@@ -114,7 +112,7 @@ export class AuthService {
     const contents = await this.pairs.contents(user);
     const request = { ...this.rotationRequest(attempt), passwordProved: true };
     const rotation = await this.db.inTransaction(async (tx) => {
-      await this.requireUnchanged(tx, user);
+      if (!(await this.users.lockIfUnchanged(tx, user))) throw changedMeanwhile();
       const result = await this.sessions.rotate(tx, request);
       await this.recordRotation(tx, 'authn_reauthentication_success', result.outcome, who, caller);
       return result;
@@ -194,12 +192,11 @@ export class AuthService {
     if (user?.disabledAt === null) return user;
     throw new TokenError('token_revoked', `account ${userId} is ${user ? 'disabled' : 'gone'}`);
   }
+}
 
-  /** A password takes time to verify; what it allows holds only if it is still the password. */
-  private async requireUnchanged(tx: Tx, user: User): Promise<void> {
-    if (!(await this.users.lockIfUnchanged(tx, user)))
-      throw invalidCredentials('the user was changed meanwhile');
-  }
+/** A password takes time to verify; what it allows holds only if it is still the password. */
+function changedMeanwhile(): ApiError {
+  return invalidCredentials('the user was changed meanwhile');
 }
 
 function refusal(verdict: Verdict, token: RefreshClaims): ApiError | TokenError {

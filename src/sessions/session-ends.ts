@@ -1,11 +1,13 @@
 import { Injectable } from '@nestjs/common';
-import { type Expression } from 'kysely';
+import { type Expression, sql } from 'kysely';
 import { type Executor, Statement, type Tx } from '../database/index.js';
 import { TOMBSTONE_LEEWAY } from './ended-sessions.js';
 import { RevocationFeed } from './revocation-feed.js';
 import { type EndCause } from './sessions.table.js';
 
 const MOST_LIVE_SESSIONS = 100;
+/** With how many one more may be one too many: some below the most, for logins of the same moment do not see each other. */
+const MANY_LIVE_SESSIONS = 80;
 
 /** Ends sessions: on the row, in the memory of this instance once it is committed, and in that of every other. */
 @Injectable()
@@ -81,6 +83,12 @@ export class SessionEnds {
       .where('revoked_at', 'is', null)
       .returning(['id', 'access_until']);
   }
+}
+
+/** Whether a user is near the most sessions that may live at once. */
+export function hasMany(db: Executor, userId: Expression<string>, now: Expression<number>) {
+  const last = MANY_LIVE_SESSIONS - 1;
+  return sql<boolean>`exists (${liveSessions(db, userId, now).select('id').limit(1).offset(last)})`;
 }
 
 /** The sessions of a user that have neither ended nor expired. */

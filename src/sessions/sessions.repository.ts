@@ -2,16 +2,8 @@ import { Injectable } from '@nestjs/common';
 import { sql } from 'kysely';
 import { v7 as uuidv7 } from 'uuid';
 import { Database, type Executor, type Param, Statement, type Tx } from '../database/index.js';
-import {
-  type Advance,
-  advance,
-  greatest,
-  type Lives,
-  renew,
-  TOKEN_COLUMNS,
-  type TokenSession,
-  used,
-} from './advance.js';
+import { open, type Opening } from './open.js';
+import { type Advance, advance, greatest, type Lives, renew, type TokenSession, used } from './advance.js';
 import { classify, MADE_BY_PASSWORD_CHANGE, type Presented, type Verdict } from './rotation.js';
 import { liveSessions, SessionEnds } from './session-ends.js';
 import { SessionOptions } from './session-options.js';
@@ -36,14 +28,6 @@ export interface OpenOptions {
   accessTtl?: number | undefined;
 }
 
-interface Opening extends Device, Lives {
-  id: string;
-  userId: string;
-  amr: string;
-  /** When the session ends. */
-  until: number;
-}
-
 /** What became of a rotation; with what the row now says where the client is to get tokens for it. */
 export type Rotation =
   | { outcome: 'rotated' | 'replayed' | 'concurrent'; session: TokenSession }
@@ -57,29 +41,7 @@ export class Sessions {
     advance(db, param, true),
   );
 
-  private readonly opening = new Statement<Opening, TokenSession>((db, param) =>
-    db
-      .insertInto('sessions')
-      .values({
-        id: param('id'),
-        user_id: param('userId'),
-        generation: 0,
-        rotated_at: param('now'),
-        rotation_key_hash: null,
-        idle_expires_at: param('idleUntil'),
-        expires_at: param('until'),
-        auth_time: param('now'),
-        amr: param('amr'),
-        created_at: param('now'),
-        last_used_at: param('now'),
-        access_until: param('accessUntil'),
-        ip: param('ip'),
-        user_agent: param('userAgent'),
-        revoked_at: null,
-        revoke_cause: null,
-      })
-      .returning(TOKEN_COLUMNS),
-  );
+  private readonly opening = new Statement<Opening, TokenSession>((db, param) => open(db, param));
 
   constructor(
     private readonly db: Database,
@@ -87,21 +49,27 @@ export class Sessions {
     private readonly ends: SessionEnds,
   ) {}
 
-  async open(tx: Tx, userId: string, device: Device, now: number, own: OpenOptions): Promise<TokenSession> {
+  async open(tx: Tx, opening: Opening): Promise<TokenSession> {
+    const [session] = await this.opening.execute(tx, opening);
+    if (!session) throw new Error('a session was inserted, and is not there');
+    return session;
+  }
+
+  /** The row that a new session is to have. */
+  toOpen(userId: string, { ip, userAgent }: Device, now: number, own: OpenOptions): Opening {
     const { sessionTtl = this.options.sessionTtl, accessTtl = this.options.accessTtl } = own;
     const { refreshTtl } = this.options;
-    const [session] = await this.opening.execute(tx, {
-      id: uuidv7(),
+    return {
+      sessionId: uuidv7(),
       userId,
-      ...device,
+      ip,
+      userAgent,
       now,
       amr: own.amr.join(' '),
       idleUntil: now + Math.min(refreshTtl, sessionTtl),
       accessUntil: now + Math.min(accessTtl, sessionTtl),
       until: now + sessionTtl,
-    });
-    if (!session) throw new Error('a session was inserted, and is not there');
-    return session;
+    };
   }
 
   async find(id: string, db: Executor = this.db): Promise<Session | undefined> {

@@ -5,6 +5,7 @@ import { Database, type Executor, type MigrationSet, Statement, type Tx } from '
 import {
   type NewUser,
   type SeenUser,
+  type SeenUserParam,
   type User,
   type UserChange,
   USERNAME,
@@ -33,12 +34,7 @@ export class Users implements UserStore {
     db.selectFrom('users').select(COLUMNS).where('username', '=', param('username')),
   );
   private readonly locking = new Statement<SeenUser, Pick<UsersRow, 'id'>>((db, param) =>
-    db
-      .updateTable('users')
-      .set({ credential_version: param('credentialVersion') })
-      .where('id', '=', param('id'))
-      .where('credential_version', '=', param('credentialVersion'))
-      .returning('id'),
+    this.queryLockIfUnchanged(db, { id: param('id'), credentialVersion: param('credentialVersion') }),
   );
 
   constructor(private readonly db: Database) {}
@@ -118,6 +114,15 @@ export class Users implements UserStore {
   }
 
   /** An UPDATE that changes nothing, since SQLite knows no `FOR UPDATE`; every change and deletion meets it here. */
+  queryLockIfUnchanged(db: Executor, { id, credentialVersion }: SeenUserParam) {
+    return db
+      .updateTable('users')
+      .set({ credential_version: credentialVersion })
+      .where('id', '=', id)
+      .where('credential_version', '=', credentialVersion)
+      .returning('id');
+  }
+
   async lockIfUnchanged(tx: Tx, user: SeenUser): Promise<boolean> {
     return (await this.locking.execute(tx, user)).length === 1;
   }

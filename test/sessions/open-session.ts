@@ -13,9 +13,10 @@ export interface OpenSession {
 export async function openSession(api: TestApp, userId: string): Promise<OpenSession> {
   const now = api.clock.now();
   const device = { ip: '192.0.2.7', userAgent: 'opened by a test' };
+  const sessions = api.get(Sessions);
   const session = await api
     .get(Database)
-    .inTransaction((tx) => api.get(Sessions).open(tx, userId, device, now, { amr: ['pwd'] }));
+    .inTransaction((tx) => sessions.open(tx, sessions.toOpen(userId, device, now, { amr: ['pwd'] })));
   const issuer = api.get(TokenIssuer);
   const subject = { subject: userId, sessionId: session.id };
   const access = issuer.issueAccess({

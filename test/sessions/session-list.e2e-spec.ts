@@ -2,11 +2,13 @@ import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { randomUUID } from 'node:crypto';
 import { setTimeout } from 'node:timers/promises';
 import { type SessionDto } from '../../src/auth/dto/session.dto.js';
+import { Logins } from '../../src/auth/index.js';
 import { Database } from '../../src/database/index.js';
 import { EndedSessions, TOMBSTONE_LEEWAY } from '../../src/sessions/ended-sessions.js';
 import { SessionEnds } from '../../src/sessions/session-ends.js';
 import { SessionPurge } from '../../src/sessions/session-purge.js';
 import { type Session } from '../../src/sessions/sessions.table.js';
+import { TEST_CALLER } from '../../src/testing/token-agents.js';
 import { createTestApp, type TestApp, type TestLogin } from '../support/create-test-app.js';
 import {
   createTestDatabase,
@@ -229,6 +231,15 @@ describeEachEngine('#55 #95 sessions', (engine) => {
       api.clock.advance(1_000);
       const logins = await Promise.all(Array.from({ length: 6 }, () => user.login()));
       for (const { access } of logins) expect(await list(access)).toHaveLength(100);
+    });
+
+    it('nor do more than a hundred come of many that see not each other', async () => {
+      const { id } = await api.user();
+      for (let i = 0; i < 75; i++) await openSession(api, id);
+      api.clock.advance(1_000);
+      const open = async () => api.get(Logins).open(id, TEST_CALLER);
+      const logins = await Promise.all(Array.from({ length: 40 }, open));
+      for (const { access_token } of logins.slice(-3)) expect(await list(access_token)).toHaveLength(100);
     });
 
     it('sessions that are over are not counted', async () => {

@@ -1,8 +1,8 @@
 import { Injectable } from '@nestjs/common';
 import { AuditLog, type Caller } from '../../audit/audit-log.js';
-import { Database, type Tx } from '../../database/index.js';
+import { Database } from '../../database/index.js';
 import { SessionEnds } from '../../sessions/session-ends.js';
-import { Sessions } from '../../sessions/sessions.repository.js';
+import { type OpenOptions, Sessions } from '../../sessions/sessions.repository.js';
 import { type TokenSession } from '../../sessions/advance.js';
 import { Clock } from '../../tokens/clock.js';
 import { parseDuration } from '../../tokens/duration.js';
@@ -10,6 +10,7 @@ import { TokenError } from '../../tokens/token.errors.js';
 import { type Extras } from '../../tokens/token-issuer.js';
 import { type User, UserStore } from '../../users/user-store.js';
 import { AuthOptions } from '../options/auth-options.js';
+import { OpeningStatement } from './opening-statement.js';
 import { type IssuedAccess, type IssuedPair, TokenPairs } from './token-pairs.js';
 
 /** What one call wants different. Durations as text, `'5m'`, or milliseconds. */
@@ -35,6 +36,7 @@ export class Logins {
     private readonly users: UserStore,
     private readonly sessions: Sessions,
     private readonly ends: SessionEnds,
+    private readonly atOnce: OpeningStatement,
     private readonly audit: AuditLog,
     private readonly pairs: TokenPairs,
     private readonly clock: Clock,
@@ -56,30 +58,32 @@ export class Logins {
     // Before anything is written: a session of which no token can be issued, or only dead ones, is nobody's.
     requireWords(amr);
     const contents = await this.pairs.contents(user, options);
-    const session = await this.db.inTransaction(async (tx) => {
-      if (!(await this.users.lockIfUnchanged(tx, user)))
-        throw new TokenError('token_revoked', `account ${userId} changed during the login`);
-      return this.openIn(tx, user, caller, { ...lives, amr });
-    });
+    const session = await this.openUnlessChanged(user, caller, { ...lives, amr });
+    if (!session) throw new TokenError('token_revoked', `account ${userId} changed during the login`);
     return this.pairs.issue(session, contents, { fresh: true, accessTtl: lives.accessTtl });
   }
 
-  /** The session's row, in the transaction that made sure of the user; the oldest beyond the most allowed end. */
-  async openIn(
-    tx: Tx,
-    user: User,
-    caller: Caller,
-    own: Parameters<Sessions['open']>[4],
-  ): Promise<TokenSession> {
+  /**
+   * The row of a new session of a user who was seen, and proved; the oldest beyond the most allowed end.
+   * @returns undefined where the user has changed since: what was proved then may not hold now
+   */
+  async openUnlessChanged(user: User, caller: Caller, own: OpenOptions): Promise<TokenSession | undefined> {
     const at = this.clock.now();
-    const session = await this.sessions.open(tx, user.id, caller, at, own);
+    const opening = this.sessions.toOpen(user.id, caller, at, own);
     const who = { actorId: user.id, subjectId: user.id, at };
-    await this.audit.record({ event: 'authn_login_success', ...who, sessionId: session.id }, caller, tx);
-    for (const sessionId of await this.ends.endOldest(tx, user.id, at)) {
-      const cause = 'too_many_sessions';
-      await this.audit.record({ event: 'session_ended', cause, ...who, sessionId }, caller, tx);
-    }
-    return session;
+    const event = { event: 'authn_login_success', ...who, sessionId: opening.sessionId } as const;
+    const opened = await this.atOnce.run(user, opening, event, caller);
+    if (opened) return opened.session;
+    return this.db.inTransaction(async (tx) => {
+      if (!(await this.users.lockIfUnchanged(tx, user))) return undefined;
+      const session = await this.sessions.open(tx, opening);
+      await this.audit.record(event, caller, tx);
+      for (const sessionId of await this.ends.endOldest(tx, user.id, at)) {
+        const cause = 'too_many_sessions';
+        await this.audit.record({ event: 'session_ended', cause, ...who, sessionId }, caller, tx);
+      }
+      return session;
+    });
   }
 
   /**

@@ -1,0 +1,80 @@
+import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from '@jest/globals';
+import { sql } from 'kysely';
+import pg from 'pg';
+import { type Response } from 'supertest';
+import { Database } from '../../src/database/index.js';
+import { createTestApp, type TestApp, type TestUser } from '../support/create-test-app.js';
+import { createTestDatabase, describePostgres, type TestDatabase } from '../support/engines.js';
+import { expectError } from '../support/expect-error.js';
+
+describePostgres('a login, while another transaction is at its user', () => {
+  let database: TestDatabase;
+  let api: TestApp;
+  let other: pg.Client;
+  let user: TestUser;
+  beforeAll(async () => {
+    database = await createTestDatabase('postgres');
+    api = await createTestApp({ database });
+  });
+  afterAll(async () => {
+    await api.close();
+    await database.drop();
+  });
+  beforeEach(async () => {
+    user = await api.user();
+    other = new pg.Client({ connectionString: database.url });
+    await other.connect();
+    await other.query('begin');
+  });
+  afterEach(() => other.end());
+
+  /** Sends it, and returns once it waits for the other's lock: its statement has begun, and seen what there was. */
+  const loginThatWaits = async (): Promise<{ answer: Promise<Response> }> => {
+    const { username, password } = user;
+    const answer = Promise.resolve(api.request('POST', '/auth/login').send({ username, password }));
+    for (;;) {
+      const { rows } = await sql<{ waiting: string }>`
+        select count(*)::text as waiting from pg_locks where not granted`.execute(api.get(Database));
+      if (rows[0]?.waiting === '1') return { answer };
+    }
+  };
+  /** How many sessions there are, and how many logins on record. */
+  const left = async () => {
+    const db = api.get(Database);
+    const sessions = await db.selectFrom('sessions').select('id').where('user_id', '=', user.id).execute();
+    const logins = await db
+      .selectFrom('audit_events')
+      .select('id')
+      .where('subject_id', '=', user.id)
+      .where('event', '=', 'authn_login_success')
+      .execute();
+    return [sessions.length, logins.length];
+  };
+
+  it.each([
+    ['changes the password', 'update users set credential_version = credential_version + 1 where id = $1'],
+    ['removes them', 'delete from users where id = $1'],
+  ])('opens nothing when that %s', async (_, statement) => {
+    await other.query(statement, [user.id]);
+    const waiting = await loginThatWaits();
+    await other.query('commit');
+    expectError(await waiting.answer, 401, 'invalid_credentials');
+    expect(await left()).toEqual([0, 0]);
+  });
+
+  it.each([
+    ['changes something else', 'update users set roles = roles where id = $1', 'commit'],
+    [
+      'takes its change back',
+      'update users set credential_version = credential_version + 1 where id = $1',
+      'rollback',
+    ],
+    ['only locks them', 'select from users where id = $1 for update', 'commit'],
+  ])('opens one session when that %s', async (_, statement, end) => {
+    await other.query(statement, [user.id]);
+    const waiting = await loginThatWaits();
+    await other.query(end);
+    expect((await waiting.answer).status).toBe(200);
+    expect(await left()).toEqual([1, 1]);
+  });
+});
