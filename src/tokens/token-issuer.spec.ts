@@ -56,7 +56,7 @@ describe('issueAccess', () => {
       aud: 'api',
       sub: 'user',
       sid: 'session',
-      jti: expect.stringMatching(/^[0-9a-f]{8}-[0-9a-f]{4}-7/),
+      jti: expect.stringMatching(/^[0-9a-f]{8}-[0-9a-f]{4}-4/),
       iat: start / 1000,
       exp: (start + ACCESS_TTL) / 1000,
       type: 'access',

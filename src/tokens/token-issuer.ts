@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { JwtService } from '@nestjs/jwt';
-import { v7 as uuidv7 } from 'uuid';
+import { randomUUID } from 'node:crypto';
 import { Clock, toNumericDate } from './clock.js';
 import { KeyRing } from './key-ring.js';
 import { RESERVED_CLAIMS, type TokenKind } from './token-claims.js';
@@ -26,7 +26,7 @@ export interface AccessGrant extends Extras {
   /** The session's end, past which no token of it lives. */
   notAfter: number;
   /** The token's life, instead of the one that is configured. */
-  ttl?: number;
+  ttl?: number | undefined;
 }
 
 export interface RefreshGrant extends Extras {
@@ -66,7 +66,7 @@ export class TokenIssuer {
       throw new RangeError(`the life of an access token must be 1s or longer, not ${ttl} ms`);
     const now = this.clock.now();
     return this.sign('access', grant, {
-      jti: uuidv7(),
+      jti: randomUUID(),
       iat: toNumericDate(now),
       exp: toNumericDate(Math.min(now + ttl, notAfter)),
       fresh: grant.fresh,

@@ -7,7 +7,9 @@ import { createTestApp, type TestApp } from '../support/create-test-app.js';
 import { describeEachStack } from '../support/adapters.js';
 import { expectError } from '../support/expect-error.js';
 
-const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
+/** Of version 7 what is a key of a table, so that new rows lie side by side; else of version 4. */
+const uuid = (version: number) =>
+  new RegExp(`^[0-9a-f]{8}-[0-9a-f]{4}-${version}[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$`);
 
 describeEachStack('register and login', (stack) => {
   let api: TestApp;
@@ -24,7 +26,7 @@ describeEachStack('register and login', (stack) => {
   it('creates an account, its name lower-cased', async () => {
     const { body } = await register({ username: 'Cosmo', password: 'space-corgi' }).expect(201);
     expect(body).toEqual({
-      id: expect.stringMatching(UUID),
+      id: expect.stringMatching(uuid(7)),
       username: 'cosmo',
       created_at: new Date(api.clock.now()).toISOString(),
     });
@@ -67,14 +69,14 @@ describeEachStack('register and login', (stack) => {
       iss: 'freshgate',
       aud: 'freshgate',
       sub: user.id,
-      sid: expect.stringMatching(UUID),
+      sid: expect.stringMatching(uuid(7)),
       iat: now,
     };
     const access = decode(access_token, { complete: true });
     expect(access?.header).toEqual({ alg: 'ES256', kid: expect.any(String), typ: 'at+jwt' });
     expect(access?.payload).toEqual({
       ...common,
-      jti: expect.stringMatching(UUID),
+      jti: expect.stringMatching(uuid(4)),
       exp: now + 900,
       type: 'access',
       fresh: true,

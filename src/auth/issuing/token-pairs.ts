@@ -17,8 +17,9 @@ export interface IssuedPair extends TokenPairDto {
 
 /** What the tokens of a user say besides what their session's row does; known before anything is written. */
 export interface TokenContents {
-  access: Contents & { roles: readonly string[] };
+  access: Contents;
   refresh: Contents;
+  roles: readonly string[];
 }
 
 type Contents = Required<Extras> & { subject: string };
@@ -51,15 +52,19 @@ export class TokenPairs {
   contents(user: User, own: Extras = {}): MaybePromise<TokenContents> {
     return after(this.contentsOf('access', user, own), (access) =>
       after(this.contentsOf('refresh', user, own), (refresh) => ({
-        access: { ...access, roles: user.roles },
+        access,
         refresh,
+        roles: user.roles,
       })),
     );
   }
 
   issue(session: TokenSession, contents: TokenContents, options: IssueOptions): IssuedPair {
+    const { subject, claims, headers } = contents.refresh;
     const refresh = this.issuer.issueRefresh({
-      ...contents.refresh,
+      subject,
+      claims,
+      headers,
       sessionId: session.id,
       generation: session.generation,
       issuedAt: session.rotated_at,
@@ -78,17 +83,21 @@ export class TokenPairs {
 
   issueAccess(
     session: TokenSession,
-    { access }: TokenContents,
+    { access, roles }: TokenContents,
     { fresh, accessTtl }: IssueOptions,
   ): IssuedAccess {
+    const { subject, claims, headers } = access;
     const { token, expiresAt } = this.issuer.issueAccess({
-      ...access,
+      subject,
+      claims,
+      headers,
+      roles,
       sessionId: session.id,
       fresh,
       authTime: session.auth_time,
       amr: session.amr.split(' '),
       notAfter: session.expires_at,
-      ...(accessTtl === undefined ? {} : { ttl: accessTtl }),
+      ttl: accessTtl,
     });
     return {
       access_token: token,
