@@ -144,8 +144,8 @@ export class EmbeddedDriver implements Driver {
       await this.handle.commit();
       shared.succeed();
     } catch (error) {
-      if (this.handle.inTransaction) this.handle.exec('rollback');
       shared.fail(error);
+      if (this.handle.inTransaction) this.handle.exec('rollback');
     }
   }
 
