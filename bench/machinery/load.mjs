@@ -2,6 +2,7 @@
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { readFileSync } from 'node:fs';
+import { setTimeout as delay } from 'node:timers/promises';
 import { Latencies } from './latencies.mjs';
 import { username } from './usernames.mjs';
 
@@ -198,7 +199,7 @@ async function run(load) {
     let due = performance.now();
     for (; performance.now() < until; due += 1000 / rate) {
       if (done) return;
-      while (performance.now() < due) await new Promise((resolve) => setTimeout(resolve, 1));
+      for (let left; (left = due - performance.now()) > 0;) await delay(Math.ceil(left));
       const send = idle.shift();
       if (send) send(performance.now());
       else late.push(due);

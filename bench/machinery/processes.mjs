@@ -8,6 +8,9 @@ import { fileURLToPath } from 'node:url';
 /** Where processes may run: as `taskset -c` takes it, or undefined where nothing can be pinned. */
 export const CORES = coresOf();
 
+/** Whether processes may come before all others: on Linux, for root. */
+export const CAN_BE_FIRST = spawnSync('chrt', ['-f', '1', 'true']).status === 0;
+
 const PROBE = fileURLToPath(new URL('probe.mjs', import.meta.url));
 /** Milliseconds. A million rows take a while to be made, nothing else takes as long. */
 const PATIENCE = 120_000;
@@ -30,6 +33,7 @@ const folders = [];
 /**
  * @typedef {object} StartOptions
  * @property {string} [core]
+ * @property {boolean} [first] before all others, where that is allowed
  * @property {Record<string, string>} [env] nothing is inherited but PATH and HOME
  * @property {string[]} [node] options of node's own
  * @property {string[]} [arguments]
@@ -46,10 +50,27 @@ export class Process {
 
   /** @param {string} file @param {StartOptions} [options] */
   constructor(file, options = {}) {
-    const { core, env = {}, node = [], arguments: rest = [], cwd, output = 'ignore' } = options;
+    const {
+      core,
+      first = false,
+      env = {},
+      node = [],
+      arguments: rest = [],
+      cwd,
+      output = 'ignore',
+    } = options;
     const { PATH = '', HOME = '' } = process.env;
-    const command = [process.execPath, '--no-warnings', '--import', PROBE, ...node, file, ...rest];
-    const [program = '', ...args] = core === undefined ? command : ['taskset', '-c', core, ...command];
+    const [program = '', ...args] = [
+      ...(first && CAN_BE_FIRST ? ['chrt', '-f', '1'] : []),
+      ...(core === undefined ? [] : ['taskset', '-c', core]),
+      process.execPath,
+      '--no-warnings',
+      '--import',
+      PROBE,
+      ...node,
+      file,
+      ...rest,
+    ];
     /** Milliseconds, as `performance.now()` tells them. */
     this.began = performance.now();
     this.child = spawn(program, args, {
@@ -146,9 +167,10 @@ export async function startProduct(options) {
   return server;
 }
 
-/** @param {string} name of a file beside this one */
-export function startHelper(name) {
-  return new Process(fileURLToPath(new URL(`${name}.mjs`, import.meta.url)), { core: CORES?.load });
+/** @param {string} name of a file beside this one @param {StartOptions} [options] */
+export function startHelper(name, options = {}) {
+  const file = fileURLToPath(new URL(`${name}.mjs`, import.meta.url));
+  return new Process(file, { core: CORES?.load, ...options });
 }
 
 /** An empty folder, gone when the benchmark ends. */

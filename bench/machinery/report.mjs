@@ -4,7 +4,7 @@ import { createRequire } from 'node:module';
 import { cpus, release, totalmem, type } from 'node:os';
 import { join } from 'node:path';
 import { chart } from './chart.mjs';
-import { CORES } from './processes.mjs';
+import { CAN_BE_FIRST, CORES } from './processes.mjs';
 
 /** @typedef {import('./rounds.mjs').Ratio} Ratio */
 /** @typedef {string | number | Ratio | { milliseconds: number }} Cell */
@@ -140,7 +140,8 @@ function machine() {
   const pinned = CORES
     ? `servers on core ${CORES.servers}, load and PostgreSQL on ${CORES.load}`
     : 'nothing pinned to cores';
-  const where = `${cpu?.model.trim()}, ${cpus().length} cores, ${memory}, ${type()} ${release()}, Node ${process.version}; ${pinned}.`;
+  const first = CAN_BE_FIRST ? '' : '; who measures beside a flood of logins waits like all others';
+  const where = `${cpu?.model.trim()}, ${cpus().length} cores, ${memory}, ${type()} ${release()}, Node ${process.version}; ${pinned}${first}.`;
   return `${where} Beside ${peers().join(', ')}.`;
 }
 

@@ -59,9 +59,10 @@ export class Contender {
 /**
  * A server under load from a process that is only for it.
  * @param {string} name @param {Process} server @param {Omit<Load, 'url' | 'seconds' | 'from'>} load
+ * @param {import('./processes.mjs').StartOptions} [options] of that process
  */
-export function underLoad(name, server, load) {
-  const generator = startHelper('load');
+export function underLoad(name, server, load, options) {
+  const generator = startHelper('load', options);
   const ready = generator.hear();
   ready.catch(() => {});
   let from = 0;
