@@ -7,10 +7,12 @@ export default {
   testMatch: ['**/*.spec.ts', '**/*.e2e-spec.ts'],
   extensionsToTreatAsEsm: ['.ts'],
   moduleNameMapper: { '^(\\.{1,2}/.*)\\.js$': '$1' },
-  // An ES module that CommonJS requires: Node can do that, Jest on Node 20 cannot.
-  transformIgnorePatterns: ['/node_modules/(?!content-disposition/)'],
+  // ES modules that CommonJS requires: Node can do that, Jest on Node 20 cannot.
+  transformIgnorePatterns: [
+    '/node_modules/(?!(content-disposition|(light-my-request/node_modules/)?cookie)/)',
+  ],
   transform: {
-    '/content-disposition/.+\\.js$': ['@swc/jest', { module: { type: 'commonjs' } }],
+    '/(content-disposition|cookie)/.+\\.js$': ['@swc/jest', { module: { type: 'commonjs' } }],
     '^.+\\.ts$': [
       '@swc/jest',
       {

@@ -11,7 +11,7 @@ import {
   ApiTags,
   ApiTooManyRequestsResponse,
   ApiUnauthorizedResponse,
-} from '@nestjs/swagger';
+} from '../openapi/decorators.js';
 import { type Caller } from '../audit/audit-log.js';
 import { AuthService } from './auth.service.js';
 import { RequestCaller } from './request/caller.decorator.js';

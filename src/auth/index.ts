@@ -20,6 +20,7 @@ export {
 } from './hooks.js';
 export { IdempotencyKey } from './request/idempotency-key.decorator.js';
 export { describeProtection } from './policy/openapi-protection.js';
+export { loadSwagger } from '../openapi/decorators.js';
 export { listRoutes, type Route } from './policy/routes.js';
 export { LoadUser } from './request/load-user.pipe.js';
 export { type AccessTokenOptions, type LoginOptions, Logins } from './issuing/logins.js';

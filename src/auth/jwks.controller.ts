@@ -1,5 +1,5 @@
 import { Controller, Get, Header } from '@nestjs/common';
-import { ApiOkResponse, ApiOperation, ApiProduces, ApiTags } from '@nestjs/swagger';
+import { ApiOkResponse, ApiOperation, ApiProduces, ApiTags } from '../openapi/decorators.js';
 import { Clock } from '../tokens/clock.js';
 import { JWKS_MAX_AGE, KeyRing } from '../tokens/key-ring.js';
 import { Public } from './policy/public.decorator.js';

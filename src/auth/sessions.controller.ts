@@ -5,7 +5,7 @@ import {
   ApiOkResponse,
   ApiOperation,
   ApiTags,
-} from '@nestjs/swagger';
+} from '../openapi/decorators.js';
 import { type Caller } from '../audit/audit-log.js';
 import { RequestCaller } from './request/caller.decorator.js';
 import { ClearsTokens } from './cookies/delivers-tokens.decorator.js';

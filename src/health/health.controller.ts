@@ -5,15 +5,20 @@ import {
   HealthCheckService,
   HealthIndicatorService,
 } from '@nestjs/terminus';
-import { ApiTags } from '@nestjs/swagger';
 import { Clock, Public, RevocationFeed } from '../auth/index.js';
 import { Database, MigrationSet } from '../database/index.js';
+import { ApiTags, later } from '../openapi/decorators.js';
 
 /** Milliseconds that this clock may differ from the database server's; refresh compares times across instances. */
 const LARGEST_SKEW = 2_000;
 const TIMEOUT = 3_000;
 /** Milliseconds without news of ended sessions; heard or read each second. */
 const LARGEST_SILENCE = 4_000;
+
+/** Terminus describes the answers too, and loads `@nestjs/swagger` for it. */
+const ApiHealthCheck = later(() => HealthCheck);
+const UNDESCRIBED = { noCache: true, swaggerDocumentation: false };
+const DESCRIPTION = { noCache: false, swaggerDocumentation: true };
 
 @ApiTags('health')
 @Public()
@@ -32,14 +37,16 @@ export class HealthController {
 
   /** The process answers; whatever else is wrong, a restart would not mend it. */
   @Get('live')
-  @HealthCheck()
+  @HealthCheck(UNDESCRIBED)
+  @ApiHealthCheck(DESCRIPTION)
   live(): Promise<HealthCheckResult> {
     return this.health.check([]);
   }
 
   /** The process can do its work; 503 names the part that cannot. */
   @Get('ready')
-  @HealthCheck()
+  @HealthCheck(UNDESCRIBED)
+  @ApiHealthCheck(DESCRIPTION)
   ready(): Promise<HealthCheckResult> {
     return this.health.check([
       async () =>

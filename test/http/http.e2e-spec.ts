@@ -446,6 +446,22 @@ describe('the public documents', () => {
     const { text } = await api.request('GET', '/docs/swagger-ui-init.js').expect(200);
     expect(text).toContain("preauthorizeApiKey('access_token'");
   });
+
+  it('include the files of Swagger UI, with what caches and probes ask of them, and no other', async () => {
+    const path = '/docs/swagger-ui.css';
+    const { headers, text } = await api.request('GET', path).expect(200);
+    expect(headers).toMatchObject({
+      'content-type': expect.stringContaining('text/css'),
+      'content-length': String(Buffer.byteLength(text)),
+      'x-request-id': expect.any(String),
+      'x-content-type-options': 'nosniff',
+    });
+    await api.request('GET', path).set('If-None-Match', String(headers['etag'])).expect(304, '');
+    const probe = await api.request('HEAD', path).expect(200);
+    expect(probe.headers['content-length']).toBe(headers['content-length']);
+    expectError(await api.request('GET', '/docs/nothing.css'), 404, 'not_found');
+    expectError(await api.request('GET', path).set('Range', 'bytes=9999999-'), 416, 'range_not_satisfiable');
+  });
 });
 
 describeEachEngine('health', (engine) => {

@@ -1,11 +1,12 @@
 import { All, Controller, Get, Post } from '@nestjs/common';
-import { ApiOperation, DocumentBuilder, type OpenAPIObject, SwaggerModule } from '@nestjs/swagger';
+import { ApiOperation, type OpenAPIObject } from '@nestjs/swagger';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import {
   Access,
   AccessOrRefresh,
   describeProtection,
   FreshAccess,
+  loadSwagger,
   OptionalAccess,
   Public,
   Roles,
@@ -58,6 +59,7 @@ describe('the document of an application with a prefix', () => {
       controllers: [VaultController],
       configure: (made) => made.setGlobalPrefix('api'),
     });
+    const { DocumentBuilder, SwaggerModule } = await loadSwagger();
     const outline = new DocumentBuilder().build();
     document = describeProtection(app.app, SwaggerModule.createDocument(app.app, outline));
   });

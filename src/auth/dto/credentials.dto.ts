@@ -1,5 +1,6 @@
-import { ApiProperty, PickType } from '@nestjs/swagger';
+import { applyDecorators } from '@nestjs/common';
 import { IsNotEmpty, IsString, Matches, MaxLength, MinLength } from 'class-validator';
+import { ApiProperty } from '../../openapi/decorators.js';
 import { LONGEST_PASSWORD, SHORTEST_PASSWORD } from '../../users/password-policy.js';
 import { USERNAME } from '../../users/user-store.js';
 import { LowerCased } from '../request/lower-cased.decorator.js';
@@ -16,6 +17,15 @@ function IsWellFormed(): PropertyDecorator {
   return Matches(/^\P{Surrogate}*$/u, { message: '$property must be well-formed Unicode' });
 }
 
+function IsNewPassword(): PropertyDecorator {
+  return applyDecorators(
+    IsString(),
+    IsWellFormed(),
+    MinLength(SHORTEST_PASSWORD),
+    MaxLength(LONGEST_PASSWORD),
+  );
+}
+
 export class RegisterDto {
   @ApiProperty({
     example: 'cosmo',
@@ -30,15 +40,15 @@ export class RegisterDto {
   readonly username!: string;
 
   @ApiProperty({ example: 'space-corgi', ...NEW_PASSWORD })
-  @MaxLength(LONGEST_PASSWORD)
-  @MinLength(SHORTEST_PASSWORD)
-  @IsWellFormed()
-  @IsString()
+  @IsNewPassword()
   readonly password!: string;
 }
 
 /** What an operator sets obeys the same rules. */
-export class NewPasswordDto extends PickType(RegisterDto, ['password'] as const) {}
+export class NewPasswordDto {
+  @IsNewPassword()
+  readonly password!: string;
+}
 
 /** Looser than registration: a name that cannot exist is answered as a wrong password, not as a bad request. */
 export class LoginDto {
@@ -72,9 +82,6 @@ export class ChangePasswordDto {
   readonly current_password!: string;
 
   @ApiProperty({ example: 'lunar-dachshund', ...NEW_PASSWORD })
-  @MaxLength(LONGEST_PASSWORD)
-  @MinLength(SHORTEST_PASSWORD)
-  @IsWellFormed()
-  @IsString()
+  @IsNewPassword()
   readonly new_password!: string;
 }

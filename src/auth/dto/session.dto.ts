@@ -1,4 +1,4 @@
-import { ApiProperty } from '@nestjs/swagger';
+import { ApiProperty } from '../../openapi/decorators.js';
 import { type Session } from '../../sessions/sessions.table.js';
 import { toNumericDate } from '../../tokens/clock.js';
 

@@ -1,5 +1,5 @@
 import { type INestApplication } from '@nestjs/common';
-import { type OpenAPIObject } from '@nestjs/swagger';
+import type { OpenAPIObject } from '@nestjs/swagger';
 import { formatDuration } from '../../tokens/duration.js';
 import { type TokenKind } from '../../tokens/token-claims.js';
 import { type TokenErrorCode } from '../../tokens/token.errors.js';

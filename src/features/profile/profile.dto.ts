@@ -1,4 +1,4 @@
-import { ApiProperty } from '@nestjs/swagger';
+import { ApiProperty } from '../../openapi/decorators.js';
 import { AccountDto } from '../../auth/index.js';
 
 export class ProfileDto extends AccountDto {

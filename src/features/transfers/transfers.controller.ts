@@ -8,7 +8,7 @@ import {
   ApiOkResponse,
   ApiOperation,
   ApiTags,
-} from '@nestjs/swagger';
+} from '../../openapi/decorators.js';
 import { CurrentUser, FreshAccess, IdempotencyKey, type Principal } from '../../auth/index.js';
 import { CreateTransferDto, ListTransfersQuery, TransferDto, TransferListDto } from './transfers.dto.js';
 import { TransfersService } from './transfers.service.js';

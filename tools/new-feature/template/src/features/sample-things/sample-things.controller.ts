@@ -7,7 +7,7 @@ import {
   ApiOkResponse,
   ApiOperation,
   ApiTags,
-} from '@nestjs/swagger';
+} from '../../openapi/decorators.js';
 import { CurrentUser, FreshAccess, type Principal } from '../../auth/index.js';
 import {
   CreateSampleThingDto,
