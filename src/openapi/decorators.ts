@@ -19,6 +19,14 @@ export async function loadSwagger(): Promise<Module> {
   return swagger;
 }
 
+/** @throws Error where a document was made by a module that does not know yet what the decorators have said */
+export function requireSaid(): void {
+  if (remembered.length > 0)
+    throw new Error(
+      'take DocumentBuilder and SwaggerModule from `await loadSwagger()`: routes are described then',
+    );
+}
+
 /** The same decorator, applied when somebody first wants the document. */
 export function later<Options extends unknown[], Decorator>(
   decorator: (swagger: Module) => (...options: Options) => Decorator,

@@ -1,6 +1,7 @@
 import { type INestApplication } from '@nestjs/common';
 import type { OpenAPIObject } from '@nestjs/swagger';
 import { formatDuration } from '../../tokens/duration.js';
+import { requireSaid } from '../../openapi/decorators.js';
 import { type TokenKind } from '../../tokens/token-claims.js';
 import { type TokenErrorCode } from '../../tokens/token.errors.js';
 import { tokenChallenge } from '../errors/challenge.js';
@@ -24,8 +25,10 @@ interface Operation {
 /**
  * What every operation needs, and how it refuses, from the same decorators that the guard reads: the document cannot
  * drift. Also the body of every error that is documented, which is always the same.
+ * @throws Error where the document was not made with what `loadSwagger` gives
  */
 export function describeProtection(app: INestApplication, document: OpenAPIObject): OpenAPIObject {
+  requireSaid();
   const options = app.get(AuthOptions, { strict: false });
   const components = (document.components ??= {});
   components.schemas = { ...components.schemas, ErrorAnswer: ERROR };
