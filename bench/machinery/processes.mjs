@@ -67,6 +67,8 @@ export class Process {
       '--no-warnings',
       '--import',
       PROBE,
+      // A thread that comes before all others and waits for one of its own, on one core, waits for ever.
+      ...(first ? ['--single-threaded'] : []),
       ...node,
       file,
       ...rest,
