@@ -68,7 +68,7 @@ export function countOf({ points, expire }: Counted): Count {
   return { taken: points, msLeft: expire - Date.now() };
 }
 
-/** Counts one, also for a statement that does more besides. @param unless nothing is counted where that is false */
+/** Counts one, also for a statement that does more besides. @param where nothing is counted unless it holds */
 export function countOne(db: Executor, param: Param<CountValues>, where = sql<boolean>`true`) {
   const isOver = sql<boolean>`rate_limits.expire <= ${param('countedAt')}`;
   return db

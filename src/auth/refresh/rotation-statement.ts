@@ -62,11 +62,11 @@ export class RotationStatement {
       await this.limits.refresh(sessionId);
       return undefined;
     }
-    // Spread, it would take V8 ten times as long: more than all else here.
+    // Spread, it would take V8 ten times as long, and with the largest last four times: more than all else here.
     const values = Object.assign(
-      this.limits.refreshValues(sessionId),
-      this.sessions.toAdvance(request),
       this.audit.toRow(event, caller),
+      this.sessions.toAdvance(request),
+      this.limits.refreshValues(sessionId),
     );
     const [row] = await this.db.despiteDeadlocks(() => statement.execute(this.db, values));
     if (!row) throw new Error('the statement counts one, whatever else it does');
