@@ -1,11 +1,10 @@
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from '@jest/globals';
-import { sql } from 'kysely';
-import pg from 'pg';
-import { type Response } from 'supertest';
+import type pg from 'pg';
 import { Database } from '../../src/database/index.js';
 import { createTestApp, type TestApp, type TestUser } from '../support/create-test-app.js';
 import { createTestDatabase, describePostgres, type TestDatabase } from '../support/engines.js';
 import { expectError } from '../support/expect-error.js';
+import { beginElsewhere, onceItWaits } from '../support/other-transaction.js';
 
 describePostgres('a login, while another transaction is at its user', () => {
   let database: TestDatabase;
@@ -22,21 +21,13 @@ describePostgres('a login, while another transaction is at its user', () => {
   });
   beforeEach(async () => {
     user = await api.user();
-    other = new pg.Client({ connectionString: database.url });
-    await other.connect();
-    await other.query('begin');
+    other = await beginElsewhere(database.url);
   });
   afterEach(() => other.end());
 
-  /** Sends it, and returns once it waits for the other's lock: its statement has begun, and seen what there was. */
-  const loginThatWaits = async (): Promise<{ answer: Promise<Response> }> => {
+  const loginThatWaits = () => {
     const { username, password } = user;
-    const answer = Promise.resolve(api.request('POST', '/auth/login').send({ username, password }));
-    for (;;) {
-      const { rows } = await sql<{ waiting: string }>`
-        select count(*)::text as waiting from pg_locks where not granted`.execute(api.get(Database));
-      if (rows[0]?.waiting === '1') return { answer };
-    }
+    return onceItWaits(api, api.request('POST', '/auth/login').send({ username, password }));
   };
   /** How many sessions there are, and how many logins on record. */
   const left = async () => {

@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from '@jest/globals';
 import { decode, type JwtPayload } from 'jsonwebtoken';
 import { sql } from 'kysely';
-import pg from 'pg';
+import type pg from 'pg';
 import { type Response } from 'supertest';
 import { type TokenPairDto } from '../../src/auth/dto/token-pair.dto.js';
 import { AccountAdmin } from '../../src/auth/index.js';
@@ -14,6 +14,7 @@ import {
   type TestDatabase,
 } from '../support/engines.js';
 import { expectError } from '../support/expect-error.js';
+import { beginElsewhere, onceItWaits } from '../support/other-transaction.js';
 
 const claimsOf = (token: string) => decode(token) as JwtPayload & { sid: string; roles?: string[] };
 const accessOf = (response: Response) => (response.body as TokenPairDto).access_token;
@@ -82,21 +83,11 @@ describePostgres('a refresh, while another transaction is at its session', () =>
     await database.drop();
   });
   beforeEach(async () => {
-    other = new pg.Client({ connectionString: database.url });
-    await other.connect();
-    await other.query('begin');
+    other = await beginElsewhere(database.url);
   });
   afterEach(() => other.end());
 
-  /** Sends it, and returns once it waits for the other's lock: its statement has begun, and seen what there was. */
-  const refreshThatWaits = async (mine: TestLogin): Promise<{ answer: Promise<Response> }> => {
-    const answer = Promise.resolve(mine.tryRefresh(mine.refresh));
-    for (;;) {
-      const { rows } = await sql<{ waiting: string }>`
-        select count(*)::text as waiting from pg_locks where not granted`.execute(api.get(Database));
-      if (rows[0]?.waiting === '1') return { answer };
-    }
-  };
+  const refreshThatWaits = (mine: TestLogin) => onceItWaits(api, mine.tryRefresh(mine.refresh));
   const endSession = (mine: TestLogin) =>
     other.query(`update sessions set revoked_at = 1, revoke_cause = 'role_revoked' where id = $1`, [
       claimsOf(mine.refresh).sid,
