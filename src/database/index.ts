@@ -11,4 +11,4 @@ export { type Listener, type ReadRows } from './listener.js';
 export { type Migrations, MigrationSet } from './migrations.js';
 export { openDatabase } from './open-database.js';
 export { Purge } from './purge.js';
-export { keepPlan, type Param, Statement } from './statement.js';
+export { type Param, Statement } from './statement.js';

@@ -41,7 +41,7 @@ export class Statement<P extends object, R> {
 }
 
 /** For a text that is always the same, and names its columns. */
-export function keepPlan<Q extends CompiledQuery>(query: Q): Q {
+function keepPlan<Q extends CompiledQuery>(query: Q): Q {
   if (!kept.has(query.sql)) kept.set(query.sql, `freshgate_${kept.size}`);
   return query;
 }
