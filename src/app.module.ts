@@ -6,7 +6,7 @@ import { DatabaseModule, DatabaseUrlError, openDatabase } from './database/index
 import { FeaturesModule } from './features/features.module.js';
 import { HealthModule } from './health/health.module.js';
 import { MetricsAddressError } from './metrics/metrics-address-error.js';
-import { KeyRingError } from './tokens/key-ring.js';
+import { KeyRingError } from './keys/key-ring.js';
 
 /** Puts the rooms together: here, and only here, the environment becomes their options. */
 @Module({})

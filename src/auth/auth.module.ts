@@ -4,68 +4,75 @@ import { JwtModule } from '@nestjs/jwt';
 import { Database, DatabaseModule, MigrationSet } from '../database/index.js';
 import { AuditLog } from '../audit/audit-log.js';
 import { auditMigrations } from '../audit/audit.table.js';
-import { EndedSessions } from '../sessions/ended-sessions.js';
+import { RevokedSessions } from '../sessions/revoked-sessions.js';
 import { RevocationFeed } from '../sessions/revocation-feed.js';
-import { SessionEnds } from '../sessions/session-ends.js';
+import { SessionRevoker } from '../sessions/session-revoker.js';
 import { SessionOptions } from '../sessions/session-options.js';
 import { SessionPurge } from '../sessions/session-purge.js';
 import { Sessions } from '../sessions/sessions.repository.js';
 import { sessionsMigrations } from '../sessions/sessions.table.js';
-import { SpentTokens } from '../sessions/spent-tokens.js';
-import { Clock, SystemClock } from '../tokens/clock.js';
-import { KeyFileWatcher } from '../tokens/key-file-watcher.js';
-import { KeyRing } from '../tokens/key-ring.js';
+import { UsedTokens } from '../sessions/used-tokens.js';
+import { Clock, SystemClock } from '../time/clock.js';
+import { KeyFileWatcher } from '../keys/key-file-watcher.js';
+import { KeyRing } from '../keys/key-ring.js';
 import { TokenIssuer } from '../tokens/token-issuer.js';
 import { TokenOptions } from '../tokens/token-options.js';
 import { TokenVerifier } from '../tokens/token-verifier.js';
 import { VerifiedTokens } from '../tokens/verified-tokens.js';
-import { HashingQueue } from '../users/hashing-queue.js';
-import { PasswordHasher } from '../users/password-hasher.js';
-import { PasswordPolicy } from '../users/password-policy.js';
+import { HashingQueue } from '../passwords/hashing-queue.js';
+import { PasswordHasher } from '../passwords/password-hasher.js';
+import { PasswordPolicy } from '../passwords/password-policy.js';
 import { UserStore } from '../users/user-store.js';
 import { Users } from '../users/users.repository.js';
 import { AccessGuard } from './access/access.guard.js';
 import { AccessStrategy } from './access/access.strategy.js';
 import { AccountAdmin } from './accounts/account-admin.js';
 import { AccountLoader, Accounts } from './accounts/accounts.js';
-import { AdminController } from './admin.controller.js';
-import { AuthController } from './auth.controller.js';
-import { Authenticator } from './checks/authenticator.js';
-import { AuthService } from './auth.service.js';
+import { AdminController } from './sessions/admin.controller.js';
+import { AuthController } from './login/auth.controller.js';
+import { Authenticator } from './guard/authenticator.js';
+import { AuthService } from './login/auth.service.js';
 import { CsrfCheck } from './cookies/csrf-check.js';
 import { CsrfTokens } from './cookies/csrf-tokens.js';
 import { TokenCookies } from './cookies/token-cookies.js';
-import { ErrorFilter } from './errors/error.filter.js';
+import { ErrorFilter } from './error.filter.js';
 import { FreshAccessGuard } from './fresh-access/fresh-access.guard.js';
 import { FreshAccessStrategy } from './fresh-access/fresh-access.strategy.js';
-import { ErrorBody, RevocationCheck, Subjects, TokenCheck, TokenExtras, UserLoader } from './hooks.js';
+import {
+  ErrorRenderer,
+  RevocationCheck,
+  SubjectMapper,
+  TokenRule,
+  TokenExtras,
+  UserLoader,
+} from './hooks.js';
 import { JwksController } from './jwks.controller.js';
-import { AbuseLimits } from './limits/abuse-limits.js';
-import { Devices } from './limits/devices.js';
-import { PasswordProofs } from './limits/password-proofs.js';
-import { DeviceReader } from './limits/presented-devices.js';
-import { RoomForHashing } from './limits/room-for-hashing.js';
-import { RateLimitPurge } from './limits/rate-limit-purge.js';
-import { rateLimitsMigrations } from './limits/rate-limits.table.js';
-import { EndedSessionCheck } from './checks/ended-session-check.js';
-import { LiveSessions } from './checks/live-sessions.js';
-import { LoadUser } from './request/load-user.pipe.js';
-import { TokenReader } from './locations/token-reader.js';
-import { Logins } from './issuing/logins.js';
+import { RateLimits } from '../rate-limits/rate-limits.js';
+import { Devices } from './login/devices.js';
+import { PasswordVerifier } from './login/password-verifier.js';
+import { DeviceReader } from './login/presented-devices.js';
+import { HashingCapacityGuard } from './login/hashing-capacity.guard.js';
+import { RateLimitPurge } from '../rate-limits/rate-limit-purge.js';
+import { rateLimitsMigrations } from '../rate-limits/rate-limits.table.js';
+import { EndedSessionCheck } from './guard/ended-session-check.js';
+import { LiveSessions } from './guard/live-sessions.js';
+import { LoadUser } from './accounts/load-user.pipe.js';
+import { TokenReader } from './guard/token-reader.js';
+import { Logins } from './login/logins.js';
 import { AuthOptions } from './options/auth-options.js';
 import { type AuthModuleOptions, resolveOptions } from './options/resolve-options.js';
-import { SessionsController } from './sessions.controller.js';
-import { SessionsService } from './sessions.service.js';
-import { AuthPolicyGuard } from './policy/auth-policy.guard.js';
-import { Declarations } from './policy/declarations.js';
-import { RolesCheck } from './policy/roles-check.js';
+import { SessionsController } from './sessions/sessions.controller.js';
+import { SessionsService } from './sessions/sessions.service.js';
+import { AuthPolicyGuard } from './auth-policy.guard.js';
+import { RoutePolicies } from './guard/route-policies.js';
+import { RolesCheck } from './guard/roles-check.js';
 import { RefreshGuard } from './refresh/refresh.guard.js';
 import { RefreshStrategy } from './refresh/refresh.strategy.js';
-import { TokenChecks } from './checks/token-checks.js';
-import { TokenPairs } from './issuing/token-pairs.js';
-import { OpeningStatement } from './issuing/opening-statement.js';
+import { TokenAuthenticator } from './guard/token-authenticator.js';
+import { TokenPairs } from './login/token-pairs.js';
+import { OpeningStatement } from './login/opening-statement.js';
 import { RotationStatement } from './refresh/rotation-statement.js';
-import { Tokens } from './checks/tokens.js';
+import { Tokens } from './guard/tokens.js';
 
 /** A team's own classes for the hooks (`hooks.ts`), and the modules that they need. */
 export interface AuthModuleExtras {
@@ -121,13 +128,13 @@ const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN } = new ConfigurableModule
     TokenIssuer,
     TokenVerifier,
     VerifiedTokens,
-    EndedSessions,
+    RevokedSessions,
     RevocationFeed,
-    SessionEnds,
+    SessionRevoker,
     Sessions,
     SessionPurge,
     AuditLog,
-    SpentTokens,
+    UsedTokens,
     // Another store takes its place by a provider of its own; then this factory, and so the table, is not made.
     {
       provide: UserStore,
@@ -142,12 +149,12 @@ const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN } = new ConfigurableModule
       useFactory: ({ passwords, tokens }: AuthOptions) =>
         new PasswordPolicy(passwords.minLength, [tokens.issuer]),
     },
-    AbuseLimits,
+    RateLimits,
     RateLimitPurge,
     Devices,
     DeviceReader,
-    PasswordProofs,
-    RoomForHashing,
+    PasswordVerifier,
+    HashingCapacityGuard,
     LiveSessions,
     EndedSessionCheck,
     AuthService,
@@ -159,21 +166,21 @@ const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN } = new ConfigurableModule
     RotationStatement,
     Tokens,
     Authenticator,
-    TokenChecks,
+    TokenAuthenticator,
     TokenReader,
     TokenCookies,
     CsrfTokens,
     CsrfCheck,
     TokenExtras,
-    Subjects,
-    TokenCheck,
+    SubjectMapper,
+    TokenRule,
     RevocationCheck,
-    ErrorBody,
+    ErrorRenderer,
     { provide: UserLoader, useExisting: AccountLoader },
     AccountLoader,
     LoadUser,
     AccountAdmin,
-    Declarations,
+    RoutePolicies,
     RolesCheck,
     AccessStrategy,
     AccessGuard,
@@ -191,7 +198,7 @@ const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN } = new ConfigurableModule
     AuditLog,
     Authenticator,
     Clock,
-    EndedSessions,
+    RevokedSessions,
     HashingQueue,
     Logins,
     RevocationFeed,
@@ -200,7 +207,7 @@ const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN } = new ConfigurableModule
     AuthOptions,
     CsrfCheck,
     LoadUser,
-    SpentTokens,
+    UsedTokens,
     TokenCookies,
     UserLoader,
   ],

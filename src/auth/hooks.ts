@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { type TokenKind } from '../tokens/token-claims.js';
 import { type User } from '../users/user-store.js';
 import { type AuthRequest } from './request/auth-request.js';
-import { type Principal, type TokenClaims } from './principal.js';
+import { type Principal, type TokenClaims } from './request/principal.js';
 
 /*
  * Where a team puts its own rules: each class is a DI token with a default that does nothing. Bind another one with
@@ -25,7 +25,7 @@ export class TokenExtras {
 
 /** What the `sub` of a token says of a user; for example an identifier that other systems know. */
 @Injectable()
-export class Subjects {
+export class SubjectMapper {
   toSubject(user: User): string | Promise<string> {
     return user.id;
   }
@@ -41,7 +41,7 @@ export class Subjects {
 
 /** One more condition on a token that is otherwise good: false refuses it as `token_invalid`. Or throw an `ApiError`. */
 @Injectable()
-export class TokenCheck {
+export class TokenRule {
   /** @param request absent where a token is checked without one */
   accepts(_claims: TokenClaims, _request?: AuthRequest): boolean | Promise<boolean> {
     return true;
@@ -73,7 +73,7 @@ export interface ErrorAnswer {
 
 /** The body of every error answer. Status and headers, the challenge among them, are not its business. */
 @Injectable()
-export class ErrorBody {
+export class ErrorRenderer {
   render(answer: ErrorAnswer, _request: AuthRequest): unknown {
     return answer;
   }

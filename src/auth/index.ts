@@ -3,7 +3,7 @@ export { Access, type AccessOptions, OptionalAccess } from './access/access.deco
 export { AccountAdmin, type AccountSummary } from './accounts/account-admin.js';
 export { Accounts, type Acting } from './accounts/accounts.js';
 export { AuthModule, type AuthModuleExtras } from './auth.module.js';
-export { Authenticator } from './checks/authenticator.js';
+export { Authenticator } from './guard/authenticator.js';
 export { ClearsTokens, DeliversTokens } from './cookies/delivers-tokens.decorator.js';
 export { CurrentToken, CurrentUser } from './request/current-user.decorator.js';
 export { AccountDto } from './dto/account.dto.js';
@@ -11,36 +11,36 @@ export { ApiError, type FieldError, validationFailed } from './errors/api-error.
 export { FreshAccess, type FreshAccessOptions } from './fresh-access/fresh-access.decorator.js';
 export {
   type ErrorAnswer,
-  ErrorBody,
+  ErrorRenderer,
   RevocationCheck,
-  Subjects,
-  TokenCheck,
+  SubjectMapper,
+  TokenRule,
   TokenExtras,
   UserLoader,
 } from './hooks.js';
-export { IdempotencyKey } from './request/idempotency-key.decorator.js';
-export { describeProtection } from './policy/openapi-protection.js';
+export { IdempotencyKey } from './refresh/idempotency-key.decorator.js';
+export { describeProtection } from './guard/openapi-protection.js';
 export { loadSwagger } from '../openapi/decorators.js';
-export { listRoutes, type Route } from './policy/routes.js';
-export { LoadUser } from './request/load-user.pipe.js';
-export { type AccessTokenOptions, type LoginOptions, Logins } from './issuing/logins.js';
+export { listRoutes, type Route } from './guard/routes.js';
+export { LoadUser } from './accounts/load-user.pipe.js';
+export { type AccessTokenOptions, type LoginOptions, Logins } from './login/logins.js';
 export { AuthOptions, TOKEN_LOCATIONS, type TokenLocation } from './options/auth-options.js';
 export { type AuthModuleOptions, AuthOptionsError } from './options/resolve-options.js';
-export { lowerCased, LowerCased } from './request/lower-cased.decorator.js';
-export { Public } from './policy/public.decorator.js';
-export { Roles } from './policy/roles.decorator.js';
-export { type Principal, type TokenClaims } from './principal.js';
+export { lowerCased, LowerCased } from './dto/lower-cased.decorator.js';
+export { Public } from './guard/public.decorator.js';
+export { Roles } from './roles/roles.decorator.js';
+export { type Principal, type TokenClaims } from './request/principal.js';
 export { AccessOrRefresh, Refresh } from './refresh/refresh.decorator.js';
-export { type Authentication } from './checks/token-checks.js';
-export { type IssuedPair } from './issuing/token-pairs.js';
-export { type DecodedToken, type Inspection, Tokens } from './checks/tokens.js';
-export { SessionsService } from './sessions.service.js';
-export { createValidationPipe } from './request/validation.pipe.js';
+export { type Authentication } from './guard/token-authenticator.js';
+export { type IssuedPair } from './login/token-pairs.js';
+export { type DecodedToken, type Inspection, Tokens } from './guard/tokens.js';
+export { SessionsService } from './sessions/sessions.service.js';
+export { createValidationPipe } from './dto/validation.pipe.js';
 export { RequestCaller } from './request/caller.decorator.js';
 export { type AuditEvent, AuditLog, type Caller } from '../audit/audit-log.js';
-export { EndedSessions } from '../sessions/ended-sessions.js';
+export { RevokedSessions } from '../sessions/revoked-sessions.js';
 export { RevocationFeed } from '../sessions/revocation-feed.js';
-export { Clock } from '../tokens/clock.js';
+export { Clock } from '../time/clock.js';
 export { TokenError, type TokenErrorCode } from '../tokens/token.errors.js';
-export { HashingQueue } from '../users/hashing-queue.js';
+export { HashingQueue } from '../passwords/hashing-queue.js';
 export { type NewUser, type SeenUser, type User, type UserChange, UserStore } from '../users/user-store.js';

@@ -1,8 +1,8 @@
 import { Controller, Get, Header } from '@nestjs/common';
 import { ApiOkResponse, ApiOperation, ApiProduces, ApiTags } from '../openapi/decorators.js';
-import { Clock } from '../tokens/clock.js';
-import { JWKS_MAX_AGE, KeyRing } from '../tokens/key-ring.js';
-import { Public } from './policy/public.decorator.js';
+import { Clock } from '../time/clock.js';
+import { JWKS_MAX_AGE, KeyRing } from '../keys/key-ring.js';
+import { Public } from './guard/public.decorator.js';
 
 const JWK_SET = 'application/jwk-set+json';
 

@@ -1,14 +1,14 @@
 import { type AppConfig, ConfigError } from '../config/app-config.js';
 import { configFromEnvironment } from '../config/environment.js';
-import { changeKeyFile } from '../tokens/key-file-lock.js';
-import { createKeyFile, generateKeySet, readKeyFile } from '../tokens/key-file.js';
+import { changeKeyFile } from '../keys/key-file-lock.js';
+import { createKeyFile, generateKeySet, readKeyFile } from '../keys/key-file.js';
 import {
   KeyRingError,
   type PrivateJwkSet,
   readKeySet,
   SIGNING_ALGORITHMS,
   type SigningAlgorithm,
-} from '../tokens/key-ring.js';
+} from '../keys/key-ring.js';
 import {
   type Change,
   type Removal,
@@ -18,7 +18,7 @@ import {
   stateOf,
   toTime,
   withoutEnded,
-} from '../tokens/key-rotation.js';
+} from '../keys/key-rotation.js';
 import { type TokenKind } from '../tokens/token-claims.js';
 import { OperatorError, parseWords } from './operator.js';
 import { formatTable } from './table.js';

@@ -1,5 +1,5 @@
 import { type Route } from '../auth/index.js';
-import { formatDuration } from '../tokens/duration.js';
+import { formatDuration } from '../time/duration.js';
 import { formatTable } from './table.js';
 
 /** What a route asks of who enters, in words and without defaults left out: for people, and for other programs. */

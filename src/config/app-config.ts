@@ -13,8 +13,8 @@ import {
   type ValidationArguments,
 } from 'class-validator';
 import { AreProxies } from './are-proxies.js';
-import { formatDuration, parseDuration } from '../tokens/duration.js';
-import { IsDuration } from '../tokens/is-duration.js';
+import { formatDuration, parseDuration } from '../time/duration.js';
+import { IsDuration } from '../time/is-duration.js';
 
 /** A setting that is wrong: says which, and what was expected. Several are reported at once. */
 export class ConfigError extends Error {

@@ -41,7 +41,7 @@ export class Database extends Kysely<Tables> {
    * `work`, would wait for ever.
    */
   async inTransaction<T>(work: (tx: Tx) => Promise<T>): Promise<T> {
-    return this.despiteDeadlocks(async () => {
+    return this.retryOnDeadlock(async () => {
       let failure: unknown;
       const afterCommit: (() => void)[] = [];
       const transaction = this.transaction().execute(async (tx) => {
@@ -61,7 +61,7 @@ export class Database extends Kysely<Tables> {
   }
 
   /** Runs what is one statement, and so one transaction; again where PostgreSQL has made it give way to another. */
-  async despiteDeadlocks<T>(work: () => Promise<T>): Promise<T> {
+  async retryOnDeadlock<T>(work: () => Promise<T>): Promise<T> {
     for (let attempt = 1; ; attempt++) {
       try {
         return await work();
@@ -101,7 +101,7 @@ export class Database extends Kysely<Tables> {
    * Runs `work` in a transaction, unless another instance is running work under the same name.
    * @returns undefined when one is
    */
-  async alone<T>(name: string, work: (tx: Tx) => Promise<T>): Promise<T | undefined> {
+  async withAdvisoryLock<T>(name: string, work: (tx: Tx) => Promise<T>): Promise<T | undefined> {
     return this.inTransaction(async (tx) => {
       if (this.engine === 'postgres') {
         const { rows } = await sql<{ mine: boolean }>`

@@ -37,7 +37,8 @@ export abstract class Purge implements OnApplicationBootstrap, OnApplicationShut
   async run(): Promise<number> {
     let total = 0;
     for (let removed = BATCH; removed === BATCH && !this.stopping; total += removed)
-      removed = (await this.db.alone(`freshgate ${this.what}`, (tx) => this.removeBatch(tx, BATCH))) ?? 0;
+      removed =
+        (await this.db.withAdvisoryLock(`freshgate ${this.what}`, (tx) => this.removeBatch(tx, BATCH))) ?? 0;
     return total;
   }
 

@@ -1,7 +1,7 @@
 import { type DynamicModule, Inject, Module, type NestModule } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
 import { type Logger } from 'pino';
-import { onRequestEnd, type RequestEnd } from '../http/request-ends.js';
+import { onRequestEnd, type RequestEnd } from '../http/request-end.js';
 import { scopeRequests } from './request-scope.js';
 
 const ROOT = Symbol('root logger');

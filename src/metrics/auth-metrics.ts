@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { type AuditEvent, AuditLog, EndedSessions, HashingQueue, RevocationFeed } from '../auth/index.js';
+import { type AuditEvent, AuditLog, RevokedSessions, HashingQueue, RevocationFeed } from '../auth/index.js';
 import { Metrics } from './metrics.js';
 
 /**
@@ -11,7 +11,7 @@ export class AuthMetrics {
   constructor(
     metrics: Metrics,
     audit: AuditLog,
-    ended: EndedSessions,
+    ended: RevokedSessions,
     feed: RevocationFeed,
     hashing: HashingQueue,
   ) {

@@ -1,6 +1,6 @@
 import { type DynamicModule, Module, type NestModule } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
-import { onRequestEnd } from '../http/request-ends.js';
+import { onRequestEnd } from '../http/request-end.js';
 import { AuthMetrics } from './auth-metrics.js';
 import { METRICS_ADDRESS, type MetricsAddress, MetricsServer } from './metrics-server.js';
 import { Metrics } from './metrics.js';

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { type Counter, type Histogram } from 'prom-client';
-import { type RequestEnd } from '../http/request-ends.js';
+import { type RequestEnd } from '../http/request-end.js';
 import { Metrics } from './metrics.js';
 
 /** Any other is `other`: Node's parser lets some 35 pass. */

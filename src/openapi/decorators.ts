@@ -8,7 +8,7 @@ import type * as Swagger from '@nestjs/swagger';
 
 type Module = typeof Swagger;
 /** A class, or a prototype with the name of a member and what describes it. */
-type Place = [target: object, member?: string | symbol, descriptor?: PropertyDescriptor];
+type RateLimitKey = [target: object, member?: string | symbol, descriptor?: PropertyDescriptor];
 
 const remembered: ((swagger: Module) => void)[] = [];
 
@@ -32,9 +32,9 @@ export function later<Options extends unknown[], Decorator>(
   decorator: (swagger: Module) => (...options: Options) => Decorator,
 ): (...options: Options) => Decorator {
   return (...options) => {
-    const remember = (...place: Place) => {
+    const remember = (...place: RateLimitKey) => {
       remembered.push((swagger) => {
-        (decorator(swagger)(...options) as (...place: Place) => void)(...place);
+        (decorator(swagger)(...options) as (...place: RateLimitKey) => void)(...place);
       });
     };
     return remember as Decorator;

@@ -1,13 +1,13 @@
 import { Injectable, Logger, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
 import { Database, type Listener, type ReadRows, type Tx } from '../database/index.js';
-import { EndedSessions, type Tombstone, TOMBSTONE_LEEWAY } from './ended-sessions.js';
+import { RevokedSessions, type Revocation, REVOCATION_LEEWAY_MS } from './revoked-sessions.js';
 import { SessionOptions } from './session-options.js';
 
 const CHANNEL = 'freshgate_ended_sessions';
 /** Milliseconds. */
 const POLL = 1_000;
 /** A notification holds at most 8,000 bytes; a tombstone takes about 80. */
-const TOMBSTONES_PER_NOTIFICATION = 50;
+const REVOCATIONS_PER_NOTIFICATION = 50;
 
 /**
  * Brings the ends of sessions from every instance to this one's memory.
@@ -29,7 +29,7 @@ export class RevocationFeed implements OnApplicationBootstrap, OnApplicationShut
 
   constructor(
     private readonly db: Database,
-    private readonly ended: EndedSessions,
+    private readonly ended: RevokedSessions,
     private readonly options: SessionOptions,
   ) {}
 
@@ -64,9 +64,9 @@ export class RevocationFeed implements OnApplicationBootstrap, OnApplicationShut
   }
 
   /** Part of the transaction that ends the sessions. */
-  async tell(tx: Tx, tombstones: Tombstone[]): Promise<void> {
-    for (let i = 0; i < tombstones.length; i += TOMBSTONES_PER_NOTIFICATION) {
-      const part = tombstones.slice(i, i + TOMBSTONES_PER_NOTIFICATION);
+  async publish(tx: Tx, tombstones: Revocation[]): Promise<void> {
+    for (let i = 0; i < tombstones.length; i += REVOCATIONS_PER_NOTIFICATION) {
+      const part = tombstones.slice(i, i + REVOCATIONS_PER_NOTIFICATION);
       await this.db.notify(
         tx,
         CHANNEL,
@@ -92,7 +92,7 @@ export class RevocationFeed implements OnApplicationBootstrap, OnApplicationShut
       const query = this.db
         .selectFrom('sessions')
         .select(['id', 'access_until'])
-        .where('access_until', '>', this.options.now() - TOMBSTONE_LEEWAY)
+        .where('access_until', '>', this.options.now() - REVOCATION_LEEWAY_MS)
         .where('revoked_at', 'is not', null);
       const tombstones = await (read ? read(query.compile()) : query.execute());
       this.ended.add(tombstones);
@@ -103,7 +103,7 @@ export class RevocationFeed implements OnApplicationBootstrap, OnApplicationShut
   }
 }
 
-function parse(payload: string): Tombstone[] {
+function parse(payload: string): Revocation[] {
   return payload.split(',').map((text) => {
     const [id = '', until = ''] = text.split(' ');
     return { id, access_until: Number(until) };

@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { Database, Purge, type Tx } from '../database/index.js';
-import { EndedSessions } from './ended-sessions.js';
-import { SessionEnds } from './session-ends.js';
+import { RevokedSessions } from './revoked-sessions.js';
+import { SessionRevoker } from './session-revoker.js';
 import { SessionOptions } from './session-options.js';
 
 /** Forgets what is over: dead sessions, and old tombstones in memory. */
@@ -9,8 +9,8 @@ import { SessionOptions } from './session-options.js';
 export class SessionPurge extends Purge {
   constructor(
     db: Database,
-    private readonly ends: SessionEnds,
-    private readonly ended: EndedSessions,
+    private readonly ends: SessionRevoker,
+    private readonly ended: RevokedSessions,
     private readonly options: SessionOptions,
   ) {
     super(db, 'dead sessions');

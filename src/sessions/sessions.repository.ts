@@ -5,7 +5,7 @@ import { Database, type Executor, type Param, Statement, type Tx } from '../data
 import { open, type Opening } from './open.js';
 import { type Advance, advance, greatest, type Lives, renew, type TokenSession, used } from './advance.js';
 import { classify, MADE_BY_PASSWORD_CHANGE, type Presented, type Verdict } from './rotation.js';
-import { liveSessions, SessionEnds } from './session-ends.js';
+import { liveSessions, SessionRevoker } from './session-revoker.js';
 import { SessionOptions } from './session-options.js';
 import { type Session } from './sessions.table.js';
 
@@ -46,7 +46,7 @@ export class Sessions {
   constructor(
     private readonly db: Database,
     private readonly options: SessionOptions,
-    private readonly ends: SessionEnds,
+    private readonly ends: SessionRevoker,
   ) {}
 
   async open(tx: Tx, opening: Opening): Promise<TokenSession> {
@@ -90,7 +90,7 @@ export class Sessions {
     const verdict = classify(await this.find(request.sessionId, tx), request, this.options.refreshGrace);
     if (verdict !== 'reuse' && verdict !== 'rolled_back') return verdict;
     // Of several that find it at once, one ends the session and tells of it.
-    return (await this.ends.end(tx, request.sessionId, verdict, request.now)) ? verdict : 'revoked';
+    return (await this.ends.revoke(tx, request.sessionId, verdict, request.now)) ? verdict : 'revoked';
   }
 
   /** Advances the generation, or finds out why it cannot. Of N parallel requests exactly one advances it. */

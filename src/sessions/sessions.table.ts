@@ -2,7 +2,7 @@ import { type Kysely, type Selectable } from 'kysely';
 import { type Migrations } from '../database/index.js';
 
 /** Why a session was ended. */
-export type EndCause =
+export type RevokeCause =
   | 'logout'
   | 'logout_all'
   | 'ended_by_user'
@@ -45,7 +45,7 @@ export interface SessionsTable {
   ip: string | null;
   user_agent: string | null;
   revoked_at: number | null;
-  revoke_cause: EndCause | null;
+  revoke_cause: RevokeCause | null;
 }
 
 export type Session = Selectable<SessionsTable>;

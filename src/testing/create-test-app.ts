@@ -10,7 +10,7 @@ import {
   createValidationPipe,
 } from '../auth/index.js';
 import { DatabaseModule, openDatabase } from '../database/index.js';
-import { generateKeySet } from '../tokens/key-file.js';
+import { generateKeySet } from '../keys/key-file.js';
 import { TestApp } from './test-app.js';
 import { testAuthOptions } from './test-auth-options.js';
 import { TestClock } from './test-clock.js';

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { type Response } from 'supertest';
-import { parseDuration } from '../tokens/duration.js';
+import { parseDuration } from '../time/duration.js';
 
 export interface ExpectedChallenge {
   /** How old the password proof may be at most, as text or in milliseconds: the route demands a fresh token (RFC 9470). */

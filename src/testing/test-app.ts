@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import request from 'supertest';
 import { Clock, Logins, lowerCased, UserStore } from '../auth/index.js';
 import { Database } from '../database/index.js';
-import { PasswordHasher } from '../users/password-hasher.js';
+import { PasswordHasher } from '../passwords/password-hasher.js';
 import { type TestClock } from './test-clock.js';
 import { TestLogin, TestUser } from './test-user.js';
 import { TEST_CALLER, TokenAgents } from './token-agents.js';

@@ -1,6 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
-import { Clock } from '../tokens/clock.js';
-import { parseDuration } from '../tokens/duration.js';
+import { Clock } from '../time/clock.js';
+import { parseDuration } from '../time/duration.js';
 
 /** A clock that stands still until it is moved: `clock.advance('16m')`. Starts at the real time, in whole seconds. */
 export class TestClock extends Clock {

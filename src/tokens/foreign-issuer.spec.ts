@@ -3,8 +3,8 @@ import { JwtService } from '@nestjs/jwt';
 import { createPublicKey, type KeyObject } from 'node:crypto';
 import jsonwebtoken from 'jsonwebtoken';
 import { TestClock } from '../testing/test-clock.js';
-import { generateKey, generateKeySet } from './key-file.js';
-import { KeyRing, type PrivateJwk, SIGNING_ALGORITHMS } from './key-ring.js';
+import { generateKey, generateKeySet } from '../keys/key-file.js';
+import { KeyRing, type PrivateJwk, SIGNING_ALGORITHMS } from '../keys/key-ring.js';
 import { TokenError } from './token.errors.js';
 import { TokenVerifier } from './token-verifier.js';
 

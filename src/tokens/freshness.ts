@@ -1,4 +1,4 @@
-import { toNumericDate } from './clock.js';
+import { toNumericDate } from '../time/clock.js';
 
 /** Seconds by which the clocks of two instances may differ; a proof from further in the future proves nothing. */
 const CLOCK_TOLERANCE = 2;

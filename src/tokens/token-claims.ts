@@ -1,6 +1,7 @@
+import { type TokenKind } from '../keys/key-ring.js';
 import { TokenError } from './token.errors.js';
 
-export type TokenKind = 'access' | 'refresh';
+export { type TokenKind };
 
 interface CommonClaims {
   iss: string;

@@ -2,8 +2,8 @@ import { describe, expect, it } from '@jest/globals';
 import { JwtService } from '@nestjs/jwt';
 import fc from 'fast-check';
 import { TestClock } from '../testing/test-clock.js';
-import { generateKeySet } from './key-file.js';
-import { KeyRing } from './key-ring.js';
+import { generateKeySet } from '../keys/key-file.js';
+import { KeyRing } from '../keys/key-ring.js';
 import { TokenIssuer } from './token-issuer.js';
 import { TokenVerifier } from './token-verifier.js';
 

@@ -1,8 +1,8 @@
 import { Injectable } from '@nestjs/common';
 import { JwtService } from '@nestjs/jwt';
 import { randomUUID } from 'node:crypto';
-import { Clock, toNumericDate } from './clock.js';
-import { KeyRing } from './key-ring.js';
+import { Clock, toNumericDate } from '../time/clock.js';
+import { KeyRing } from '../keys/key-ring.js';
 import { RESERVED_CLAIMS, type TokenKind } from './token-claims.js';
 import { TokenOptions } from './token-options.js';
 import { TYP_OF } from './token-verifier.js';

@@ -3,8 +3,8 @@ import { JsonWebTokenError, JwtService, NotBeforeError, TokenExpiredError } from
 import fc from 'fast-check';
 import { createHmac, generateKeyPairSync, type JsonWebKey, type KeyObject, sign } from 'node:crypto';
 import { TestClock } from '../testing/test-clock.js';
-import { generateKeySet } from './key-file.js';
-import { KeyRing } from './key-ring.js';
+import { generateKeySet } from '../keys/key-file.js';
+import { KeyRing } from '../keys/key-ring.js';
 import { type TokenKind } from './token-claims.js';
 import { TokenError } from './token.errors.js';
 import { TokenIssuer } from './token-issuer.js';

@@ -1,8 +1,8 @@
 import { Injectable } from '@nestjs/common';
 import { JwtService, NotBeforeError, TokenExpiredError } from '@nestjs/jwt';
 import { type Algorithm, type Jwt, type VerifyOptions } from 'jsonwebtoken';
-import { Clock, toNumericDate } from './clock.js';
-import { KeyRing, type RingKey, SIGNING_ALGORITHMS } from './key-ring.js';
+import { Clock, toNumericDate } from '../time/clock.js';
+import { KeyRing, type RingKey, SIGNING_ALGORITHMS } from '../keys/key-ring.js';
 import {
   type AccessClaims,
   type ClaimsOf,

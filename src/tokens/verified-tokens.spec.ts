@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
 import { TestClock } from '../testing/test-clock.js';
-import { generateKeySet } from './key-file.js';
-import { KeyRing, type PrivateJwkSet } from './key-ring.js';
+import { generateKeySet } from '../keys/key-file.js';
+import { KeyRing, type PrivateJwkSet } from '../keys/key-ring.js';
 import { type VerifiedToken } from './token-verifier.js';
 import { VerifiedTokens } from './verified-tokens.js';
 

@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { LRUCache } from 'lru-cache';
-import { Clock } from './clock.js';
-import { KeyRing } from './key-ring.js';
+import { Clock } from '../time/clock.js';
+import { KeyRing } from '../keys/key-ring.js';
 import { type VerifiedToken } from './token-verifier.js';
 
 /** Tokens; of 700 characters each they and what they say take some 25 MB. */

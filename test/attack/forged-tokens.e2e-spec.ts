@@ -13,7 +13,7 @@ import { createServer } from 'node:http';
 import { type AddressInfo } from 'node:net';
 import { deflateRawSync } from 'node:zlib';
 import { Database } from '../../src/database/index.js';
-import { KeyRing, type RingKey } from '../../src/tokens/key-ring.js';
+import { KeyRing, type RingKey } from '../../src/keys/key-ring.js';
 import { type TokenKind } from '../../src/tokens/token-claims.js';
 import { describeEachAdapter } from '../support/adapters.js';
 import { createTestApp, type TestApp, type TestLogin } from '../support/create-test-app.js';

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { AccountAdmin, ApiError } from '../../src/auth/index.js';
 import { Database } from '../../src/database/index.js';
-import { PasswordHasher } from '../../src/users/password-hasher.js';
+import { PasswordHasher } from '../../src/passwords/password-hasher.js';
 import { UserStore } from '../../src/users/user-store.js';
 import { createTestApp, type TestApp, type TestLogin, type TestUser } from '../support/create-test-app.js';
 import { describeEachStack } from '../support/adapters.js';

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { type TokenPairDto } from '../../src/auth/dto/token-pair.dto.js';
 import { Database } from '../../src/database/index.js';
-import { PasswordHasher } from '../../src/users/password-hasher.js';
+import { PasswordHasher } from '../../src/passwords/password-hasher.js';
 import { createTestApp, type TestApp, type TestLogin } from '../support/create-test-app.js';
 import { describeEachStack } from '../support/adapters.js';
 import { expectError } from '../support/expect-error.js';

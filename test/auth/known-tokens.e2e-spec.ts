@@ -11,10 +11,10 @@ import {
   RevocationFeed,
   Roles,
   type TokenClaims,
-  TokenCheck,
+  TokenRule,
 } from '../../src/auth/index.js';
-import { generateKeySet } from '../../src/tokens/key-file.js';
-import { KeyRing } from '../../src/tokens/key-ring.js';
+import { generateKeySet } from '../../src/keys/key-file.js';
+import { KeyRing } from '../../src/keys/key-ring.js';
 import { VerifiedTokens } from '../../src/tokens/verified-tokens.js';
 import { describeEachAdapter } from '../support/adapters.js';
 import {
@@ -64,7 +64,7 @@ class TeamController {
 const verdict = { accepts: true, revoked: false };
 
 @Injectable()
-class Moody extends TokenCheck {
+class Moody extends TokenRule {
   override async accepts(): Promise<boolean> {
     return verdict.accepts;
   }
@@ -79,7 +79,7 @@ class Listed extends RevocationCheck {
 
 const AUTH: TestAppOptions['auth'] = {
   providers: [
-    { provide: TokenCheck, useClass: Moody },
+    { provide: TokenRule, useClass: Moody },
     { provide: RevocationCheck, useClass: Listed },
   ],
 };

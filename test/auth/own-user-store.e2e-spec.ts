@@ -23,8 +23,8 @@ import {
   openDatabase,
   type Tx,
 } from '../../src/database/index.js';
-import { generateKeySet } from '../../src/tokens/key-file.js';
-import { Clock } from '../../src/tokens/clock.js';
+import { generateKeySet } from '../../src/keys/key-file.js';
+import { Clock } from '../../src/time/clock.js';
 import { TestApp, TestLogin, TestUser } from '../support/create-test-app.js';
 import { createTestDatabase, type TestDatabase } from '../support/engines.js';
 import { createNamedAdapter, describeEachStack } from '../support/adapters.js';

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { type AuthModuleExtras, AuthModule, AuthOptions } from '../../src/auth/index.js';
-import { formatDuration, parseDuration } from '../../src/tokens/duration.js';
+import { formatDuration, parseDuration } from '../../src/time/duration.js';
 import { createTestApp } from '../support/create-test-app.js';
 import { blocksOf, quotesIn, readDocument, rowsOf, withExamples } from './documents.js';
 

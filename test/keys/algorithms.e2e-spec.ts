@@ -3,10 +3,10 @@ import { type Algorithm, decode, type Jwt, type JwtPayload, sign } from 'jsonweb
 import { createHmac } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { KeyFileWatcher } from '../../src/tokens/key-file-watcher.js';
-import { generateKey, generateKeySet } from '../../src/tokens/key-file.js';
-import { KeyRing, type PrivateJwk, SIGNING_ALGORITHMS } from '../../src/tokens/key-ring.js';
-import { retire, rotate } from '../../src/tokens/key-rotation.js';
+import { KeyFileWatcher } from '../../src/keys/key-file-watcher.js';
+import { generateKey, generateKeySet } from '../../src/keys/key-file.js';
+import { KeyRing, type PrivateJwk, SIGNING_ALGORITHMS } from '../../src/keys/key-ring.js';
+import { retire, rotate } from '../../src/keys/key-rotation.js';
 import { createTestApp, type TestApp } from '../support/create-test-app.js';
 import { expectError } from '../support/expect-error.js';
 import { makeFolder } from '../support/server-process.js';

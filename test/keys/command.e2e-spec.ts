@@ -10,8 +10,8 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import { generateKey, generateKeySet } from '../../src/tokens/key-file.js';
-import { type PrivateJwk } from '../../src/tokens/key-ring.js';
+import { generateKey, generateKeySet } from '../../src/keys/key-file.js';
+import { type PrivateJwk } from '../../src/keys/key-ring.js';
 import { makeFolder } from '../support/server-process.js';
 import { keys, type Outcome } from './command.js';
 

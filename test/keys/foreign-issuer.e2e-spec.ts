@@ -7,11 +7,11 @@ import {
   FreshAccess,
   type Principal,
   Roles,
-  Subjects,
+  SubjectMapper,
   type TokenClaims,
 } from '../../src/auth/index.js';
-import { generateKey, generateKeySet } from '../../src/tokens/key-file.js';
-import { type PrivateJwk } from '../../src/tokens/key-ring.js';
+import { generateKey, generateKeySet } from '../../src/keys/key-file.js';
+import { type PrivateJwk } from '../../src/keys/key-ring.js';
 import { expectChallenge } from '../../src/testing/index.js';
 import { describeEachAdapter } from '../support/adapters.js';
 import { createTestApp, type TestApp } from '../support/create-test-app.js';
@@ -114,7 +114,7 @@ describeEachAdapter('a token of another issuer', (stack) => {
   });
 
   it('speaks for our users where the application says so', async () => {
-    class TrustingSubjects extends Subjects {
+    class TrustingSubjects extends SubjectMapper {
       override toUserId(claims: TokenClaims): string {
         return claims.sub;
       }
@@ -122,7 +122,7 @@ describeEachAdapter('a token of another issuer', (stack) => {
     const trusting = await createTestApp({
       ...stack,
       clock: api.clock,
-      auth: { keys, providers: [{ provide: Subjects, useClass: TrustingSubjects }] },
+      auth: { keys, providers: [{ provide: SubjectMapper, useClass: TrustingSubjects }] },
     });
     try {
       const { id, username } = await trusting.user();

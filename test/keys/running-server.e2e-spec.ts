@@ -4,7 +4,7 @@ import { mkdirSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type TokenPairDto } from '../../src/auth/dto/token-pair.dto.js';
-import { generateKey, generateKeySet } from '../../src/tokens/key-file.js';
+import { generateKey, generateKeySet } from '../../src/keys/key-file.js';
 import { makeFolder, type ServerProcess, start } from '../support/server-process.js';
 import { keys } from './command.js';
 

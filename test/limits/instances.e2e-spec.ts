@@ -4,7 +4,7 @@ import { copyFileSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Database } from '../../src/database/index.js';
-import { generateKeySet } from '../../src/tokens/key-file.js';
+import { generateKeySet } from '../../src/keys/key-file.js';
 import { createTestApp, type TestApp } from '../support/create-test-app.js';
 import { createTestDatabase, describePostgres, type TestDatabase } from '../support/engines.js';
 import { expectError } from '../support/expect-error.js';

@@ -1,7 +1,7 @@
 import { expect, jest } from '@jest/globals';
 import { type Response } from 'supertest';
 import { Database } from '../../src/database/index.js';
-import { PasswordHasher } from '../../src/users/password-hasher.js';
+import { PasswordHasher } from '../../src/passwords/password-hasher.js';
 import { type TestApp } from '../support/create-test-app.js';
 import { expectError } from '../support/expect-error.js';
 

@@ -4,7 +4,7 @@ import { connect } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { type TokenPairDto } from '../../src/auth/dto/token-pair.dto.js';
-import { generateKeySet } from '../../src/tokens/key-file.js';
+import { generateKeySet } from '../../src/keys/key-file.js';
 import { makeFolder, type ServerProcess, start } from '../support/server-process.js';
 
 interface Line {

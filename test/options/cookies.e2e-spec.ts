@@ -11,7 +11,7 @@ import {
   Refresh,
 } from '../../src/auth/index.js';
 import { resolveOptions } from '../../src/auth/options/resolve-options.js';
-import { generateKeySet } from '../../src/tokens/key-file.js';
+import { generateKeySet } from '../../src/keys/key-file.js';
 import { describeEachAdapter } from '../support/adapters.js';
 import { clearsAll, Jar, loginInBrowser, setCookies } from '../support/browser.js';
 import { createTestApp, type TestApp } from '../support/create-test-app.js';

@@ -9,8 +9,8 @@ import {
   type Principal,
   Public,
 } from '../../src/auth/index.js';
-import { generateKey, generateKeySet } from '../../src/tokens/key-file.js';
-import { type PrivateJwk } from '../../src/tokens/key-ring.js';
+import { generateKey, generateKeySet } from '../../src/keys/key-file.js';
+import { type PrivateJwk } from '../../src/keys/key-ring.js';
 import { describeEachAdapter } from '../support/adapters.js';
 import { clearsAll, type Jar, loginInBrowser, setCookies } from '../support/browser.js';
 import { createTestApp, type TestApp } from '../support/create-test-app.js';

@@ -13,7 +13,7 @@ import {
   type AuthModuleExtras,
   CurrentUser,
   type ErrorAnswer,
-  ErrorBody,
+  ErrorRenderer,
   FreshAccess,
   LoadUser,
   Logins,
@@ -23,8 +23,8 @@ import {
   Refresh,
   RevocationCheck,
   Roles,
-  Subjects,
-  TokenCheck,
+  SubjectMapper,
+  TokenRule,
   type TokenClaims,
   TokenError,
   TokenExtras,
@@ -249,7 +249,7 @@ describe('what TokenExtras must not add', () => {
 
 /** Other systems know the users by another identifier; here it can be told from the id without a look-up. */
 @Injectable()
-class UrnSubjects extends Subjects {
+class UrnSubjects extends SubjectMapper {
   override async toSubject({ id }: User): Promise<string> {
     await soon();
     return `urn:user:${id}`;
@@ -265,7 +265,7 @@ class UrnSubjects extends Subjects {
 describeEachAdapter('Subjects', (stack) => {
   let api: TestApp;
   beforeAll(async () => {
-    api = await start(stack, { providers: [{ provide: Subjects, useClass: UrnSubjects }] });
+    api = await start(stack, { providers: [{ provide: SubjectMapper, useClass: UrnSubjects }] });
   });
   afterAll(() => api.close());
 
@@ -363,8 +363,8 @@ class Rigged {
 
 /** The team's classes, which go by the rules of the moment. */
 function bind(rigged: Rigged): AuthModuleExtras {
-  class Check extends TokenCheck {
-    override accepts(...[claims, request]: Parameters<TokenCheck['accepts']>) {
+  class Check extends TokenRule {
+    override accepts(...[claims, request]: Parameters<TokenRule['accepts']>) {
       rigged.asked.push('TokenCheck');
       return rigged.accepts(claims, request?.headers['x-device']);
     }
@@ -375,7 +375,7 @@ function bind(rigged: Rigged): AuthModuleExtras {
       return rigged.isRevoked(claims);
     }
   }
-  class Names extends Subjects {
+  class Names extends SubjectMapper {
     override toUserId(claims: TokenClaims) {
       rigged.asked.push('Subjects');
       return rigged.toUserId(claims);
@@ -389,9 +389,9 @@ function bind(rigged: Rigged): AuthModuleExtras {
   }
   return {
     providers: [
-      { provide: TokenCheck, useClass: Check },
+      { provide: TokenRule, useClass: Check },
       { provide: RevocationCheck, useClass: Revocations },
-      { provide: Subjects, useClass: Names },
+      { provide: SubjectMapper, useClass: Names },
       { provide: UserLoader, useClass: Loader },
     ],
   };
@@ -710,14 +710,14 @@ describeEachAdapter('the hooks of a request', (stack) => {
 
 describeEachAdapter('ErrorBody', (stack) => {
   let render: (answer: ErrorAnswer, url?: string) => unknown;
-  class OwnBody extends ErrorBody {
-    override render(...[answer, request]: Parameters<ErrorBody['render']>): unknown {
+  class OwnBody extends ErrorRenderer {
+    override render(...[answer, request]: Parameters<ErrorRenderer['render']>): unknown {
       return render(answer, request.url);
     }
   }
   let api: TestApp;
   beforeAll(async () => {
-    api = await start(stack, { providers: [{ provide: ErrorBody, useClass: OwnBody }] });
+    api = await start(stack, { providers: [{ provide: ErrorRenderer, useClass: OwnBody }] });
   });
   afterAll(() => api.close());
 

@@ -26,8 +26,8 @@ import {
   TokenExtras,
 } from '../../src/auth/index.js';
 import { DatabaseModule, openDatabase } from '../../src/database/index.js';
-import { generateKeySet } from '../../src/tokens/key-file.js';
-import { type PrivateJwkSet } from '../../src/tokens/key-ring.js';
+import { generateKeySet } from '../../src/keys/key-file.js';
+import { type PrivateJwkSet } from '../../src/keys/key-ring.js';
 import { type AdapterName } from '../support/adapters.js';
 import { createTestApp, type TestApp, type TestLogin } from '../support/create-test-app.js';
 

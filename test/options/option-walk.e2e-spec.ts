@@ -11,7 +11,7 @@ import {
   FreshAccess,
   RevocationFeed,
 } from '../../src/auth/index.js';
-import { generateKeySet } from '../../src/tokens/key-file.js';
+import { generateKeySet } from '../../src/keys/key-file.js';
 import { expectChallenge } from '../../src/testing/index.js';
 import { describeEachAdapter } from '../support/adapters.js';
 import { createTestApp, type TestApp } from '../support/create-test-app.js';

@@ -18,13 +18,13 @@ import {
   Logins,
   Public,
   Refresh,
-  Subjects,
-  TokenCheck,
+  SubjectMapper,
+  TokenRule,
   Tokens,
 } from '../../src/auth/index.js';
 import { ConfigError, loadConfig } from '../../src/config/app-config.js';
-import { generateKeySet } from '../../src/tokens/key-file.js';
-import { KeyRing } from '../../src/tokens/key-ring.js';
+import { generateKeySet } from '../../src/keys/key-file.js';
+import { KeyRing } from '../../src/keys/key-ring.js';
 import { describeEachAdapter } from '../support/adapters.js';
 import { createTestApp, type TestApp, type TestLogin } from '../support/create-test-app.js';
 import { createTestDatabase, describePostgres, type TestDatabase } from '../support/engines.js';
@@ -473,14 +473,14 @@ describeEachAdapter('what the application itself gets wrong', (stack) => {
     'a subject that is no text makes no token: %j',
     async (subject) => {
       @Injectable()
-      class OddSubjects extends Subjects {
+      class OddSubjects extends SubjectMapper {
         override toSubject(): string {
           return subject as string;
         }
       }
       const api = await createTestApp({
         ...stack,
-        auth: { providers: [{ provide: Subjects, useClass: OddSubjects }] },
+        auth: { providers: [{ provide: SubjectMapper, useClass: OddSubjects }] },
       });
       try {
         const { id, username, password } = await api.user();
@@ -499,7 +499,7 @@ describeEachAdapter('what the application itself gets wrong', (stack) => {
     new NotBeforeError('jwt not active', new Date()),
   ])('an error of its JWT library in a hook is not the client’s: $name', async (error) => {
     @Injectable()
-    class BrokenCheck extends TokenCheck {
+    class BrokenCheck extends TokenRule {
       override accepts(): boolean {
         throw error;
       }
@@ -507,7 +507,7 @@ describeEachAdapter('what the application itself gets wrong', (stack) => {
     const api = await createTestApp({
       ...stack,
       controllers: [PeerController],
-      auth: { providers: [{ provide: TokenCheck, useClass: BrokenCheck }] },
+      auth: { providers: [{ provide: TokenRule, useClass: BrokenCheck }] },
     });
     try {
       const { access } = await api.login();

@@ -11,7 +11,7 @@ import {
   CurrentToken,
   type LoginOptions,
   Logins,
-  TokenCheck,
+  TokenRule,
   TokenError,
   Tokens,
 } from '../../src/auth/index.js';
@@ -498,12 +498,12 @@ describeEachAdapter('@CurrentToken', (stack) => {
 
 describe('Tokens.inspect beside a TokenCheck of the team', () => {
   it('tells a refusal that has no code of a token as what it is', async () => {
-    class Devices extends TokenCheck {
+    class Devices extends TokenRule {
       override accepts(): boolean {
         throw new ApiError(403, 'device_unknown', 'This device is not known');
       }
     }
-    const api = await createTestApp({ auth: { providers: [{ provide: TokenCheck, useClass: Devices }] } });
+    const api = await createTestApp({ auth: { providers: [{ provide: TokenRule, useClass: Devices }] } });
     try {
       const { access } = await api.login();
       expect(await api.get(Tokens).inspect(access)).toMatchObject({

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Response } from 'supertest';
-import { generateKeySet } from '../../src/tokens/key-file.js';
+import { generateKeySet } from '../../src/keys/key-file.js';
 import { createTestApp, type TestApp } from '../support/create-test-app.js';
 import { expectError } from '../support/expect-error.js';
 import { makeFolder, start } from '../support/server-process.js';

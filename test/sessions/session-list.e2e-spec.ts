@@ -4,8 +4,8 @@ import { setTimeout } from 'node:timers/promises';
 import { type SessionDto } from '../../src/auth/dto/session.dto.js';
 import { Logins } from '../../src/auth/index.js';
 import { Database } from '../../src/database/index.js';
-import { EndedSessions, TOMBSTONE_LEEWAY } from '../../src/sessions/ended-sessions.js';
-import { SessionEnds } from '../../src/sessions/session-ends.js';
+import { RevokedSessions, REVOCATION_LEEWAY_MS } from '../../src/sessions/revoked-sessions.js';
+import { SessionRevoker } from '../../src/sessions/session-revoker.js';
 import { SessionPurge } from '../../src/sessions/session-purge.js';
 import { type Session } from '../../src/sessions/sessions.table.js';
 import { TEST_CALLER } from '../../src/testing/token-agents.js';
@@ -300,13 +300,13 @@ describeEachEngine('#100 the purge of sessions', (engine) => {
     return rows.map(({ id }) => id);
   };
   const dead = () => {
-    const past = api.clock.now() - TOMBSTONE_LEEWAY - 1;
+    const past = api.clock.now() - REVOCATION_LEEWAY_MS - 1;
     return { revoked_at: past, access_until: past };
   };
 
   it('removes what is over once no access token can live, a leeway later, and nothing before', async () => {
     const now = api.clock.now();
-    const over = now - TOMBSTONE_LEEWAY - 1;
+    const over = now - REVOCATION_LEEWAY_MS - 1;
     const removed = [
       row({ revoked_at: over, access_until: over }),
       row({ idle_expires_at: over, expires_at: over, access_until: over }),
@@ -327,7 +327,7 @@ describeEachEngine('#100 the purge of sessions', (engine) => {
   it('goes in batches until nothing is left, however much there is', async () => {
     await insert(Array.from({ length: 1_200 }, () => row(dead())));
     const before = (await kept()).length;
-    const batches = jest.spyOn(api.get(SessionEnds), 'purge');
+    const batches = jest.spyOn(api.get(SessionRevoker), 'purge');
     const removed = await api.get(SessionPurge).run();
     const sizes = await Promise.all(batches.mock.results.map(({ value }) => value as Promise<number>));
     batches.mockRestore();
@@ -354,14 +354,14 @@ describeEachEngine('#100 the purge of sessions', (engine) => {
         const session = await openSession(api, userId);
         await api.request('POST', '/auth/logout', session.access).expect(204);
       }
-      api.clock.advance(ACCESS_TTL + TOMBSTONE_LEEWAY + 1);
+      api.clock.advance(ACCESS_TTL + REVOCATION_LEEWAY_MS + 1);
       await api.get(SessionPurge).run();
       // On PostgreSQL the news of the last logout may come after the purge, the clock having jumped.
-      for (let i = 0; i < 100 && api.get(EndedSessions).size > 0; i++) {
+      for (let i = 0; i < 100 && api.get(RevokedSessions).size > 0; i++) {
         await setTimeout(20);
         await api.get(SessionPurge).run();
       }
-      sizes.push([(await kept()).length, api.get(EndedSessions).size]);
+      sizes.push([(await kept()).length, api.get(RevokedSessions).size]);
     }
     expect(sizes).toEqual(sizes.map(() => sizes[0]));
     expect(sizes[0]?.[1]).toBe(0);
@@ -383,7 +383,7 @@ describeEachEngine('#100 the purge of sessions', (engine) => {
     for (const token of [one.access, body.access_token as string]) {
       expectError(await api.request('GET', '/auth/sessions', token), 401, 'token_revoked');
     }
-    api.clock.advance(1_000 + TOMBSTONE_LEEWAY + 1);
+    api.clock.advance(1_000 + REVOCATION_LEEWAY_MS + 1);
     await purge();
     expect(await tombstones()).toEqual([two.id]);
     api.clock.advance(5 * MINUTE);

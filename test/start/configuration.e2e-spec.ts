@@ -5,7 +5,7 @@ import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
 import { type TokenPairDto } from '../../src/auth/dto/token-pair.dto.js';
-import { generateKeySet } from '../../src/tokens/key-file.js';
+import { generateKeySet } from '../../src/keys/key-file.js';
 import { POSTGRES_URL } from '../support/engines.js';
 import { type Exit, launch, type LaunchOptions, makeFolder, start } from '../support/server-process.js';
 

@@ -1,8 +1,8 @@
 import { JwtService } from '@nestjs/jwt';
 import { createHmac, generateKeyPairSync, type KeyObject, sign } from 'node:crypto';
 import { decode, type Jwt } from 'jsonwebtoken';
-import { generateKeySet } from '../../src/tokens/key-file.js';
-import { KeyRing } from '../../src/tokens/key-ring.js';
+import { generateKeySet } from '../../src/keys/key-file.js';
+import { KeyRing } from '../../src/keys/key-ring.js';
 import { type TokenKind } from '../../src/tokens/token-claims.js';
 import { type TestApp, type TestLogin } from './create-test-app.js';
 

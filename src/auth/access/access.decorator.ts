@@ -1,4 +1,4 @@
-import { declarePolicy, type LocatedPolicy } from '../policy/auth-policy.js';
+import { declarePolicy, type LocatedPolicy } from '../guard/auth-policy.js';
 
 export interface AccessOptions extends LocatedPolicy {
   /** Takes a token also after its session has ended, until it expires: for what must not even look that up. */

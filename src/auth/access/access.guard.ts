@@ -1,7 +1,7 @@
 import { type ExecutionContext, Injectable } from '@nestjs/common';
 import { VerifiedTokens } from '../../tokens/verified-tokens.js';
-import { after, type MaybePromise } from '../checks/maybe-promise.js';
-import { TokenGuard } from '../policy/token.guard.js';
+import { after, type MaybePromise } from '../request/maybe-promise.js';
+import { TokenGuard } from '../guard/token.guard.js';
 import { requestOf } from '../request/auth-request.js';
 import { AccessStrategy } from './access.strategy.js';
 

@@ -4,17 +4,17 @@ import { type Jwt } from 'jsonwebtoken';
 import { TokenVerifier, type VerifiedToken } from '../../tokens/token-verifier.js';
 import { VerifiedTokens } from '../../tokens/verified-tokens.js';
 import { type AuthRequest } from '../request/auth-request.js';
-import { strategyOptions, TokenStrategy } from '../policy/token.strategy.js';
-import { type Principal, type TokenClaims } from '../principal.js';
-import { type MaybePromise } from '../checks/maybe-promise.js';
-import { type Authentication, TokenChecks } from '../checks/token-checks.js';
+import { strategyOptions, TokenStrategy } from '../guard/token.strategy.js';
+import { type Principal, type TokenClaims } from '../request/principal.js';
+import { type MaybePromise } from '../request/maybe-promise.js';
+import { type Authentication, TokenAuthenticator } from '../guard/token-authenticator.js';
 
 /** An access token, fresh or not, of a session that has not ended. No I/O. */
 @Injectable()
 export class AccessStrategy extends PassportStrategy(TokenStrategy, 'freshgate-access') {
   constructor(
     private readonly verifier: TokenVerifier,
-    private readonly checks: TokenChecks,
+    private readonly checks: TokenAuthenticator,
     private readonly known: VerifiedTokens,
   ) {
     super(strategyOptions(verifier));
@@ -31,7 +31,7 @@ export class AccessStrategy extends PassportStrategy(TokenStrategy, 'freshgate-a
   /** What is asked at every request, of a token whose signature has been verified now or before. */
   accept(request: AuthRequest, verified: VerifiedToken): MaybePromise<Authentication> {
     const policy = request.authPolicy;
-    if (takesEnded(request)) return this.checks.evenIfEnded('access', verified);
+    if (takesEnded(request)) return this.checks.allowRevoked('access', verified);
     const options = policy?.level === 'access' || policy?.level === 'optional-access' ? policy : {};
     return this.checks.access(verified, options, request);
   }

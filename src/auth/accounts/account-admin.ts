@@ -1,18 +1,18 @@
 import { Injectable } from '@nestjs/common';
 import { type AuditEvent, AuditLog } from '../../audit/audit-log.js';
 import { Database } from '../../database/index.js';
-import { SessionEnds } from '../../sessions/session-ends.js';
-import { type EndCause } from '../../sessions/sessions.table.js';
-import { Clock } from '../../tokens/clock.js';
-import { PasswordHasher } from '../../users/password-hasher.js';
-import { PasswordPolicy } from '../../users/password-policy.js';
+import { SessionRevoker } from '../../sessions/session-revoker.js';
+import { type RevokeCause } from '../../sessions/sessions.table.js';
+import { Clock } from '../../time/clock.js';
+import { PasswordHasher } from '../../passwords/password-hasher.js';
+import { PasswordPolicy } from '../../passwords/password-policy.js';
 import { requireAcceptable } from './new-password.js';
 import { ROLE, type User, type UserChange, UserStore } from '../../users/user-store.js';
 import { NewPasswordDto, RegisterDto } from '../dto/credentials.dto.js';
 import { ApiError, validationFailed } from '../errors/api-error.js';
 import { type Acting, Accounts } from './accounts.js';
-import { lowerCased } from '../request/lower-cased.decorator.js';
-import { createValidationPipe } from '../request/validation.pipe.js';
+import { lowerCased } from '../dto/lower-cased.decorator.js';
+import { createValidationPipe } from '../dto/validation.pipe.js';
 
 const OPERATOR: Acting = { caller: { ip: null, userAgent: 'operator', requestId: null } };
 
@@ -22,7 +22,7 @@ interface Change {
   change: UserChange;
   event: Pick<AuditEvent, 'event' | 'cause'>;
   /** Why all sessions of the user end with it; absent where they live on. */
-  ends?: EndCause;
+  ends?: RevokeCause;
 }
 
 /** They travel in every access token, and tokens in headers and cookies of some 4,000 bytes. */
@@ -46,7 +46,7 @@ export class AccountAdmin {
     private readonly users: UserStore,
     private readonly hasher: PasswordHasher,
     private readonly policy: PasswordPolicy,
-    private readonly ends: SessionEnds,
+    private readonly ends: SessionRevoker,
     private readonly audit: AuditLog,
     private readonly clock: Clock,
   ) {}
@@ -149,7 +149,7 @@ export class AccountAdmin {
     return this.db.inTransaction(async (tx) => {
       if (!(await this.users.update(tx, user, change))) return false;
       const at = this.clock.now();
-      if (ends) await this.ends.endAll(tx, user.id, ends, at);
+      if (ends) await this.ends.revokeAll(tx, user.id, ends, at);
       const who = { actorId: by.actorId, subjectId: user.id };
       await this.audit.record({ ...event, at, ...who }, by.caller, tx);
       return true;

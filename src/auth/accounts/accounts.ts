@@ -1,16 +1,16 @@
 import { Injectable } from '@nestjs/common';
 import { AuditLog, type Caller } from '../../audit/audit-log.js';
 import { Database } from '../../database/index.js';
-import { SessionEnds } from '../../sessions/session-ends.js';
-import { Clock } from '../../tokens/clock.js';
+import { SessionRevoker } from '../../sessions/session-revoker.js';
+import { Clock } from '../../time/clock.js';
 import { TokenError } from '../../tokens/token.errors.js';
-import { PasswordHasher } from '../../users/password-hasher.js';
-import { PasswordPolicy } from '../../users/password-policy.js';
+import { PasswordHasher } from '../../passwords/password-hasher.js';
+import { PasswordPolicy } from '../../passwords/password-policy.js';
 import { type User, UserStore } from '../../users/user-store.js';
 import { type AccountDto, toAccountDto } from '../dto/account.dto.js';
 import { ApiError } from '../errors/api-error.js';
 import { UserLoader } from '../hooks.js';
-import { type Principal } from '../principal.js';
+import { type Principal } from '../request/principal.js';
 import { requireAcceptable } from './new-password.js';
 
 /** Who acts. Nobody is logged in at the operator's shell, or when they register. */
@@ -27,7 +27,7 @@ export class Accounts {
     private readonly users: UserStore,
     private readonly hasher: PasswordHasher,
     private readonly policy: PasswordPolicy,
-    private readonly ends: SessionEnds,
+    private readonly ends: SessionRevoker,
     private readonly audit: AuditLog,
     private readonly clock: Clock,
   ) {}
@@ -78,7 +78,7 @@ export class Accounts {
     await this.db.inTransaction(async (tx) => {
       const at = this.clock.now();
       await this.users.delete(tx, userId);
-      await this.ends.endAll(tx, userId, 'account_deleted', at);
+      await this.ends.revokeAll(tx, userId, 'account_deleted', at);
       const who = { actorId: userId, subjectId: userId, sessionId };
       await this.audit.record({ event: 'user_deleted', at, ...who }, caller, tx);
     });

@@ -1,4 +1,4 @@
-import { type PasswordPolicy } from '../../users/password-policy.js';
+import { type PasswordPolicy } from '../../passwords/password-policy.js';
 import { validationFailed } from '../errors/api-error.js';
 
 /** @throws ApiError `validation_failed` that says what is wrong with a new password */
@@ -8,6 +8,6 @@ export async function requireAcceptable(
   password: string,
   username: string,
 ): Promise<void> {
-  const objection = await policy.objection(password, username);
+  const objection = await policy.rejectionReason(password, username);
   if (objection !== undefined) throw validationFailed([{ field, messages: [`${field} ${objection}`] }]);
 }

@@ -1,11 +1,11 @@
 import { describe, expect, it } from '@jest/globals';
-import { generateKeySet } from '../../tokens/key-file.js';
-import { KeyRing } from '../../tokens/key-ring.js';
-import { SystemClock } from '../../tokens/clock.js';
+import { generateKeySet } from '../../keys/key-file.js';
+import { KeyRing } from '../../keys/key-ring.js';
+import { SystemClock } from '../../time/clock.js';
 import { type AuthRequest } from '../request/auth-request.js';
 import { ApiError } from '../errors/api-error.js';
 import { type AuthModuleOptions, resolveOptions } from '../options/resolve-options.js';
-import { type TokenClaims } from '../principal.js';
+import { type TokenClaims } from '../request/principal.js';
 import { CsrfCheck } from './csrf-check.js';
 import { CsrfTokens } from './csrf-tokens.js';
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { TestClock } from '../../testing/test-clock.js';
-import { generateKey, generateKeySet } from '../../tokens/key-file.js';
-import { KeyRing, type PrivateJwk, type SigningAlgorithm } from '../../tokens/key-ring.js';
+import { generateKey, generateKeySet } from '../../keys/key-file.js';
+import { KeyRing, type PrivateJwk, type SigningAlgorithm } from '../../keys/key-ring.js';
 import { CsrfTokens } from './csrf-tokens.js';
 
 const SESSION = '01a20edd-7b91-7147-a4f6-fead58289998';

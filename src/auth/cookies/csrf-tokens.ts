@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
-import { Clock } from '../../tokens/clock.js';
-import { KeyRing } from '../../tokens/key-ring.js';
+import { Clock } from '../../time/clock.js';
+import { KeyRing } from '../../keys/key-ring.js';
 import { KeyedHashes } from './keyed-hashes.js';
 
 /**

@@ -1,6 +1,6 @@
 import { createHmac, hkdfSync, type KeyObject, timingSafeEqual } from 'node:crypto';
-import { type Clock } from '../../tokens/clock.js';
-import { type KeyRing } from '../../tokens/key-ring.js';
+import { type Clock } from '../../time/clock.js';
+import { type KeyRing } from '../../keys/key-ring.js';
 
 /**
  * HMACs under a key of their own, derived from the one that signs refresh tokens (RFC 5869): neither can be used for

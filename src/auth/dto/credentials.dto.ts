@@ -1,9 +1,9 @@
 import { applyDecorators } from '@nestjs/common';
 import { IsNotEmpty, IsString, Matches, MaxLength, MinLength } from 'class-validator';
 import { ApiProperty } from '../../openapi/decorators.js';
-import { LONGEST_PASSWORD, SHORTEST_PASSWORD } from '../../users/password-policy.js';
+import { LONGEST_PASSWORD, SHORTEST_PASSWORD } from '../../passwords/password-policy.js';
 import { USERNAME } from '../../users/user-store.js';
-import { LowerCased } from '../request/lower-cased.decorator.js';
+import { LowerCased } from './lower-cased.decorator.js';
 
 /** The application may ask for more characters; what else it asks, only its `PasswordPolicy` knows. */
 const NEW_PASSWORD = {

@@ -1,6 +1,6 @@
 import { ApiProperty } from '../../openapi/decorators.js';
 import { type Session } from '../../sessions/sessions.table.js';
-import { toNumericDate } from '../../tokens/clock.js';
+import { toNumericDate } from '../../time/clock.js';
 
 /** One login on one device. */
 export class SessionDto {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { INTERCEPTORS_METADATA } from '@nestjs/common/constants.js';
 import { Reflector } from '@nestjs/core';
-import { policyOf } from '../policy/auth-policy.js';
+import { policyOf } from '../guard/auth-policy.js';
 import { FreshAccess, type FreshAccessOptions } from './fresh-access.decorator.js';
 import { OnceInterceptor } from './once.interceptor.js';
 

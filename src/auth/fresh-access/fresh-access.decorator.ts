@@ -1,6 +1,6 @@
 import { applyDecorators, UseInterceptors } from '@nestjs/common';
-import { parseDuration } from '../../tokens/duration.js';
-import { declarePolicy, type LocatedPolicy } from '../policy/auth-policy.js';
+import { parseDuration } from '../../time/duration.js';
+import { declarePolicy, type LocatedPolicy } from '../guard/auth-policy.js';
 import { OnceInterceptor } from './once.interceptor.js';
 
 export interface FreshAccessOptions extends LocatedPolicy {

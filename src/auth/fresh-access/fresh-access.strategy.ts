@@ -5,16 +5,16 @@ import { type AccessClaims } from '../../tokens/token-claims.js';
 import { TokenVerifier } from '../../tokens/token-verifier.js';
 import { type AuthRequest } from '../request/auth-request.js';
 import { AuthOptions } from '../options/auth-options.js';
-import { strategyOptions, TokenStrategy } from '../policy/token.strategy.js';
-import { type Principal } from '../principal.js';
-import { TokenChecks } from '../checks/token-checks.js';
+import { strategyOptions, TokenStrategy } from '../guard/token.strategy.js';
+import { type Principal } from '../request/principal.js';
+import { TokenAuthenticator } from '../guard/token-authenticator.js';
 
 /** An access token whose password proof is recent enough for the route, of a session whose row says it lives. */
 @Injectable()
 export class FreshAccessStrategy extends PassportStrategy(TokenStrategy, 'freshgate-fresh-access') {
   constructor(
     private readonly verifier: TokenVerifier,
-    private readonly checks: TokenChecks,
+    private readonly checks: TokenAuthenticator,
     private readonly options: AuthOptions,
   ) {
     super(strategyOptions(verifier));

@@ -1,10 +1,10 @@
 import { type CallHandler, type ExecutionContext, Injectable, type NestInterceptor } from '@nestjs/common';
 import { catchError, concatMap, from, type Observable, of } from 'rxjs';
-import { SpentTokens } from '../../sessions/spent-tokens.js';
-import { Clock } from '../../tokens/clock.js';
+import { UsedTokens } from '../../sessions/used-tokens.js';
+import { Clock } from '../../time/clock.js';
 import { TokenError } from '../../tokens/token.errors.js';
 import { type AuthRequest, requestOf, responseOf } from '../request/auth-request.js';
-import { statusOf } from '../errors/error.filter.js';
+import { statusOf } from '../error.filter.js';
 
 /**
  * Spends the fresh token of a `once` route: claimed before the handler and its validation, after every guard (a
@@ -14,7 +14,7 @@ import { statusOf } from '../errors/error.filter.js';
 @Injectable()
 export class OnceInterceptor implements NestInterceptor {
   constructor(
-    private readonly spent: SpentTokens,
+    private readonly spent: UsedTokens,
     private readonly clock: Clock,
   ) {}
 

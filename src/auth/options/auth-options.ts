@@ -12,10 +12,10 @@ import {
   Min,
   ValidateNested,
 } from 'class-validator';
-import { IsDuration } from '../../tokens/is-duration.js';
-import { type KeySource } from '../../tokens/key-file.js';
-import { parseDuration } from '../../tokens/duration.js';
-import { SHORTEST_PASSWORD } from '../../users/password-policy.js';
+import { IsDuration } from '../../time/is-duration.js';
+import { type KeySource } from '../../keys/key-file.js';
+import { parseDuration } from '../../time/duration.js';
+import { SHORTEST_PASSWORD } from '../../passwords/password-policy.js';
 import { CookiesGroup, CsrfGroup } from './browser-groups.js';
 import { LimitsGroup } from './limits-group.js';
 import { IsHttpToken, IsMember, IsText, MustBe, ToList } from './option-decorators.js';

@@ -1,4 +1,4 @@
-import { IsLimit } from '../limits/limit.js';
+import { IsLimit } from '../../rate-limits/limit.js';
 
 /** How often what may be abused can be done: `10 per 1h`, in a window that begins with the first time. */
 export class LimitsGroup {

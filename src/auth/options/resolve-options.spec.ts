@@ -3,7 +3,7 @@ import { Module } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { createNamedAdapter } from '../../../test/support/adapters.js';
 import { DatabaseModule, openDatabase } from '../../database/index.js';
-import { generateKeySet } from '../../tokens/key-file.js';
+import { generateKeySet } from '../../keys/key-file.js';
 import { AuthModule } from '../auth.module.js';
 import { AuthOptions } from './auth-options.js';
 import { type AuthModuleOptions, AuthOptionsError, resolveOptions } from './resolve-options.js';

@@ -1,6 +1,6 @@
 import { plainToInstance } from 'class-transformer';
 import { type ValidationError, validateSync } from 'class-validator';
-import { formatDuration } from '../../tokens/duration.js';
+import { formatDuration } from '../../time/duration.js';
 import { AuthOptions } from './auth-options.js';
 
 /** What may be given for an option: durations also as text, lists also as their only member; all may be left out. */

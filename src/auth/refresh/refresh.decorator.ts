@@ -1,4 +1,4 @@
-import { declarePolicy, type LocatedPolicy } from '../policy/auth-policy.js';
+import { declarePolicy, type LocatedPolicy } from '../guard/auth-policy.js';
 
 /** A refresh token of the live generation. The route reads it; only `/auth/refresh` and its kin rotate it. */
 export const Refresh = (options: LocatedPolicy = {}) =>
@@ -12,4 +12,4 @@ export const AccessOrRefresh = (options: LocatedPolicy = {}) =>
   declarePolicy({ level: 'access-or-refresh', evenIfEnded: false, ...options });
 
 /** Either kind of token, be it expired or of a session that has ended: one must always be able to log out. */
-export const EndsSession = () => declarePolicy({ level: 'access-or-refresh', evenIfEnded: true });
+export const LogsOut = () => declarePolicy({ level: 'access-or-refresh', evenIfEnded: true });

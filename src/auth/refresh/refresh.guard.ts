@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { TokenGuard } from '../policy/token.guard.js';
+import { TokenGuard } from '../guard/token.guard.js';
 import { RefreshStrategy } from './refresh.strategy.js';
 
 @Injectable()

@@ -5,8 +5,8 @@ import { type AuditRow, insertAuditRow } from '../../audit/audit.table.js';
 import { Database, Statement } from '../../database/index.js';
 import { type Advance, advance, type TokenSession } from '../../sessions/advance.js';
 import { type RotationRequest, Sessions } from '../../sessions/sessions.repository.js';
-import { AbuseLimits } from '../limits/abuse-limits.js';
-import { type Counted, countOne, type CountValues } from '../limits/postgres-counters.js';
+import { RateLimits } from '../../rate-limits/rate-limits.js';
+import { type Counted, countOne, type CountValues } from '../../rate-limits/postgres-counters.js';
 import { type User, UserStore } from '../../users/user-store.js';
 
 type Values = Advance & AuditRow & CountValues;
@@ -40,7 +40,7 @@ export class RotationStatement {
     private readonly db: Database,
     private readonly sessions: Sessions,
     private readonly audit: AuditLog,
-    private readonly limits: AbuseLimits,
+    private readonly limits: RateLimits,
     users: UserStore,
   ) {
     if (db.engine === 'postgres' && users.queryById)
@@ -68,7 +68,7 @@ export class RotationStatement {
       this.sessions.toAdvance(request),
       this.limits.refreshValues(sessionId),
     );
-    const [row] = await this.db.despiteDeadlocks(() => statement.execute(this.db, values));
+    const [row] = await this.db.retryOnDeadlock(() => statement.execute(this.db, values));
     if (!row) throw new Error('the statement counts one, whatever else it does');
     const { session, user } = row;
     await this.limits.refresh(sessionId, row);

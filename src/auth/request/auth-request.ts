@@ -1,8 +1,8 @@
 import { type ExecutionContext } from '@nestjs/common';
 import { type IncomingMessage } from 'node:http';
-import { type PresentedToken } from '../locations/token-reader.js';
-import { type AuthPolicy } from '../policy/auth-policy.js';
-import { type Principal, type TokenClaims } from '../principal.js';
+import { type PresentedToken } from '../guard/token-reader.js';
+import { type AuthPolicy } from '../guard/auth-policy.js';
+import { type Principal, type TokenClaims } from './principal.js';
 
 /** What the auth room reads from and leaves on a request; Fastify's and Express's both fit. */
 export interface AuthRequest {

@@ -1,7 +1,7 @@
 import { createParamDecorator, type ExecutionContext } from '@nestjs/common';
 import { type Caller } from '../../audit/audit-log.js';
 import { type AuthRequest, requestOf } from './auth-request.js';
-import { canonicalAddress } from './client-address.js';
+import { canonicalAddress } from '../../http/client-address.js';
 
 /** Characters, of what a client may write into every row about it. */
 const LONGEST_USER_AGENT = 256;

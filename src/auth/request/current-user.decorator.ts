@@ -1,7 +1,7 @@
 import { createParamDecorator, type ExecutionContext } from '@nestjs/common';
 import { requestOf } from './auth-request.js';
 import { type TokenLocation } from '../options/auth-options.js';
-import { type Principal, type TokenClaims } from '../principal.js';
+import { type Principal, type TokenClaims } from './principal.js';
 
 /** The {@link Principal}; null on a route that let an anonymous request pass. With `LoadUser`, the user behind it. */
 export const CurrentUser = createParamDecorator(

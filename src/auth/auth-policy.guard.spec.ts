@@ -1,0 +1,47 @@
+import { describe, expect, it } from '@jest/globals';
+import { Reflector } from '@nestjs/core';
+import { ExecutionContextHost } from '@nestjs/core/helpers/execution-context-host.js';
+import { AuthPolicyGuard } from './auth-policy.guard.js';
+import { RoutePolicies } from './guard/route-policies.js';
+import { Public } from './guard/public.decorator.js';
+
+@Public()
+class OpenGateway {
+  onMessage(): void {}
+}
+
+class PlainGateway {
+  onMessage(): void {}
+}
+
+/** What Nest hands a global guard for a message that came over a WebSocket. */
+function messageTo(gateway: typeof OpenGateway | typeof PlainGateway): ExecutionContextHost {
+  const context = new ExecutionContextHost([{}, {}], gateway, gateway.prototype.onMessage);
+  context.setType('ws');
+  return context;
+}
+
+describe('the global guard, asked about what is no HTTP request', () => {
+  const nothing = {} as never;
+  const guard = new AuthPolicyGuard(
+    new RoutePolicies(new Reflector()),
+    nothing,
+    nothing,
+    nothing,
+    nothing,
+    nothing,
+    nothing,
+    nothing,
+    nothing,
+  );
+
+  it('leaves a gateway that says so to itself', () => {
+    expect(guard.canActivate(messageTo(OpenGateway))).toBe(true);
+  });
+
+  it('lets nothing through to one that says nothing, and says what to do', () => {
+    expect(() => guard.canActivate(messageTo(PlainGateway))).toThrow(
+      /PlainGateway .*@Public\(\).*Authenticator/,
+    );
+  });
+});

@@ -1,0 +1,103 @@
+import { type CanActivate, type ExecutionContext, Injectable } from '@nestjs/common';
+import { HttpAdapterHost } from '@nestjs/core';
+import { TokenError } from '../tokens/token.errors.js';
+import { TokenVerifier } from '../tokens/token-verifier.js';
+import { AccessGuard } from './access/access.guard.js';
+import { type AuthRequest, requestOf, responseOf } from './request/auth-request.js';
+import { CsrfCheck } from './cookies/csrf-check.js';
+import { TokenCookies } from './cookies/token-cookies.js';
+import { FreshAccessGuard } from './fresh-access/fresh-access.guard.js';
+import { TokenReader } from './guard/token-reader.js';
+import { RefreshGuard } from './refresh/refresh.guard.js';
+import { after, type MaybePromise } from './request/maybe-promise.js';
+import { type AuthPolicy, KINDS_OF } from './guard/auth-policy.js';
+import { type RoutePolicy, RoutePolicies } from './guard/route-policies.js';
+import { requireRole } from './roles/roles.decorator.js';
+import { type TokenGuard } from './guard/token.guard.js';
+
+type GuardedRoute = RoutePolicy & { policy: Exclude<AuthPolicy, { level: 'public' }> };
+
+/**
+ * The one global guard: reads what the route declares, finds the token, and hands over to the Passport guard for
+ * it. One dispatcher, because a global access guard would refuse the refresh token before a `RefreshGuard` saw it.
+ */
+@Injectable()
+export class AuthPolicyGuard implements CanActivate {
+  constructor(
+    private readonly declarations: RoutePolicies,
+    private readonly reader: TokenReader,
+    private readonly verifier: TokenVerifier,
+    private readonly csrf: CsrfCheck,
+    private readonly cookies: TokenCookies,
+    private readonly access: AccessGuard,
+    private readonly freshAccess: FreshAccessGuard,
+    private readonly refresh: RefreshGuard,
+    private readonly host: HttpAdapterHost,
+  ) {}
+
+  /** At once where a token is known and no hook waits for anything, which is so for most requests. */
+  canActivate(context: ExecutionContext): MaybePromise<boolean> {
+    const { policy, roles } = this.declarations.of(context.getClass(), context.getHandler());
+    if (context.getType() !== 'http') return assertPublic(policy, context.getClass().name);
+    const request = requestOf(context);
+    request.authPolicy = policy;
+    if (policy.level === 'public') return true;
+    // What depends on who asks is for nobody's cache (ASVS 14.3.2); a handler may say otherwise by `@Header`.
+    this.host.httpAdapter.setHeader(responseOf(context), 'cache-control', 'no-store');
+    const logsOut = policy.level === 'access-or-refresh' && policy.evenIfEnded;
+    return logsOut && this.cookies.used
+      ? this.authenticateOrForget(context, request, { policy, roles })
+      : this.authenticate(context, request, { policy, roles });
+  }
+
+  /** Whoever logs out in a browser is to be rid of the cookies, also of those that are worth nothing any more. */
+  private async authenticateOrForget(
+    context: ExecutionContext,
+    request: AuthRequest,
+    declaration: GuardedRoute,
+  ): Promise<boolean> {
+    try {
+      return await this.authenticate(context, request, declaration);
+    } catch (error) {
+      if (error instanceof TokenError) {
+        // SameSite keeps the cookies from what another site sends, not the browser from obeying the answer.
+        this.csrf.requireSite(request);
+        this.cookies.clear(responseOf(context));
+      }
+      throw error;
+    }
+  }
+
+  private authenticate(
+    context: ExecutionContext,
+    request: AuthRequest,
+    { policy, roles }: GuardedRoute,
+  ): MaybePromise<boolean> {
+    const presented = this.reader.read(request, KINDS_OF[policy.level], policy.locations);
+    if (presented === null) {
+      if (policy.level === 'optional-access') return true;
+      throw new TokenError('token_missing', 'no token where the route looks for one');
+    }
+    request.presented = presented;
+    return after(this.guardOf(policy, presented.token).canActivate(context), () => {
+      if (presented.location === 'cookie') this.csrf.require(request);
+      requireRole(roles, request.user);
+      return true;
+    });
+  }
+
+  private guardOf({ level }: AuthPolicy, token: string): TokenGuard {
+    if (level === 'fresh-access') return this.freshAccess;
+    if (level === 'refresh') return this.refresh;
+    if (level !== 'access-or-refresh') return this.access;
+    return this.verifier.keyFor(token).kind === 'access' ? this.access : this.refresh;
+  }
+}
+
+/** A gateway has no request to look at: it says that it is public, and asks the `Authenticator` when it connects. */
+function assertPublic({ level }: AuthPolicy, name: string): boolean {
+  if (level === 'public') return true;
+  throw new Error(
+    `${name} is no HTTP controller: declare it @Public() and check its tokens with the Authenticator`,
+  );
+}

@@ -1,0 +1,185 @@
+import { type ArgumentsHost, Catch, type ExceptionFilter, HttpException, Logger } from '@nestjs/common';
+import { HttpAdapterHost } from '@nestjs/core';
+import { STATUS_CODES } from 'node:http';
+import { DatabaseUnavailableError } from '../database/index.js';
+import { TokenError } from '../tokens/token.errors.js';
+import { HashingOverloadedError } from '../passwords/hashing-queue.js';
+import { type AuthRequest } from './request/auth-request.js';
+import { type ErrorAnswer, ErrorRenderer } from './hooks.js';
+import { AuthOptions } from './options/auth-options.js';
+import { ApiError } from './errors/api-error.js';
+import { bearerChallenge, TOKEN_MESSAGES, tokenChallenge } from './errors/challenge.js';
+
+/** The stable code of an error that names none itself; other statuses are named by their own text. */
+const CODE_OF_STATUS: Record<number, string> = {
+  400: 'validation_failed',
+  413: 'payload_too_large',
+  415: 'unsupported_media_type',
+  429: 'rate_limited',
+  500: 'internal_error',
+  503: 'overloaded',
+};
+
+function codeOf(status: number): string {
+  return CODE_OF_STATUS[status] ?? (STATUS_CODES[status] ?? 'error').toLowerCase().replace(/[^a-z]+/g, '_');
+}
+
+/** Seconds after which a client may come again, where nobody knows better. */
+const RETRY_AFTER = 2;
+
+interface Answer {
+  status: number;
+  body: unknown;
+  headers: Record<string, string>;
+}
+
+/** Every error leaves the application here: one shape, the right challenge, and the reason in the log only. */
+@Catch()
+export class ErrorFilter implements ExceptionFilter {
+  private readonly logger = new Logger('Errors');
+
+  constructor(
+    private readonly host: HttpAdapterHost,
+    private readonly errorBody: ErrorRenderer,
+    private readonly options: AuthOptions,
+  ) {}
+
+  catch(exception: unknown, host: ArgumentsHost): void {
+    // Gateways and resolvers answer in ways of their own.
+    if (host.getType() !== 'http') throw exception;
+    const { httpAdapter } = this.host;
+    const request = host.switchToHttp().getRequest<AuthRequest>();
+    const response: unknown = host.switchToHttp().getResponse();
+    // A client that is to use another scheme must be told so; a bare token has none, and is a bearer's all the same.
+    const answer = toAnswer(exception, this.options.locations.headerScheme || undefined);
+    request.errorCode = (answer.body as { errorCode?: string }).errorCode ?? 'not_ready';
+    this.log(exception, answer, request);
+    const send = (body: unknown): void => {
+      if (httpAdapter.isHeadersSent(response)) {
+        httpAdapter.end(response);
+        return;
+      }
+      for (const [name, value] of Object.entries(answer.headers))
+        httpAdapter.setHeader(response, name, value);
+      httpAdapter.reply(response, body, answer.status);
+    };
+    const failed = (error: unknown): void => {
+      this.logger.error('the ErrorBody of the application failed', error);
+      send(answer.body);
+    };
+    const sendRendered = (body: unknown): void => {
+      // Found here: thrown by the adapter, it would be an answer without a code, or none at all.
+      JSON.stringify(body);
+      send(body);
+    };
+    try {
+      const body = isErrorAnswer(answer.body) ? this.errorBody.render(answer.body, request) : answer.body;
+      if (body instanceof Promise) body.then(sendRendered).catch(failed);
+      else sendRendered(body);
+    } catch (error) {
+      failed(error);
+    }
+  }
+
+  /** The true reason, under the request id that the client has too. */
+  private log(exception: unknown, { status }: Answer, request: AuthRequest): void {
+    const path = request.url?.split(/[?#]/)[0];
+    const line = `${status} ${request.errorCode} ${request.method} ${path} [${request.id}]: ${reasonOf(exception)}`;
+    if (status === 500) this.logger.error(line, exception instanceof Error ? exception.stack : undefined);
+    // In a flood of logins it would be as many lines: that of each request says the same, and the metrics count them.
+    else if (exception instanceof HashingOverloadedError) this.logger.debug(line);
+    else if (status > 500) this.logger.warn(line);
+    else if (status === 401 || status === 403) this.logger.log(line);
+    else this.logger.debug(line);
+  }
+}
+
+/** Unlike a health report, which is answered with 503 as well. */
+function isErrorAnswer(body: unknown): body is ErrorAnswer {
+  return typeof body === 'object' && body !== null && 'errorCode' in body;
+}
+
+function reasonOf(exception: unknown): string {
+  if (exception instanceof TokenError) return exception.reason;
+  if (exception instanceof ApiError && exception.reason !== undefined) return exception.reason;
+  if (exception instanceof HttpException) return messageOf(exception);
+  return exception instanceof Error ? exception.message : String(exception);
+}
+
+function toAnswer(exception: unknown, scheme?: string): Answer {
+  if (exception instanceof TokenError) return answerToken(exception, scheme);
+  if (exception instanceof HttpException) return answerHttp(exception, scheme);
+  if (exception instanceof DatabaseUnavailableError) {
+    const message = 'The database cannot be reached; try again shortly';
+    return answerHttp(new ApiError(503, 'database_unavailable', message));
+  }
+  if (exception instanceof HashingOverloadedError) {
+    return answerHttp(new ApiError(503, 'overloaded', 'Too many logins at once; try again shortly'), scheme);
+  }
+  const status = clientErrorStatus(exception);
+  if (status !== undefined) return answerHttp(new HttpException((exception as Error).message, status));
+  return answerHttp(new ApiError(500, 'internal_error', 'Internal server error'));
+}
+
+function answerToken({ code, maxAge }: TokenError, scheme?: string): Answer {
+  const seconds = maxAge === undefined ? undefined : Math.floor(maxAge / 1000);
+  return {
+    status: 401,
+    body: { statusCode: 401, error: STATUS_CODES[401], message: TOKEN_MESSAGES[code], errorCode: code },
+    headers: { 'WWW-Authenticate': tokenChallenge(code, seconds, scheme) },
+  };
+}
+
+function answerHttp(exception: HttpException, scheme?: string): Answer {
+  const status = exception.getStatus();
+  const { retryAfter = RETRY_AFTER, challenge, headers } = exception instanceof ApiError ? exception : {};
+  return {
+    status,
+    body: bodyOf(exception, status),
+    headers: {
+      ...headers,
+      // RFC 9110 §15.5.2: a 401 without a challenge is malformed.
+      ...(status === 401 || challenge ? { 'WWW-Authenticate': bearerChallenge(challenge, scheme) } : {}),
+      ...(status === 429 || status === 503 ? { 'Retry-After': String(retryAfter) } : {}),
+    },
+  };
+}
+
+/** The members of every error, whatever the exception was made with; what else it carries is kept. */
+function bodyOf(exception: HttpException, status: number): unknown {
+  const given: unknown = exception.getResponse();
+  const body: { message?: unknown } = typeof given === 'object' && given !== null ? given : {};
+  // Not an error, but a health report: left as it is.
+  if (body === given && !('statusCode' in body) && !('message' in body)) return body;
+  const messages = Array.isArray(body.message) ? body.message.map(String) : [messageOf(exception)];
+  const errorCode = exception.errorCode ?? codeOf(status);
+  return {
+    ...(errorCode === 'validation_failed' ? { errors: [{ field: 'request', messages }] } : {}),
+    ...body,
+    statusCode: status,
+    error: STATUS_CODES[status],
+    message: messages.join('; '),
+    errorCode,
+  };
+}
+
+/** Nest's own 404 repeats the whole URL, `Cannot GET /nowhere?access_token=…`, and a query may hold a token. */
+function messageOf({ message }: HttpException): string {
+  return message.replace(/^(Cannot [A-Z-]+ [^?#]*)[?#].*$/s, '$1');
+}
+
+/** The status with which an exception will be answered. */
+export function statusOf(exception: unknown): number {
+  return toAnswer(exception).status;
+}
+
+/**
+ * The status of what the HTTP adapter refused before a handler ran: a broken body, a wrong media type. Known by the
+ * marks of Fastify and of Express's parsers: another service's 401, thrown by a handler's client, is none of ours.
+ */
+function clientErrorStatus(exception: unknown): number | undefined {
+  if (!(exception instanceof Error)) return undefined;
+  const { statusCode: status, code, expose } = exception as Error & Record<string, unknown>;
+  if (!String(code).startsWith('FST_ERR_') && expose !== true) return undefined;
+  return typeof status === 'number' && status >= 400 && status < 500 ? status : undefined;
+}

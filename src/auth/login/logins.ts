@@ -1,0 +1,125 @@
+import { Injectable } from '@nestjs/common';
+import { AuditLog, type Caller } from '../../audit/audit-log.js';
+import { Database } from '../../database/index.js';
+import { SessionRevoker } from '../../sessions/session-revoker.js';
+import { type OpenOptions, Sessions } from '../../sessions/sessions.repository.js';
+import { type TokenSession } from '../../sessions/advance.js';
+import { Clock } from '../../time/clock.js';
+import { parseDuration } from '../../time/duration.js';
+import { TokenError } from '../../tokens/token.errors.js';
+import { type Extras } from '../../tokens/token-issuer.js';
+import { type User, UserStore } from '../../users/user-store.js';
+import { AuthOptions } from '../options/auth-options.js';
+import { OpeningStatement } from './opening-statement.js';
+import { type IssuedAccess, type IssuedPair, TokenPairs } from './token-pairs.js';
+
+/** What one call wants different. Durations as text, `'5m'`, or milliseconds. */
+export interface AccessTokenOptions extends Extras {
+  /** The access token's life; never past its session's end. */
+  ttl?: string | number;
+}
+
+export interface LoginOptions extends Extras {
+  /** RFC 8176: how the user proved who they are. Default `['pwd']`. */
+  amr?: readonly string[];
+  /** The life of the first access token. */
+  accessTtl?: string | number;
+  /** The life of the session, and so the longest of any refresh token of it: "remember me", or not. */
+  sessionTtl?: string | number;
+}
+
+/** Opens sessions and issues tokens in them: for `/auth/login`, and for teams that authenticate by other means too. */
+@Injectable()
+export class Logins {
+  constructor(
+    private readonly db: Database,
+    private readonly users: UserStore,
+    private readonly sessions: Sessions,
+    private readonly ends: SessionRevoker,
+    private readonly atOnce: OpeningStatement,
+    private readonly audit: AuditLog,
+    private readonly pairs: TokenPairs,
+    private readonly clock: Clock,
+    private readonly options: AuthOptions,
+  ) {}
+
+  /**
+   * A fresh token pair in a new session, for a user who has just been authenticated: by a passkey, another provider.
+   * The answer of a route that `@DeliversTokens()`.
+   * @throws RangeError for a lifetime or an `amr` that is none; TypeError for a claim or header that is reserved;
+   * TokenError `token_revoked` when there is no such user, or a disabled one
+   */
+  async open(userId: string, caller: Caller, options: LoginOptions = {}): Promise<IssuedPair> {
+    const user = await this.users.findById(userId);
+    if (user?.disabledAt !== null)
+      throw new TokenError('token_revoked', `account ${userId} ${user ? 'is disabled' : 'does not exist'}`);
+    const lives = { accessTtl: lifetime(options.accessTtl), sessionTtl: lifetime(options.sessionTtl) };
+    const { amr = ['pwd'] } = options;
+    // Before anything is written: a session of which no token can be issued, or only dead ones, is nobody's.
+    requireWords(amr);
+    const contents = await this.pairs.contents(user, options);
+    const session = await this.openUnlessChanged(user, caller, { ...lives, amr });
+    if (!session) throw new TokenError('token_revoked', `account ${userId} changed during the login`);
+    return this.pairs.issue(session, contents, { fresh: true, accessTtl: lives.accessTtl });
+  }
+
+  /**
+   * The row of a new session of a user who was seen, and proved; the oldest beyond the most allowed end.
+   * @returns undefined where the user has changed since: what was proved then may not hold now
+   */
+  async openUnlessChanged(user: User, caller: Caller, own: OpenOptions): Promise<TokenSession | undefined> {
+    const at = this.clock.now();
+    const opening = this.sessions.toOpen(user.id, caller, at, own);
+    const who = { actorId: user.id, subjectId: user.id, at };
+    const event = { event: 'authn_login_success', ...who, sessionId: opening.sessionId } as const;
+    const opened = await this.atOnce.run(user, opening, event, caller);
+    if (opened) return opened.session;
+    return this.db.inTransaction(async (tx) => {
+      if (!(await this.users.lockIfUnchanged(tx, user))) return undefined;
+      const session = await this.sessions.open(tx, opening);
+      await this.audit.record(event, caller, tx);
+      for (const sessionId of await this.ends.revokeOldest(tx, user.id, at)) {
+        const cause = 'too_many_sessions';
+        await this.audit.record({ event: 'session_ended', cause, ...who, sessionId }, caller, tx);
+      }
+      return session;
+    });
+  }
+
+  /**
+   * Another access token in a session that lives, not fresh: for a download, or with claims of its own.
+   * @throws RangeError for a lifetime that is none; TokenError `token_revoked` when the session has ended
+   */
+  async accessToken(sessionId: string, { ttl, ...extras }: AccessTokenOptions = {}): Promise<IssuedAccess> {
+    const accessTtl = lifetime(ttl) ?? this.options.tokens.accessTtl;
+    const [session, user] = await this.db.inTransaction(async (tx) => {
+      const now = this.clock.now();
+      const extended = await this.sessions.extendAccess(tx, sessionId, now + accessTtl, now);
+      return [extended, extended && (await this.users.findById(extended.user_id, tx))];
+    });
+    if (!session || user?.disabledAt !== null)
+      throw new TokenError('token_revoked', `session ${sessionId} has ended or is unknown`);
+    return this.pairs.issueAccess(session, await this.pairs.contents(user, extras), {
+      fresh: false,
+      accessTtl,
+    });
+  }
+}
+
+/** As long as any that can be configured. */
+const LONGEST = parseDuration('100w');
+
+/** @throws RangeError for zero and less, which elsewhere have meant a token that never dies */
+function lifetime(given: string | number | undefined): number | undefined {
+  if (given === undefined) return undefined;
+  const milliseconds = typeof given === 'string' ? parseDuration(given) : given;
+  if (Number.isSafeInteger(milliseconds) && milliseconds >= 1000 && milliseconds <= LONGEST)
+    return milliseconds;
+  throw new RangeError(`a lifetime must be from 1s to 100w, not ${JSON.stringify(given)}`);
+}
+
+/** They are kept in one text, separated by spaces. @throws RangeError */
+function requireWords(amr: readonly string[]): void {
+  if (amr.length > 0 && amr.every((word) => /^\S+$/.test(word))) return;
+  throw new RangeError(`amr must list words like "pwd", not ${JSON.stringify(amr)}`);
+}

@@ -1,0 +1,29 @@
+import { createParamDecorator, type ExecutionContext, Injectable, type PipeTransform } from '@nestjs/common';
+import { TokenCookies } from '../cookies/token-cookies.js';
+import { cookiesNamed } from '../request/request-cookies.js';
+import { AuthOptions } from '../options/auth-options.js';
+import { type AuthRequest, requestOf } from '../request/auth-request.js';
+
+/** Carries the value in answers to logins, and back with the next one. */
+export const DEVICE_HEADER = 'X-Device-Token';
+/** What a client may show in it; more are not looked at. */
+const MOST = 4;
+
+@Injectable()
+export class DeviceReader implements PipeTransform<AuthRequest, string[]> {
+  constructor(
+    private readonly cookies: TokenCookies,
+    private readonly options: AuthOptions,
+  ) {}
+
+  transform(request: AuthRequest): string[] {
+    const header = request.headers[DEVICE_HEADER.toLowerCase()];
+    const cookies = this.cookies.used ? cookiesNamed(request, this.options.cookies.deviceName) : [];
+    return [...(typeof header === 'string' ? [header] : []), ...cookies].slice(0, MOST);
+  }
+}
+
+const RequestItself = createParamDecorator((_: unknown, context: ExecutionContext) => requestOf(context));
+
+/** What the client shows of earlier logins, true or not. */
+export const PresentedDevices = () => RequestItself(DeviceReader);

@@ -1,0 +1,124 @@
+import { Injectable } from '@nestjs/common';
+import { type TokenSession } from '../../sessions/advance.js';
+import { Clock, toNumericDate } from '../../time/clock.js';
+import { type TokenKind } from '../../tokens/token-claims.js';
+import { type Extras, requireContents, TokenIssuer } from '../../tokens/token-issuer.js';
+import { type User } from '../../users/user-store.js';
+import { after, type MaybePromise } from '../request/maybe-promise.js';
+import { type TokenPairDto } from '../dto/token-pair.dto.js';
+import { SubjectMapper, TokenExtras } from '../hooks.js';
+
+/** A token pair, with the session that it is for. */
+export interface IssuedPair extends TokenPairDto {
+  sessionId: string;
+  /** After a login with a password: what the device shows at its next one. */
+  device?: string;
+}
+
+/** What the tokens of a user say besides what their session's row does; known before anything is written. */
+export interface TokenContents {
+  access: Contents;
+  refresh: Contents;
+  roles: readonly string[];
+}
+
+type Contents = Required<Extras> & { subject: string };
+
+/** The part of a pair that is for the access token. */
+export type IssuedAccess = Pick<TokenPairDto, 'access_token' | 'token_type' | 'expires_in'>;
+
+export interface IssueOptions {
+  /** Whether the user has just been authenticated. */
+  fresh: boolean;
+  /** Milliseconds: the access token's life, instead of the one that is configured. */
+  accessTtl?: number | undefined;
+}
+
+/** Signs what a session's row says: the pair, or another access token. */
+@Injectable()
+export class TokenPairs {
+  constructor(
+    private readonly issuer: TokenIssuer,
+    private readonly extras: TokenExtras,
+    private readonly subjects: SubjectMapper,
+    private readonly clock: Clock,
+  ) {}
+
+  /**
+   * Asks the hooks. Before the transaction where the user is known by then: a hook that fails leaves no session
+   * behind that nobody has tokens of. What a call adds goes above what is added for every token of the user.
+   * @throws TypeError for a subject that is no text, or a claim or header that is reserved
+   */
+  contents(user: User, own: Extras = {}): MaybePromise<TokenContents> {
+    return after(this.contentsOf('access', user, own), (access) =>
+      after(this.contentsOf('refresh', user, own), (refresh) => ({
+        access,
+        refresh,
+        roles: user.roles,
+      })),
+    );
+  }
+
+  issue(session: TokenSession, contents: TokenContents, options: IssueOptions): IssuedPair {
+    const { subject, claims, headers } = contents.refresh;
+    const refresh = this.issuer.issueRefresh({
+      subject,
+      claims,
+      headers,
+      sessionId: session.id,
+      generation: session.generation,
+      issuedAt: session.rotated_at,
+      expiresAt: session.idle_expires_at,
+    });
+    const { access_token, token_type, expires_in } = this.issueAccess(session, contents, options);
+    return {
+      access_token,
+      token_type,
+      expires_in,
+      refresh_token: refresh.token,
+      refresh_expires_in: refresh.expiresAt - toNumericDate(this.clock.now()),
+      sessionId: session.id,
+    };
+  }
+
+  issueAccess(
+    session: TokenSession,
+    { access, roles }: TokenContents,
+    { fresh, accessTtl }: IssueOptions,
+  ): IssuedAccess {
+    const { subject, claims, headers } = access;
+    const { token, expiresAt } = this.issuer.issueAccess({
+      subject,
+      claims,
+      headers,
+      roles,
+      sessionId: session.id,
+      fresh,
+      authTime: session.auth_time,
+      amr: session.amr.split(' '),
+      notAfter: session.expires_at,
+      ttl: accessTtl,
+    });
+    return {
+      access_token: token,
+      token_type: 'Bearer',
+      expires_in: expiresAt - toNumericDate(this.clock.now()),
+    };
+  }
+
+  private contentsOf(kind: TokenKind, user: User, own: Extras): MaybePromise<Contents> {
+    return after(this.subjects.toSubject(user), (subject) =>
+      after(this.extras.claims(user, kind), (claims) =>
+        after(this.extras.headers(user, kind), (headers) => {
+          const contents = {
+            subject,
+            claims: { ...claims, ...own.claims },
+            headers: { ...headers, ...own.headers },
+          };
+          requireContents(contents);
+          return contents;
+        }),
+      ),
+    );
+  }
+}

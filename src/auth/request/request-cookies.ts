@@ -1,0 +1,13 @@
+import { parseCookieHeader } from '@nestjs/core/helpers/cookies/parse-cookie-header.js';
+import { type AuthRequest } from './auth-request.js';
+
+/**
+ * Every value that a request's cookies give one name, empty ones aside. The usual parsers keep the first of several,
+ * which a sub-domain or another path may have planted; whoever asks must see that there are several.
+ */
+export function cookiesNamed({ headers }: Pick<AuthRequest, 'headers'>, name: string): string[] {
+  return (headers.cookie ?? '')
+    .split(';')
+    .map((pair) => parseCookieHeader(pair)[name])
+    .filter((value) => value !== undefined && value !== '') as string[];
+}

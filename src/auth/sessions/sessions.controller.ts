@@ -1,0 +1,65 @@
+import { Controller, Delete, Get, HttpCode, Param, Post, UsePipes } from '@nestjs/common';
+import {
+  ApiNoContentResponse,
+  ApiNotFoundResponse,
+  ApiOkResponse,
+  ApiOperation,
+  ApiTags,
+} from '../../openapi/decorators.js';
+import { type Caller } from '../../audit/audit-log.js';
+import { RequestCaller } from '../request/caller.decorator.js';
+import { ClearsTokens } from '../cookies/delivers-tokens.decorator.js';
+import { CurrentUser } from '../request/current-user.decorator.js';
+import { SessionDto, toSessionDto } from '../dto/session.dto.js';
+import { FreshAccess } from '../fresh-access/fresh-access.decorator.js';
+import { type Principal } from '../request/principal.js';
+import { LogsOut } from '../refresh/refresh.decorator.js';
+import { SessionsService } from './sessions.service.js';
+import { createValidationPipe } from '../dto/validation.pipe.js';
+
+@ApiTags('auth')
+@UsePipes(createValidationPipe())
+@Controller('auth')
+export class SessionsController {
+  constructor(private readonly sessions: SessionsService) {}
+
+  @LogsOut()
+  @ClearsTokens()
+  @Post('logout')
+  @HttpCode(204)
+  @ApiOperation({ summary: 'End the session of the token shown, access or refresh, expired or not' })
+  @ApiNoContentResponse()
+  async logout(@CurrentUser() user: Principal, @RequestCaller() caller: Caller): Promise<void> {
+    await this.sessions.logout(user, caller);
+  }
+
+  @ClearsTokens()
+  @Post('logout-all')
+  @HttpCode(204)
+  @ApiOperation({ summary: 'End every session of the user' })
+  @ApiNoContentResponse()
+  async logoutAll(@CurrentUser() user: Principal, @RequestCaller() caller: Caller): Promise<void> {
+    await this.sessions.logoutAll(user, caller);
+  }
+
+  @Get('sessions')
+  @ApiOperation({ summary: 'The sessions of the user that live, the one used last first' })
+  @ApiOkResponse({ type: [SessionDto] })
+  async list(@CurrentUser() user: Principal): Promise<SessionDto[]> {
+    return (await this.sessions.list(user)).map((session) => toSessionDto(session, user.sessionId));
+  }
+
+  @FreshAccess()
+  @Delete('sessions/:id')
+  @HttpCode(204)
+  @ApiOperation({ summary: 'End one session of the user' })
+  @ApiNoContentResponse()
+  @ApiNotFoundResponse({ description: '`not_found`: no such session, or not theirs' })
+  async end(
+    @CurrentUser() user: Principal,
+    @Param('id') id: string,
+    @RequestCaller() caller: Caller,
+  ): Promise<void> {
+    await this.sessions.revoke(user, id, caller);
+  }
+}

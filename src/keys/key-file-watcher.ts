@@ -1,0 +1,95 @@
+import {
+  Logger,
+  type OnApplicationBootstrap,
+  type OnApplicationShutdown,
+  type OnModuleInit,
+} from '@nestjs/common';
+import { readFile, stat } from 'node:fs/promises';
+import { type Clock } from '../time/clock.js';
+import { type KeySource, naming, openKeyFile, parseKeyFile } from './key-file.js';
+import { type KeyRing } from './key-ring.js';
+
+/** Milliseconds. */
+const PERIOD = 2_000;
+
+/**
+ * Fills the ring at start, and again whenever the file has changed. It looks instead of being told: a Kubernetes
+ * secret is a link that comes to lead elsewhere, of which a watch on the file hears nothing. A file that cannot be
+ * used leaves the ring as it is and is tried again each time: a `signs_from` written by a clock that is ahead of
+ * ours becomes good by waiting, and so does a file that is still being copied.
+ */
+export class KeyFileWatcher implements OnModuleInit, OnApplicationBootstrap, OnApplicationShutdown {
+  private readonly logger = new Logger('Keys');
+  private timer: NodeJS.Timeout | undefined;
+  private running: Promise<void> | undefined;
+  /** What was loaded last, by the file's looks. */
+  private loaded = '';
+  /** What was last complained of, so that each change is told once. */
+  private told = '';
+
+  constructor(
+    private readonly source: KeySource,
+    private readonly ring: KeyRing,
+    private readonly clock: Clock,
+  ) {}
+
+  /** @throws KeyRingError, which stops the start */
+  onModuleInit(): void {
+    const { source, ring } = this;
+    if (!('file' in source)) return ring.replace(source, this.clock.now());
+    const set = openKeyFile(source.file, source);
+    naming(source.file, () => ring.replace(set, this.clock.now()));
+  }
+
+  onApplicationBootstrap(): void {
+    const { source } = this;
+    if (!('file' in source)) return;
+    this.timer = setInterval(() => {
+      this.running ??= this.look(source.file).finally(() => {
+        this.running = undefined;
+      });
+    }, PERIOD).unref();
+  }
+
+  async onApplicationShutdown(): Promise<void> {
+    clearInterval(this.timer);
+    await this.running;
+  }
+
+  /** Looks at the file, and never fails. */
+  async look(path: string): Promise<void> {
+    let looks = 'none';
+    try {
+      // Before its content: a change in between shows at the next look.
+      const { ino, size, mtimeNs, ctimeNs } = await stat(path, { bigint: true });
+      looks = [ino, size, mtimeNs, ctimeNs].join(' ');
+      if (looks === this.loaded) {
+        this.told = '';
+        return;
+      }
+      const set = parseKeyFile(path, await readFile(path, 'utf8'));
+      const before = this.ring.kids();
+      naming(path, () => this.ring.replace(set, this.clock.now()));
+      this.tell(before, this.ring.kids(), this.loaded === '');
+      this.loaded = looks;
+      this.told = '';
+    } catch (error) {
+      const complaint = `${looks} ${(error as Error).message}`;
+      if (complaint === this.told) return;
+      this.told = complaint;
+      this.logger.error(`the keys stay as they are: ${(error as Error).message}`);
+    }
+  }
+
+  /** By their names only. The first look finds what the start has loaded, which is no news. */
+  private tell(before: string[], after: string[], first: boolean): void {
+    const added = after.filter((kid) => !before.includes(kid));
+    const removed = before.filter((kid) => !after.includes(kid));
+    if (first && added.length + removed.length === 0) return;
+    const parts = [
+      ...(added.length > 0 ? [`added ${added.join(', ')}`] : []),
+      ...(removed.length > 0 ? [`removed ${removed.join(', ')}`] : []),
+    ];
+    this.logger.log(`the keys were read: ${parts.join('; ') || `the same as before, ${after.join(', ')}`}`);
+  }
+}

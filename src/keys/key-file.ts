@@ -1,0 +1,191 @@
+import { generateKeyPairSync, randomBytes, randomUUID } from 'node:crypto';
+import {
+  closeSync,
+  fchmodSync,
+  fchownSync,
+  fsyncSync,
+  linkSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  statSync,
+  unlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { dirname } from 'node:path';
+import {
+  KeyRingError,
+  RSA_BITS,
+  SECRET_BYTES,
+  type SigningAlgorithm,
+  type TokenKind,
+} from './key-material.js';
+import { type PrivateJwk, type PrivateJwkSet, readKeySet } from './key-ring.js';
+
+/** Where the keys are from: a file, which a first start may make, or the keys themselves. */
+export type KeySource = { file: string; create: boolean } | PrivateJwkSet;
+
+/** What a kind of token is signed with where nobody says otherwise: others verify access tokens, only we refresh. */
+export const DEFAULT_ALGORITHM: Record<TokenKind, SigningAlgorithm> = { access: 'ES256', refresh: 'HS256' };
+
+/** For its owner only. */
+const MODE = 0o600;
+
+/**
+ * Reads the private JWK Set; where it is missing and `create` allows it, makes one first (mode 0600).
+ * @throws KeyRingError that says what is wrong with the file and how to mend it
+ */
+export function openKeyFile(path: string, options: { create: boolean }): PrivateJwkSet {
+  const present = readIfPresent(path);
+  if (present !== undefined) return parseKeyFile(path, present);
+  if (!options.create) {
+    throw new KeyRingError(
+      `${path} does not exist, and in production it is never made; \`npm run keys -- generate\` makes one`,
+    );
+  }
+  const set = generateKeySet();
+  if (createKeyFile(path, set)) return set;
+  // Another instance was first: its keys are everybody's.
+  return parseKeyFile(path, readIfPresent(path) ?? '');
+}
+
+/** Reads a file that must be there. @throws KeyRingError */
+export function readKeyFile(path: string): PrivateJwkSet {
+  const text = readIfPresent(path);
+  if (text === undefined) {
+    throw new KeyRingError(`${path} does not exist; \`npm run keys -- generate\` makes one`);
+  }
+  return parseKeyFile(path, text);
+}
+
+/** @throws KeyRingError that names the file; whether a key signs now is the ring's to check */
+export function parseKeyFile(path: string, text: string): PrivateJwkSet {
+  let set: PrivateJwkSet;
+  try {
+    set = JSON.parse(text) as PrivateJwkSet;
+  } catch {
+    throw new KeyRingError(`${path} is not JSON; restore it from a backup (a new one logs everybody out)`);
+  }
+  naming(path, () => readKeySet(set));
+  return set;
+}
+
+/** Says in which file it is what a check found wrong. */
+export function naming<T>(path: string, check: () => T): T {
+  try {
+    return check();
+  } catch (error) {
+    throw error instanceof KeyRingError ? new KeyRingError(`${path}: ${error.message}`) : error;
+  }
+}
+
+export function generateKeySet(access: SigningAlgorithm = DEFAULT_ALGORITHM.access): PrivateJwkSet {
+  return { keys: [generateKey('access', access), generateKey('refresh', DEFAULT_ALGORITHM.refresh)] };
+}
+
+export function generateKey(kind: TokenKind, alg: SigningAlgorithm): PrivateJwk {
+  return { ...generateMaterial(alg), kid: randomUUID(), alg, use: 'sig', token_use: kind };
+}
+
+function generateMaterial(alg: SigningAlgorithm) {
+  switch (alg) {
+    case 'HS256':
+      return { kty: 'oct', k: randomBytes(SECRET_BYTES).toString('base64url') };
+    case 'ES256':
+      return generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey.export({ format: 'jwk' });
+    case 'ES384':
+      return generateKeyPairSync('ec', { namedCurve: 'P-384' }).privateKey.export({ format: 'jwk' });
+    case 'RS256':
+    case 'PS256':
+      return generateKeyPairSync('rsa', { modulusLength: RSA_BITS }).privateKey.export({ format: 'jwk' });
+  }
+}
+
+/**
+ * Written whole to a private name, flushed, then linked: a crash leaves no half file, and of several instances
+ * that start at once one wins and the others read its keys.
+ * @returns false, and changes nothing, where there is a file already
+ */
+export function createKeyFile(path: string, set: PrivateJwkSet): boolean {
+  const draft = `${path}.${randomUUID()}`;
+  try {
+    mkdirSync(dirname(path), { recursive: true });
+    writeDraft(draft, set);
+    try {
+      linkSync(draft, path);
+      return true;
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+      // A link that leads nowhere is in the way as well, but nobody's keys.
+      statSync(path);
+      return false;
+    } finally {
+      unlinkSync(draft);
+    }
+  } catch (error) {
+    throw new KeyRingError(`${path} cannot be made: ${(error as Error).message}`);
+  }
+}
+
+/**
+ * Replaces the file as a whole, behind a link where it is one (a link stays a link), and keeps its mode and owner:
+ * whoever may read it now, the server above all, may read it afterwards.
+ * @throws KeyRingError
+ */
+export function replaceKeyFile(path: string, set: PrivateJwkSet): void {
+  const target = realpathSync(path);
+  const draft = `${target}.${randomUUID()}`;
+  try {
+    try {
+      writeDraft(draft, set, target);
+      renameSync(draft, target);
+    } finally {
+      rmSync(draft, { force: true });
+    }
+    flush(dirname(target));
+  } catch (error) {
+    throw new KeyRingError(`${path} cannot be written: ${(error as Error).message}`);
+  }
+}
+
+/** @param like a file whose mode and owner it gets */
+function writeDraft(draft: string, set: PrivateJwkSet, like?: string): void {
+  const file = openSync(draft, 'wx', MODE);
+  try {
+    if (like !== undefined) {
+      const { mode, uid, gid } = statSync(like);
+      if (uid !== process.getuid?.() || gid !== process.getgid?.()) fchownSync(file, uid, gid);
+      fchmodSync(file, mode & 0o777);
+    }
+    writeFileSync(file, `${JSON.stringify(set, null, 2)}\n`);
+    fsyncSync(file);
+  } finally {
+    closeSync(file);
+  }
+}
+
+/** The rename itself must survive a power cut; a system that cannot flush folders has nothing to add. */
+function flush(folder: string): void {
+  try {
+    const handle = openSync(folder, 'r');
+    try {
+      fsyncSync(handle);
+    } finally {
+      closeSync(handle);
+    }
+  } catch {
+    // Windows.
+  }
+}
+
+function readIfPresent(path: string): string | undefined {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw new KeyRingError(`${path} cannot be read: ${(error as Error).message}`);
+  }
+}

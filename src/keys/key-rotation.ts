@@ -1,0 +1,177 @@
+import { toNumericDate } from '../time/clock.js';
+import { formatDuration } from '../time/duration.js';
+import { DEFAULT_ALGORITHM, generateKey } from './key-file.js';
+import {
+  findSigningKey,
+  JWKS_MAX_AGE,
+  KeyRingError,
+  type PrivateJwk,
+  type PrivateJwkSet,
+  readKeySet,
+  type RingKey,
+  type SigningAlgorithm,
+  type TokenKind,
+} from './key-ring.js';
+
+/** Seconds for clocks that differ, and for the change to reach every instance. */
+export const LEEWAY = 60;
+/** Seconds before a new key signs: until then everybody has fetched the JWKS anew, and knows it. */
+export const LEAD = JWKS_MAX_AGE + LEEWAY;
+
+export interface Change<T> {
+  set: PrivateJwkSet;
+  result: T;
+}
+
+export interface Removal {
+  kid: string;
+  /** Null for a foreign issuer's key. */
+  kind: TokenKind | null;
+  signed: boolean;
+  /** The key that signs from now on, where the removed one signed. */
+  successor: string | null;
+  /** Whether that one was made for it. */
+  made: boolean;
+}
+
+/** Adds a key of the kind, which signs once everybody can know it; at once where no key signs. @throws KeyRingError */
+export function rotate(
+  set: PrivateJwkSet,
+  kind: TokenKind,
+  now: number,
+  alg?: SigningAlgorithm,
+): Change<PrivateJwk> {
+  const keys = inOrder(readKeySet(set), kind);
+  const newest = keys.at(-1);
+  if (newest && newest.signsFrom > now) {
+    throw new KeyRingError(
+      `key "${newest.kid}" already waits, and signs ${kind} tokens from ${toTime(newest.signsFrom)} on; rotate again after that`,
+    );
+  }
+  const signing = findSigningKey(keys, kind, now);
+  // Never later than the old one ends, which may have been written by hand: no moment is without a key.
+  const start = signing ? Math.min(now + LEAD * 1000, signing.verifiesUntil) : now;
+  const made: PrivateJwk = {
+    ...generateKey(kind, alg ?? newest?.alg ?? DEFAULT_ALGORITHM[kind]),
+    signs_from: toNumericDate(start),
+  };
+  return { set: { ...set, keys: [...set.keys, made] }, result: made };
+}
+
+/**
+ * Lets keys end when the last token that they can have signed is dead: one key, which must have a successor, or
+ * every one that has a successor and no end yet. `ttl`: milliseconds. @throws KeyRingError
+ */
+export function retire(
+  set: PrivateJwkSet,
+  ttl: Record<TokenKind, number>,
+  now: number,
+  kid?: string,
+): Change<PrivateJwk[]> {
+  const keys = readKeySet(set);
+  const ends = new Map<string, number>();
+  for (const key of kid === undefined ? keys : [named(keys, kid)]) {
+    const refusal = whyNotRetired(keys, key, now);
+    const successor = successorOf(keys, key, now);
+    if (successor && refusal === undefined) {
+      const lastToken = Math.max(now, successor.signsFrom) + ttl[key.kind];
+      ends.set(key.kid, Math.ceil(lastToken / 1000) + LEEWAY);
+    } else if (kid !== undefined) throw new KeyRingError(`key "${kid}" ${refusal}`);
+  }
+  const changed = set.keys.map((jwk) => {
+    const end = ends.get(jwk.kid);
+    return end === undefined ? jwk : { ...jwk, verifies_until: end };
+  });
+  return { set: { ...set, keys: changed }, result: changed.filter((jwk) => ends.has(jwk.kid)) };
+}
+
+/**
+ * Removes a key that somebody else may have. If it signed, its successor signs at once; if it has none, a new one. If it
+ * had yet to sign, the key that signs goes on, and loses its end: that was reckoned from when the other would take over.
+ */
+export function removeNow(set: PrivateJwkSet, now: number, kid: string): Change<Removal> {
+  const keys = readKeySet(set);
+  const key = named(keys, kid);
+  const signed = findSigningKey(keys, key.kind, now)?.kid === kid;
+  const kind = key.issuer === null ? key.kind : null;
+  const rest = set.keys.filter((jwk) => jwk.kid !== kid);
+  const result: Removal = { kid, kind, signed, successor: null, made: false };
+  if (!signed) {
+    const waited = key.issuer === null && key.signsFrom > now;
+    const signing = waited ? findSigningKey(keys, key.kind, now)?.kid : undefined;
+    const kept = rest.map((jwk) => (jwk.kid === signing ? withoutEnd(jwk) : jwk));
+    return { set: { ...set, keys: kept }, result };
+  }
+  const successor = successorOf(keys, key, now);
+  const signsFrom = toNumericDate(now);
+  if (successor) {
+    const changed = rest.map((jwk) => (jwk.kid === successor.kid ? { ...jwk, signs_from: signsFrom } : jwk));
+    return { set: { ...set, keys: changed }, result: { ...result, successor: successor.kid } };
+  }
+  const made = { ...generateKey(key.kind, key.alg), signs_from: signsFrom };
+  return {
+    set: { ...set, keys: [...rest, made] },
+    result: { ...result, successor: made.kid, made: true },
+  };
+}
+
+/** Without the keys whose end has passed: they verify nothing, and lie there to be stolen. */
+export function withoutEnded(set: PrivateJwkSet, now: number): Change<string[]> {
+  const ended = readKeySet(set)
+    .filter(({ verifiesUntil }) => verifiesUntil <= now)
+    .map(({ kid }) => kid);
+  return { set: { ...set, keys: set.keys.filter(({ kid }) => !ended.includes(kid)) }, result: ended };
+}
+
+function withoutEnd(jwk: PrivateJwk): PrivateJwk {
+  const { verifies_until: _, ...rest } = jwk;
+  return rest;
+}
+
+/** What a key does at a time, for the operator. */
+export function stateOf(keys: readonly RingKey[], key: RingKey, now: number): string {
+  const end = key.verifiesUntil === Infinity ? '' : ` until ${toTime(key.verifiesUntil)}`;
+  if (key.verifiesUntil <= now) return `ended ${toTime(key.verifiesUntil)}`;
+  if (key.issuer !== null) return `verifies${end} for the foreign issuer ${key.issuer}`;
+  if (key.signsFrom > now) return `signs from ${toTime(key.signsFrom)}`;
+  if (findSigningKey(keys, key.kind, now)?.kid === key.kid)
+    return end === '' ? 'signs' : `signs, verifies${end}`;
+  return `verifies${end}`;
+}
+
+/** RFC 3339, in whole seconds. */
+export function toTime(milliseconds: number): string {
+  return new Date(milliseconds).toISOString().replace(/\.\d+Z$/, 'Z');
+}
+
+/** Our own keys of a kind in the order in which they come to sign; of equally new ones the first in the file wins. */
+function inOrder(keys: readonly RingKey[], kind: TokenKind): RingKey[] {
+  return keys
+    .filter((key) => key.kind === kind && key.issuer === null)
+    .toReversed()
+    .toSorted((a, b) => a.signsFrom - b.signsFrom);
+}
+
+function successorOf(keys: readonly RingKey[], key: RingKey, now: number): RingKey | undefined {
+  const order = inOrder(keys, key.kind);
+  const at = order.indexOf(key);
+  // One that is over before it would sign takes nothing over.
+  return at < 0
+    ? undefined
+    : order.slice(at + 1).find((next) => Math.max(now, next.signsFrom) < next.verifiesUntil);
+}
+
+function whyNotRetired(keys: readonly RingKey[], key: RingKey, now: number): string | undefined {
+  if (key.issuer !== null) return `is a foreign issuer's; \`retire ${key.kid} --now\` removes it`;
+  if (key.verifiesUntil !== Infinity)
+    return `is retired already, and verifies until ${toTime(key.verifiesUntil)}`;
+  if (!successorOf(keys, key, now))
+    return `has no successor: rotate first (a new key signs ${formatDuration(LEAD * 1000)} later)`;
+  return undefined;
+}
+
+function named(keys: readonly RingKey[], kid: string): RingKey {
+  const key = keys.find((each) => each.kid === kid);
+  if (!key) throw new KeyRingError(`no key has the "kid" "${kid}"; \`npm run keys -- list\` shows all`);
+  return key;
+}

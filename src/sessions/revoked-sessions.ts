@@ -1,0 +1,48 @@
+import { Injectable } from '@nestjs/common';
+
+/** A session that has ended, remembered until no access token of it can be alive. */
+export interface Revocation {
+  id: string;
+  /** Milliseconds: the latest expiry of any access token issued for the session. */
+  access_until: number;
+}
+
+/** Milliseconds for which a tombstone outlives its last token: clocks of instances differ a little. */
+export const REVOCATION_LEEWAY_MS = 60_000;
+
+/**
+ * The sessions that have ended while access tokens of them may live, in memory: an ordinary request asks here and
+ * reads no row. Filled by whatever ends a session on this instance, and by the feed from the others.
+ */
+@Injectable()
+export class RevokedSessions {
+  private readonly until = new Map<string, number>();
+  private news = 0;
+
+  has(sessionId: string): boolean {
+    return this.until.has(sessionId);
+  }
+
+  /** Rises with all that ends: a session that was not here stays out until it has risen again. */
+  get revision(): number {
+    return this.news;
+  }
+
+  add(tombstones: Iterable<Revocation>): void {
+    this.news++;
+    for (const { id, access_until } of tombstones) {
+      this.until.set(id, Math.max(access_until, this.until.get(id) ?? 0));
+    }
+  }
+
+  /** Forgets sessions whose last access token has been dead for the leeway at `now` (milliseconds). */
+  prune(now: number): void {
+    for (const [id, until] of this.until) {
+      if (until + REVOCATION_LEEWAY_MS < now) this.until.delete(id);
+    }
+  }
+
+  get size(): number {
+    return this.until.size;
+  }
+}
