@@ -71,6 +71,11 @@ export const auditMigrations: Migrations = {
         .execute();
     },
   },
+  '2026-11-28.2-audit-by-time': {
+    async up(db: Kysely<unknown>) {
+      await db.schema.createIndex('audit_by_time').on('audit_events').column('at').execute();
+    },
+  },
 };
 
 const COLUMNS = [

@@ -1,8 +1,10 @@
 import { ConfigurableModuleBuilder, type DynamicModule, Module, type Provider } from '@nestjs/common';
 import { APP_FILTER, APP_GUARD, DiscoveryModule } from '@nestjs/core';
 import { JwtModule } from '@nestjs/jwt';
-import { Database, DatabaseModule, MigrationSet } from '../database/index.js';
+import { Database, DatabaseModule, MigrationSet, Purger } from '../database/index.js';
 import { AuditLog } from '../audit/audit-log.js';
+import { AuditOptions } from '../audit/audit-options.js';
+import { AuditPurge } from '../audit/audit-purge.js';
 import { auditMigrations } from '../audit/audit.table.js';
 import { RevokedSessions } from '../sessions/revoked-sessions.js';
 import { RevocationFeed } from '../sessions/revocation-feed.js';
@@ -132,8 +134,11 @@ const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN } = new ConfigurableModule
     RevocationFeed,
     SessionRevoker,
     Sessions,
+    Purger,
     SessionPurge,
     AuditLog,
+    { provide: AuditOptions, inject: [AuthOptions], useFactory: ({ audit }: AuthOptions) => audit },
+    AuditPurge,
     UsedTokens,
     // Another store takes its place by a provider of its own; then this factory, and so the table, is not made.
     {
@@ -207,6 +212,7 @@ const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN } = new ConfigurableModule
     AuthOptions,
     CsrfCheck,
     LoadUser,
+    Purger,
     UsedTokens,
     TokenCookies,
     UserLoader,

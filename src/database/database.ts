@@ -17,6 +17,8 @@ export type Executor = Kysely<Tables>;
 export type Tx = Transaction<Tables>;
 
 const DEADLOCK_TRIES = 5;
+/** Milliseconds by which this clock may differ from the database server's; refresh compares times across instances. */
+export const MAX_CLOCK_SKEW_MS = 2_000;
 
 /**
  * The Kysely handle for the engine that the URL names, and the DI token under which it is injected. `openDatabase`

@@ -1,5 +1,5 @@
 /** The room's face: what rooms and features may import. */
-export { Database, type Engine, type Executor, type Tables, type Tx } from './database.js';
+export { Database, MAX_CLOCK_SKEW_MS, type Engine, type Executor, type Tables, type Tx } from './database.js';
 export {
   DatabaseInUseError,
   DatabaseUnavailableError,
@@ -10,5 +10,5 @@ export { DatabaseModule } from './database.module.js';
 export { type Listener, type ReadRows } from './listener.js';
 export { type Migrations, MigrationSet } from './migrations.js';
 export { openDatabase } from './open-database.js';
-export { Purge } from './purge.js';
+export { PURGE_MARGIN_MS, Purger, type PurgeTask } from './purger.js';
 export { type Param, Statement } from './statement.js';

@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { type AuditEvent, AuditLog, RevokedSessions, HashingQueue, RevocationFeed } from '../auth/index.js';
+import { Purger } from '../database/index.js';
 import { Metrics } from './metrics.js';
 
 /**
@@ -14,6 +15,7 @@ export class AuthMetrics {
     ended: RevokedSessions,
     feed: RevocationFeed,
     hashing: HashingQueue,
+    purger: Purger,
   ) {
     const events = metrics.counter('events_total', 'Events of the audit log', ['event', 'outcome']);
     const logins = metrics.counter('logins_total', 'Logins: success, or why they failed', ['outcome']);
@@ -33,6 +35,9 @@ export class AuthMetrics {
       'revocation_staleness_seconds',
       'Since it was last certain that no news of ended sessions is missing',
       () => feed.staleness() / 1000,
+    );
+    metrics.totals('purged_total', 'Rows removed by this instance, by what they were', ['what'], () =>
+      [...purger.removed].map(([what, count]) => [{ what }, count]),
     );
     metrics.gauge('hashing_running', 'Passwords that are hashed now', () => hashing.running);
     metrics.gauge('hashing_waiting', 'Passwords that wait to be hashed', () => hashing.length);

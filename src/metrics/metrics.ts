@@ -35,13 +35,24 @@ export class Metrics {
 
   /** A number that only rises, and that `read` knows at any time. */
   total(name: string, help: string, read: () => number): void {
+    this.totals(name, help, [], () => [[{}, read()]]);
+  }
+
+  /** Numbers that only rise, one for each set of labels, and that `read` knows at any time. */
+  totals<L extends string>(
+    name: string,
+    help: string,
+    labelNames: readonly L[],
+    read: () => Iterable<[labels: Partial<Record<L, string>>, value: number]>,
+  ): void {
     const counter = new Counter({
       name: PREFIX + name,
       help,
+      labelNames,
       registers: [],
       collect() {
         this.reset();
-        this.inc(read());
+        for (const [labels, value] of read()) this.inc(labels, value);
       },
     });
     this.registry.registerMetric(counter);

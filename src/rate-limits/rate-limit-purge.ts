@@ -1,29 +1,33 @@
-import { Injectable } from '@nestjs/common';
-import { Database, Purge, type Tx } from '../database/index.js';
+import { Injectable, type OnModuleInit } from '@nestjs/common';
+import { Database, Purger } from '../database/index.js';
 
-/** Removes the counters whose window is over. Those in memory go by themselves. */
+/** Removes counters whose window is over. Those in memory remove themselves. */
 @Injectable()
-export class RateLimitPurge extends Purge {
-  constructor(db: Database) {
-    super(db, 'expired counters');
-  }
+export class RateLimitPurge implements OnModuleInit {
+  constructor(
+    private readonly db: Database,
+    private readonly purger: Purger,
+  ) {}
 
-  override onApplicationBootstrap(): void {
-    if (this.db.engine === 'postgres') super.onApplicationBootstrap();
-  }
-
-  protected async removeBatch(tx: Tx, most: number): Promise<number> {
-    // The system's time, which the windows were measured by.
-    const now = Date.now();
-    // Past those that an attempt has locked: it locks several, in an order that is not this one.
-    const over = tx
-      .selectFrom('rate_limits')
-      .select('key')
-      .where('expire', '<', now)
-      .limit(most)
-      .forUpdate()
-      .skipLocked();
-    const { numDeletedRows } = await tx.deleteFrom('rate_limits').where('key', 'in', over).executeTakeFirst();
-    return Number(numDeletedRows);
+  onModuleInit(): void {
+    if (this.db.engine !== 'postgres') return;
+    this.purger.add({
+      what: 'expired rate-limit counters',
+      removeBatch: async (tx, cutoff, limit) => {
+        // Rows that an attempt has locked are skipped: it locks several, in another order than this one.
+        const dead = tx
+          .selectFrom('rate_limits')
+          .select('key')
+          .where('expire', '<', cutoff)
+          .limit(limit)
+          .forUpdate()
+          .skipLocked();
+        const { numDeletedRows } = await tx
+          .deleteFrom('rate_limits')
+          .where('key', 'in', dead)
+          .executeTakeFirst();
+        return Number(numDeletedRows);
+      },
+    });
   }
 }

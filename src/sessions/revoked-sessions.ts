@@ -1,4 +1,5 @@
 import { Injectable } from '@nestjs/common';
+import { PURGE_MARGIN_MS } from '../database/index.js';
 
 /** A session that has ended, remembered until no access token of it can be alive. */
 export interface Revocation {
@@ -7,8 +8,8 @@ export interface Revocation {
   access_until: number;
 }
 
-/** Milliseconds for which a tombstone outlives its last token: clocks of instances differ a little. */
-export const REVOCATION_LEEWAY_MS = 60_000;
+/** For how long a revocation outlives the last token of its session: a clock may be set back (see `Purger`). */
+export const REVOCATION_LEEWAY_MS = PURGE_MARGIN_MS;
 
 /**
  * The sessions that have ended while access tokens of them may live, in memory: an ordinary request asks here and
@@ -35,10 +36,10 @@ export class RevokedSessions {
     }
   }
 
-  /** Forgets sessions whose last access token has been dead for the leeway at `now` (milliseconds). */
-  prune(now: number): void {
+  /** Forgets sessions whose last access token was dead before `cutoff` (milliseconds). */
+  forget(cutoff: number): void {
     for (const [id, until] of this.until) {
-      if (until + REVOCATION_LEEWAY_MS < now) this.until.delete(id);
+      if (until < cutoff) this.until.delete(id);
     }
   }
 

@@ -1,27 +1,57 @@
-import { Injectable } from '@nestjs/common';
-import { Database, Purge, type Tx } from '../database/index.js';
+import { Injectable, type OnModuleInit } from '@nestjs/common';
+import { type Expression, type SqlBool } from 'kysely';
+import { type ExpressionBuilder } from 'kysely';
+import { Purger, type PurgeTask, type Tables } from '../database/index.js';
 import { RevokedSessions } from './revoked-sessions.js';
-import { SessionRevoker } from './session-revoker.js';
-import { SessionOptions } from './session-options.js';
 
-/** Forgets what is over: dead sessions, and old tombstones in memory. */
+/** A session is removed once it is revoked or expired and no access token of it can be alive. */
 @Injectable()
-export class SessionPurge extends Purge {
+export class SessionPurge implements OnModuleInit {
   constructor(
-    db: Database,
-    private readonly ends: SessionRevoker,
-    private readonly ended: RevokedSessions,
-    private readonly options: SessionOptions,
-  ) {
-    super(db, 'dead sessions');
-  }
+    private readonly purger: Purger,
+    private readonly revoked: RevokedSessions,
+  ) {}
 
-  override async run(): Promise<number> {
-    this.ended.prune(this.options.now());
-    return super.run();
+  onModuleInit(): void {
+    this.purger.add({
+      ...removing('revoked sessions', (eb, cutoff) => eb('revoked_at', '<', cutoff)),
+      forget: (cutoff) => this.revoked.forget(cutoff),
+    });
+    // By the session's own end, which no rotation moves: an index on the idle expiry would cost every refresh.
+    this.purger.add(removing('expired sessions', (eb, cutoff) => eb('expires_at', '<', cutoff)));
+    this.purger.add({
+      what: 'used tokens',
+      removeBatch: async (tx, cutoff, limit) => {
+        const dead = tx
+          .selectFrom('spent_tokens')
+          .select('jti')
+          .where('expires_at', '<', cutoff)
+          .limit(limit);
+        const { numDeletedRows } = await tx
+          .deleteFrom('spent_tokens')
+          .where('jti', 'in', dead)
+          .executeTakeFirst();
+        return Number(numDeletedRows);
+      },
+    });
   }
+}
 
-  protected async removeBatch(tx: Tx, most: number): Promise<number> {
-    return this.ends.purge(tx, most, this.options.now());
-  }
+function removing(
+  what: string,
+  isDead: (eb: ExpressionBuilder<Tables, 'sessions'>, cutoff: number) => Expression<SqlBool>,
+): PurgeTask {
+  return {
+    what,
+    removeBatch: async (tx, cutoff, limit) => {
+      const dead = tx
+        .selectFrom('sessions')
+        .select('id')
+        .where((eb) => isDead(eb, cutoff))
+        .where('access_until', '<', cutoff)
+        .limit(limit);
+      const { numDeletedRows } = await tx.deleteFrom('sessions').where('id', 'in', dead).executeTakeFirst();
+      return Number(numDeletedRows);
+    },
+  };
 }

@@ -1,7 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { type Expression, sql } from 'kysely';
 import { type Executor, Statement, type Tx } from '../database/index.js';
-import { REVOCATION_LEEWAY_MS } from './revoked-sessions.js';
 import { RevocationFeed } from './revocation-feed.js';
 import { type RevokeCause } from './sessions.table.js';
 
@@ -61,25 +60,6 @@ export class SessionRevoker {
     const ended = await this.revokeWhere(tx, 'too_many_sessions', now).where('id', 'in', ids).execute();
     await this.feed.publish(tx, ended);
     return ended.map(({ id }) => id);
-  }
-
-  /**
-   * Removes a batch of sessions that are over and of which no access token can be alive any more.
-   * @returns how many there were; fewer than `batch` when none are left
-   */
-  async purge(tx: Tx, batch: number, now: number): Promise<number> {
-    const { numDeletedRows } = await tx
-      .deleteFrom('sessions')
-      .where('id', 'in', (eb) =>
-        eb
-          .selectFrom('sessions')
-          .select('id')
-          .where('access_until', '<', now - REVOCATION_LEEWAY_MS)
-          .where((is) => is.or([is('revoked_at', 'is not', null), is('idle_expires_at', '<', now)]))
-          .limit(batch),
-      )
-      .executeTakeFirst();
-    return Number(numDeletedRows);
   }
 
   private revokeWhere(tx: Tx, cause: RevokeCause, now: number) {

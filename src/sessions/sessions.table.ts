@@ -1,4 +1,4 @@
-import { type Kysely, type Selectable } from 'kysely';
+import { type Kysely, type Selectable, sql } from 'kysely';
 import { type Migrations } from '../database/index.js';
 
 /** Why a session was ended. */
@@ -103,6 +103,19 @@ export const sessionsMigrations: Migrations = {
       await db.schema
         .alterTable('sessions')
         .addColumn('amr', 'text', (c) => c.notNull().defaultTo('pwd'))
+        .execute();
+    },
+  },
+  // What purges look for, on columns that no rotation changes: an index on another one would be written by each refresh.
+  '2026-11-28.1-sessions-purge-indexes': {
+    async up(db: Kysely<unknown>) {
+      await db.schema.dropIndex('sessions_by_access_until').execute();
+      await db.schema.createIndex('sessions_by_end').on('sessions').column('expires_at').execute();
+      await db.schema
+        .createIndex('sessions_by_revocation')
+        .on('sessions')
+        .column('revoked_at')
+        .where(sql.ref('revoked_at'), 'is not', null)
         .execute();
     },
   },

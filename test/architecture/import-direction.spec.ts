@@ -11,7 +11,7 @@ const SRC = join(import.meta.dirname, '../../src');
 const RULES: Record<string, string[]> = {
   time: [],
   http: [],
-  database: [],
+  database: ['time/clock'],
   passwords: [],
   keys: ['time/*'],
   tokens: ['keys/*', 'time/*'],
@@ -37,7 +37,7 @@ const RULES: Record<string, string[]> = {
   features: ['auth/index', 'database/index', 'config/app-config', 'openapi/*'],
   health: ['auth/index', 'database/index', 'openapi/*'],
   logging: ['http/*', 'config/app-config'],
-  metrics: ['http/*', 'auth/index'],
+  metrics: ['http/*', 'auth/index', 'database/index'],
   testing: ['auth/index', 'auth/dto/*', 'passwords/*', 'tokens/*', 'keys/*', 'time/*', 'database/index'],
   cli: ['app.module', 'config/*', 'auth/index', 'keys/*', 'tokens/*', 'time/*', 'database/index'],
 };

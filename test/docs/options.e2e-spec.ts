@@ -51,11 +51,11 @@ describe('docs/options.md', () => {
     const examples = blocksOf(DOCUMENT, 'ts');
     for (const hook of [
       'TokenExtras',
-      'Subjects',
-      'TokenCheck',
+      'SubjectMapper',
+      'TokenRule',
       'RevocationCheck',
       'UserLoader',
-      'ErrorBody',
+      'ErrorRenderer',
     ]) {
       expect(examples[1]).toMatch(new RegExp(`extends ${hook}\\b`));
     }

@@ -1,9 +1,11 @@
-import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { decode } from 'jsonwebtoken';
-import { SessionPurge } from '../../src/sessions/session-purge.js';
+import { Database, Purger } from '../../src/database/index.js';
 import { createTestApp, type TestApp, type TestLogin } from '../support/create-test-app.js';
+import { describeEachEngine } from '../support/engines.js';
 import { expectError } from '../support/expect-error.js';
 
+const MINUTE = 60_000;
 const HOUR = 3_600_000;
 
 /** The documents say what becomes of tokens: docs/operation.md, "The clock". */
@@ -56,7 +58,7 @@ describe('a clock that is set', () => {
     await api.request('POST', '/auth/logout', login.refresh).expect(204);
     for (const wait of [0, '30m', '44m'] as const) {
       api.clock.advance(wait);
-      await api.get(SessionPurge).run();
+      await api.get(Purger).run();
       expectError(await profile(login.access), 401, 'token_revoked');
     }
     api.clock.advance('2m');
@@ -88,6 +90,60 @@ describe('a clock that is set', () => {
       await profile(login.access).expect(200);
     }
   });
+});
+
+describeEachEngine('a clock that is set forward and back again', (engine) => {
+  let api: TestApp;
+  beforeEach(async () => {
+    api = await createTestApp({ engine });
+  });
+  afterEach(() => api.close());
+
+  /** What the minute's purge does while the clock is ahead; the database's clock may go along (one machine), or not. */
+  const purgeAhead = async (by: number, databaseGoesAlong: boolean) => {
+    const skew = jest.spyOn(api.get(Database), 'clockSkew');
+    if (databaseGoesAlong) skew.mockResolvedValue(0);
+    api.clock.advance(by);
+    const removed = await api.get(Purger).run();
+    api.clock.advance(MINUTE - by);
+    skew.mockRestore();
+    return removed;
+  };
+  const spend = async ({ access }: TestLogin, to: string) =>
+    api.request('POST', '/transfers', access).send({ to, amount: 1 });
+
+  it.each([20 * MINUTE, HOUR, 23 * HOUR])(
+    'by %d ms does not bring back a session that was logged out',
+    async (by) => {
+      const login = await api.login();
+      await api.request('POST', '/auth/logout', login.refresh).expect(204);
+      await purgeAhead(by, true);
+      expectError(await api.request('GET', '/profile', login.access), 401, 'token_revoked');
+      expectError(await login.tryRefresh(login.refresh), 401, 'token_revoked');
+    },
+  );
+
+  it('does not bring back a token that was used once', async () => {
+    const [login, other] = [await api.login(), await api.user()];
+    expect((await spend(login, other.username)).status).toBe(201);
+    await purgeAhead(20 * MINUTE, true);
+    expectError(await spend(login, other.username), 401, 'fresh_token_required');
+  });
+
+  if (engine !== 'postgres') return;
+
+  it.each([3_000, HOUR, 15 * 24 * HOUR])(
+    'by %d ms removes nothing while the database says another time',
+    async (by) => {
+      const login = await api.login();
+      const gone = await api.login();
+      await api.request('POST', '/auth/logout', gone.refresh).expect(204);
+      await api.get(Database).updateTable('sessions').set({ access_until: 1 }).execute();
+      expect(await purgeAhead(by, false)).toBe(0);
+      await login.rotate();
+      expect(await api.get(Database).selectFrom('sessions').select('id').execute()).toHaveLength(2);
+    },
+  );
 });
 
 function decodedGeneration(token: string): number {

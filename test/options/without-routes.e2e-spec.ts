@@ -16,7 +16,7 @@ import {
   Tokens,
 } from '../../src/auth/index.js';
 import { Database } from '../../src/database/index.js';
-import { SessionPurge } from '../../src/sessions/session-purge.js';
+import { Purger } from '../../src/database/index.js';
 import { expectChallenge } from '../../src/testing/index.js';
 import { describeEachAdapter } from '../support/adapters.js';
 import { createTestApp, type TestApp } from '../support/create-test-app.js';
@@ -340,7 +340,7 @@ describeEachAdapter('Logins.open', (stack) => {
     expect(row?.access_until).toBe(claimsOf(pair.access_token).exp! * 1000);
     await api.request('POST', '/auth/logout', pair.access_token).expect(204);
     api.clock.advance('1h 59m');
-    await api.get(SessionPurge).run();
+    await api.get(Purger).run();
     expectError(await api.request('GET', '/profile', pair.access_token), 401, 'token_revoked');
     api.clock.advance('1m');
     expectError(await api.request('GET', '/profile', pair.access_token), 401, 'token_expired');
@@ -436,7 +436,7 @@ describeEachAdapter('Logins.accessToken', (stack) => {
     expect((await rowOf(sid)).access_until).toBe(claimsOf(access_token).exp! * 1000);
     await api.request('POST', '/auth/logout', access).expect(204);
     api.clock.advance('2h 59m');
-    await api.get(SessionPurge).run();
+    await api.get(Purger).run();
     expectError(await api.request('GET', '/profile', access_token), 401, 'token_revoked');
     api.clock.advance('1m');
     expectError(await api.request('GET', '/profile', access_token), 401, 'token_expired');

@@ -1,7 +1,6 @@
 import { type CallHandler, type ExecutionContext, Injectable, type NestInterceptor } from '@nestjs/common';
 import { catchError, concatMap, from, type Observable, of } from 'rxjs';
 import { UsedTokens } from '../../sessions/used-tokens.js';
-import { Clock } from '../../time/clock.js';
 import { TokenError } from '../../tokens/token.errors.js';
 import { type AuthRequest, requestOf, responseOf } from '../request/auth-request.js';
 import { statusOf } from '../error.filter.js';
@@ -13,10 +12,7 @@ import { statusOf } from '../error.filter.js';
  */
 @Injectable()
 export class OnceInterceptor implements NestInterceptor {
-  constructor(
-    private readonly spent: UsedTokens,
-    private readonly clock: Clock,
-  ) {}
+  constructor(private readonly spent: UsedTokens) {}
 
   async intercept(context: ExecutionContext, next: CallHandler): Promise<Observable<unknown>> {
     const request = requestOf(context);
@@ -40,7 +36,7 @@ export class OnceInterceptor implements NestInterceptor {
   }
 
   private async claim(jti: string, expiresAt: number, request: AuthRequest): Promise<void> {
-    if (await this.spent.claim(jti, expiresAt * 1000, this.clock.now())) return;
+    if (await this.spent.claim(jti, expiresAt * 1000)) return;
     throw new TokenError('fresh_token_required', `token ${jti} has been spent`, request.freshMaxAge);
   }
 

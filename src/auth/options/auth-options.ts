@@ -119,6 +119,13 @@ class PasswordsGroup {
   readonly minLength: number = SHORTEST_PASSWORD;
 }
 
+/** The record of logins, revocations and changes of accounts. */
+class AuditGroup {
+  /** How long an event is kept. */
+  @IsDuration({ min: '1d' })
+  readonly retention: number = parseDuration('400d');
+}
+
 /**
  * All that can be set, grouped by concern, with its default; what has no default here must be given. Durations
  * are milliseconds once they have been read. A class, so that it is its own DI token: rooms inject it.
@@ -161,6 +168,11 @@ export class AuthOptions {
   @ValidateNested()
   @Type(() => PasswordsGroup)
   readonly passwords: PasswordsGroup = new PasswordsGroup();
+
+  @IsObject()
+  @ValidateNested()
+  @Type(() => AuditGroup)
+  readonly audit: AuditGroup = new AuditGroup();
 
   /** How old the password proof may be on a fresh route that says nothing else. */
   @IsDuration()

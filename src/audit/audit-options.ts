@@ -1,0 +1,5 @@
+/** What the audit module needs to know; durations in milliseconds. A class, so that it is its own DI token. */
+export abstract class AuditOptions {
+  /** How long an audit event is kept. */
+  abstract readonly retention: number;
+}

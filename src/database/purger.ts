@@ -1,0 +1,116 @@
+import { Injectable, Logger, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
+import { Clock } from '../time/clock.js';
+import { Database, MAX_CLOCK_SKEW_MS, type Tx } from './database.js';
+
+const PERIOD_MS = 60_000;
+const BATCH_ROWS = 500;
+/**
+ * For how long a row must have been dead before it is removed. A clock that was set forward and back again, here or on
+ * another instance, must not bring back a token whose revocation was removed in between.
+ */
+export const PURGE_MARGIN_MS = 86_400_000;
+
+export interface PurgeTask {
+  /** What is removed, for log, metric and lock: `expired sessions`. */
+  readonly what: string;
+  /**
+   * Removes at most `limit` rows that were dead before `cutoff` (milliseconds).
+   * @returns how many; fewer than `limit` when none are left
+   */
+  removeBatch(tx: Tx, cutoff: number, limit: number): Promise<number>;
+  /** Forgets what this process holds in memory and was dead before `cutoff`; asked on every instance. */
+  forget?(cutoff: number): void;
+}
+
+/**
+ * Removes dead rows once a minute: in batches, one instance at a time, and only while this clock and the database's
+ * agree. An instance whose clock is days ahead would remove every live session.
+ */
+@Injectable()
+export class Purger implements OnApplicationBootstrap, OnApplicationShutdown {
+  private readonly logger = new Logger('Purger');
+  private readonly tasks: PurgeTask[] = [];
+  private readonly counts = new Map<string, number>();
+  private timer: NodeJS.Timeout | undefined;
+  private running: Promise<void> | undefined;
+  private stopping = false;
+
+  constructor(
+    private readonly db: Database,
+    private readonly clock: Clock,
+  ) {}
+
+  add(task: PurgeTask): void {
+    this.tasks.push(task);
+    this.counts.set(task.what, 0);
+  }
+
+  /** Rows removed by this instance since its start, by what they were. */
+  get removed(): ReadonlyMap<string, number> {
+    return this.counts;
+  }
+
+  onApplicationBootstrap(): void {
+    this.timer = setInterval(() => {
+      this.running ??= this.runAndLog().finally(() => (this.running = undefined));
+    }, PERIOD_MS).unref();
+  }
+
+  async onApplicationShutdown(): Promise<void> {
+    clearInterval(this.timer);
+    this.stopping = true;
+    await this.running;
+  }
+
+  /**
+   * Runs every task once.
+   * @returns how many rows were removed; 0 while the clocks differ
+   */
+  async run(): Promise<number> {
+    const cutoff = await this.findCutoff();
+    if (cutoff === undefined) return 0;
+    let total = 0;
+    for (const task of this.tasks) {
+      task.forget?.(cutoff);
+      total += await this.runTask(task, cutoff);
+    }
+    return total;
+  }
+
+  /** The earlier of the two clocks, less the margin; undefined while they differ. */
+  private async findCutoff(): Promise<number | undefined> {
+    const skew = await this.db.clockSkew(() => this.clock.now());
+    if (Math.abs(skew) > MAX_CLOCK_SKEW_MS) {
+      this.logger.warn(
+        `nothing is purged: this clock differs from the database server's by ${skew} ms (at most ${MAX_CLOCK_SKEW_MS})`,
+      );
+      return undefined;
+    }
+    return this.clock.now() - Math.max(0, skew) - PURGE_MARGIN_MS;
+  }
+
+  private async runTask(task: PurgeTask, cutoff: number): Promise<number> {
+    const { what } = task;
+    let total = 0;
+    for (let removed = BATCH_ROWS; removed === BATCH_ROWS && !this.stopping; total += removed) {
+      // Undefined while another instance is purging the same.
+      const batch = await this.db.withAdvisoryLock(`freshgate purge ${what}`, (tx) =>
+        task.removeBatch(tx, cutoff, BATCH_ROWS),
+      );
+      removed = batch ?? 0;
+    }
+    if (total > 0) {
+      this.counts.set(what, (this.counts.get(what) ?? 0) + total);
+      this.logger.log(`purged ${total} ${what}`);
+    }
+    return total;
+  }
+
+  private async runAndLog(): Promise<void> {
+    try {
+      await this.run();
+    } catch (error) {
+      this.logger.warn(`purge failed, next try in a minute: ${(error as Error).message}`);
+    }
+  }
+}
