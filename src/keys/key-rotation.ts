@@ -115,10 +115,13 @@ export function removeNow(set: PrivateJwkSet, now: number, kid: string): Change<
   };
 }
 
-/** Without the keys whose end has passed: they verify nothing, and lie there to be stolen. */
+/** An operator's clock that is ahead must not remove a key by which servers still verify. */
+const KEEP_ENDED_MS = 86_400_000;
+
+/** Drops the keys that ended more than a day ago: they verify nothing, and could still be stolen. */
 export function withoutEnded(set: PrivateJwkSet, now: number): Change<string[]> {
   const ended = readKeySet(set)
-    .filter(({ verifiesUntil }) => verifiesUntil <= now)
+    .filter(({ verifiesUntil }) => verifiesUntil + KEEP_ENDED_MS <= now)
     .map(({ kid }) => kid);
   return { set: { ...set, keys: set.keys.filter(({ kid }) => !ended.includes(kid)) }, result: ended };
 }

@@ -58,21 +58,22 @@ describe('keys generate', () => {
 });
 
 describe('keys rotate', () => {
-  it('adds a key of each kind, drops what has ended, and keeps what it does not know', async () => {
+  it('adds a key of each kind, drops what ended a day ago, and keeps what it does not know', async () => {
     const [access, refresh] = generateKeySet().keys;
-    const ended = { ...generateKey('access', 'ES256'), verifies_until: seconds() - 1 };
-    const set = { note: 'ours', keys: [{ ...access, note: 'first' }, refresh, ended] };
+    const ended = { ...generateKey('access', 'ES256'), verifies_until: seconds() - 86_401 };
+    const lately = { ...generateKey('access', 'ES256'), verifies_until: seconds() - 86_000 };
+    const set = { note: 'ours', keys: [{ ...access, note: 'first' }, refresh, ended, lately] };
     writeFileSync(file, JSON.stringify(set));
     const { stdout } = await run('rotate');
     expect(stdout).toContain(`${ended.kid} had ended and is gone`);
     expect(JSON.parse(readFileSync(file, 'utf8'))).toMatchObject({ note: 'ours' });
     const after = read();
-    expect(after.slice(0, 2)).toEqual([{ ...access, note: 'first' }, refresh]);
-    expect(after.slice(2).map(({ token_use: kind, alg }) => [kind, alg])).toEqual([
+    expect(after.slice(0, 3)).toEqual([{ ...access, note: 'first' }, refresh, lately]);
+    expect(after.slice(3).map(({ token_use: kind, alg }) => [kind, alg])).toEqual([
       ['access', 'ES256'],
       ['refresh', 'HS256'],
     ]);
-    for (const { signs_from: from } of after.slice(2)) expectTime(from, seconds() + 360);
+    for (const { signs_from: from } of after.slice(3)) expectTime(from, seconds() + 360);
   });
 
   it('loses no key where two run at once, and adds one', async () => {
