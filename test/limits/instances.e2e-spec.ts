@@ -8,7 +8,7 @@ import { generateKeySet } from '../../src/keys/key-file.js';
 import { createTestApp, type TestApp } from '../support/create-test-app.js';
 import { createTestDatabase, describePostgres, type TestDatabase } from '../support/engines.js';
 import { expectError } from '../support/expect-error.js';
-import { DatabaseProxy } from '../sessions/database-proxy.js';
+import { DatabaseProxy } from '../support/database-proxy.js';
 import { BEHIND_PROXY, expectLimited, fail, hashesDuring, login } from './strangers.js';
 
 describePostgres('limits of two instances on one PostgreSQL', () => {

@@ -6,7 +6,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { type Response } from 'supertest';
 import { Access } from '../../src/auth/index.js';
 import { Database } from '../../src/database/index.js';
-import { DatabaseProxy } from '../sessions/database-proxy.js';
+import { DatabaseProxy } from '../support/database-proxy.js';
 import { createTestApp, type TestApp, type TestLogin, type TestUser } from '../support/create-test-app.js';
 import { createTestDatabase, describePostgres, type TestDatabase } from '../support/engines.js';
 import { expectError } from '../support/expect-error.js';

@@ -14,8 +14,8 @@ import { createTestDatabase, describePostgres, type TestDatabase } from '../supp
 import { expectError } from '../support/expect-error.js';
 import { TestClock } from '../../src/testing/index.js';
 import { start } from '../support/server-process.js';
-import { DatabaseProxy } from './database-proxy.js';
-import { type OpenSession, openSession } from './open-session.js';
+import { DatabaseProxy } from '../support/database-proxy.js';
+import { type OpenSession, openSession } from '../support/open-session.js';
 
 @Controller('pure')
 class PureController {

@@ -15,7 +15,7 @@ import {
   type TestDatabase,
 } from '../support/engines.js';
 import { expectError } from '../support/expect-error.js';
-import { type OpenSession, openSession } from './open-session.js';
+import { type OpenSession, openSession } from '../support/open-session.js';
 
 const MINUTE = 60_000;
 const ACCESS_TTL = 15 * MINUTE;

@@ -6,14 +6,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { type Response } from 'supertest';
-import { type TokenPairDto } from '../../src/auth/dto/token-pair.dto.js';
-import { AccountAdmin } from '../../src/auth/index.js';
-import { Database } from '../../src/database/index.js';
-import { createTestApp, type TestApp, type TestLogin } from '../support/create-test-app.js';
-import { createTestDatabase, describeEachEngine, describePostgres } from '../support/engines.js';
-import { expectError } from '../support/expect-error.js';
-import { TestClock } from '../../src/testing/index.js';
-import { forge } from '../support/token-kinds.js';
+import { type TokenPairDto } from '../../../src/auth/dto/token-pair.dto.js';
+import { AccountAdmin } from '../../../src/auth/index.js';
+import { Database } from '../../../src/database/index.js';
+import { createTestApp, type TestApp, type TestLogin } from '../../support/create-test-app.js';
+import { createTestDatabase, describeEachEngine, describePostgres } from '../../support/engines.js';
+import { expectError } from '../../support/expect-error.js';
+import { TestClock } from '../../../src/testing/index.js';
+import { forge } from '../../support/token-kinds.js';
 
 /** LONG=1 in the environment makes ten times as many rounds and interleavings. */
 const TIMES = process.env['LONG'] === '1' ? 10 : 1;

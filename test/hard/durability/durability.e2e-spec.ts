@@ -1,17 +1,17 @@
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { decode } from 'jsonwebtoken';
 import { randomInt, randomUUID } from 'node:crypto';
-import { type TokenPairDto } from '../../src/auth/dto/token-pair.dto.js';
-import { type Engine } from '../../src/database/index.js';
-import { type TransferDto, type TransferListDto } from '../../src/features/transfers/transfers.dto.js';
-import { createTestDatabase, describeEachEngine } from '../support/engines.js';
+import { type TokenPairDto } from '../../../src/auth/dto/token-pair.dto.js';
+import { type Engine } from '../../../src/database/index.js';
+import { type TransferDto, type TransferListDto } from '../../../src/features/transfers/transfers.dto.js';
+import { createTestDatabase, describeEachEngine } from '../../support/engines.js';
 import {
   type Answer,
   makeFolder,
   type RequestOptions,
   type ServerProcess,
   start,
-} from '../support/server-process.js';
+} from '../../support/server-process.js';
 
 const PASSWORD = 'space-corgi';
 const OPENING_BALANCE = 100_000;

@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { openDatabase } from '../../src/database/index.js';
-import { blocksOf, quotesIn, readDocument, ROOT } from '../docs/documents.js';
-import { describeEachStack } from '../support/adapters.js';
-import { createTestDatabase, type TestDatabase } from '../support/engines.js';
+import { openDatabase } from '../../../src/database/index.js';
+import { blocksOf, quotesIn, readDocument, ROOT } from '../../docs/documents.js';
+import { describeEachStack } from '../../support/adapters.js';
+import { createTestDatabase, type TestDatabase } from '../../support/engines.js';
 import { readLockfile, Scratch, type ScratchServer, whyNothingInstalls } from './scratch.js';
 
 /* The package as a team gets it: packed, installed, and used by the application that docs/library.md shows. */

@@ -1,5 +1,5 @@
 import { connect, createServer, type Server, type Socket } from 'node:net';
-import { type TestDatabase } from '../support/engines.js';
+import { type TestDatabase } from './engines.js';
 
 type Kind = 'listener' | 'pool';
 /** `silent`: connections stay, and nothing passes through them. */

@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { TOKEN_KINDS } from '../support/token-kinds.js';
+import { TOKEN_KINDS } from '../../support/token-kinds.js';
 
 /*
  * What the fuzzer sends. An input names neither a route nor a token, but cells of a table and symbols, which the running

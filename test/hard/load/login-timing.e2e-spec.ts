@@ -1,11 +1,11 @@
 import { afterAll, beforeAll, expect, it, jest } from '@jest/globals';
 import { Agent, request } from 'node:http';
 import { performance } from 'node:perf_hooks';
-import { AccountAdmin } from '../../src/auth/index.js';
-import { PasswordHasher } from '../../src/passwords/password-hasher.js';
-import { createTestApp, type TestApp } from '../support/create-test-app.js';
-import { describeEachEngine } from '../support/engines.js';
-import { portOf } from '../support/raw-http.js';
+import { AccountAdmin } from '../../../src/auth/index.js';
+import { PasswordHasher } from '../../../src/passwords/password-hasher.js';
+import { createTestApp, type TestApp } from '../../support/create-test-app.js';
+import { describeEachEngine } from '../../support/engines.js';
+import { portOf } from '../../support/raw-http.js';
 import { separation, strayOf } from './separation.js';
 
 /*

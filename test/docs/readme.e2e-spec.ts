@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { execFile, execFileSync } from 'node:child_process';
 import { promisify } from 'node:util';
-import { blocksOf, readDocument, withExamples } from './docs/documents.js';
-import { createTestApp, type TestApp } from './support/create-test-app.js';
-import { expectError } from './support/expect-error.js';
+import { blocksOf, readDocument, withExamples } from './documents.js';
+import { createTestApp, type TestApp } from '../support/create-test-app.js';
+import { expectError } from '../support/expect-error.js';
 
 const README = readDocument('README.md');
 

@@ -8,7 +8,7 @@ import { type TokenPairDto } from '../../src/auth/dto/token-pair.dto.js';
 import { Database } from '../../src/database/index.js';
 import { createTestApp, type TestApp } from '../support/create-test-app.js';
 import { describeEachEngine } from '../support/engines.js';
-import { openSession } from './open-session.js';
+import { openSession } from '../support/open-session.js';
 
 const PASSWORD = 'space-corgi';
 const NEW_PASSWORD = 'lunar-dachshund';

@@ -1,7 +1,7 @@
 import { Database } from '../../src/database/index.js';
 import { Sessions } from '../../src/sessions/sessions.repository.js';
 import { TokenIssuer } from '../../src/tokens/token-issuer.js';
-import { type TestApp } from '../support/create-test-app.js';
+import { type TestApp } from './create-test-app.js';
 
 export interface OpenSession {
   id: string;

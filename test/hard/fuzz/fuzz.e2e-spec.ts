@@ -3,12 +3,12 @@ import fc from 'fast-check';
 import { STATUS_CODES } from 'node:http';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
-import { AuthOptions, listRoutes, type Route } from '../../src/auth/index.js';
-import { describePostgres } from '../support/engines.js';
-import { createTestApp, type TestApp, type TestLogin } from '../support/create-test-app.js';
-import { TestClock } from '../../src/testing/index.js';
-import { exchange, portOf, type RawAnswer, type RawRequest, sendRaw } from '../support/raw-http.js';
-import { Cast, kindFor } from './cast.js';
+import { AuthOptions, listRoutes, type Route } from '../../../src/auth/index.js';
+import { describePostgres } from '../../support/engines.js';
+import { createTestApp, type TestApp, type TestLogin } from '../../support/create-test-app.js';
+import { TestClock } from '../../../src/testing/index.js';
+import { exchange, portOf, type RawAnswer, type RawRequest, sendRaw } from '../../support/raw-http.js';
+import { Cast, kindFor } from '../../support/cast.js';
 import { GOOD, goodInput, type Input, inputs, OWN, SHOWN, type Shown, wire } from './inputs.js';
 
 /*

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
-import { ROOT } from '../docs/documents.js';
+import { ROOT } from '../../docs/documents.js';
 
 const run = promisify(execFile);
 

@@ -6,13 +6,13 @@ import { copyFileSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Response } from 'supertest';
-import { type TokenPairDto } from '../../src/auth/dto/token-pair.dto.js';
-import { Refresh } from '../../src/auth/index.js';
-import { Database } from '../../src/database/index.js';
-import { createTestApp, type TestApp } from '../support/create-test-app.js';
-import { createTestDatabase, describeEachEngine, type TestDatabase } from '../support/engines.js';
-import { expectError } from '../support/expect-error.js';
-import { TestClock } from '../../src/testing/index.js';
+import { type TokenPairDto } from '../../../src/auth/dto/token-pair.dto.js';
+import { Refresh } from '../../../src/auth/index.js';
+import { Database } from '../../../src/database/index.js';
+import { createTestApp, type TestApp } from '../../support/create-test-app.js';
+import { createTestDatabase, describeEachEngine, type TestDatabase } from '../../support/engines.js';
+import { expectError } from '../../support/expect-error.js';
+import { TestClock } from '../../../src/testing/index.js';
 import {
   AccountModel,
   type AccessToken,

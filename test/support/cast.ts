@@ -2,10 +2,10 @@ import { decode, type JwtPayload } from 'jsonwebtoken';
 import { type Route } from '../../src/auth/index.js';
 import { AccountAdmin } from '../../src/auth/accounts/account-admin.js';
 import { type TokenKind } from '../../src/tokens/token-claims.js';
-import { type TestApp, type TestLogin } from '../support/create-test-app.js';
-import { type RawAnswer } from '../support/raw-http.js';
-import { showToken, TOKEN_KINDS } from '../support/token-kinds.js';
-import { type Shown } from './inputs.js';
+import { type TestApp, type TestLogin } from './create-test-app.js';
+import { type RawAnswer } from './raw-http.js';
+import { showToken, TOKEN_KINDS } from './token-kinds.js';
+import { type Shown } from '../hard/fuzz/inputs.js';
 
 type Role = 'fresh' | 'stale' | 'admin';
 

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { existsSync, readFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
-import { type TokenPairDto } from '../../src/auth/dto/token-pair.dto.js';
-import { type ServerProcess, start } from '../support/server-process.js';
+import { type TokenPairDto } from '../../../src/auth/dto/token-pair.dto.js';
+import { type ServerProcess, start } from '../../support/server-process.js';
 import { type Answer, median, onCore, quantile, send } from './traffic.js';
 
 /*

@@ -14,8 +14,8 @@ import {
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
-import { POSTGRES_URL } from '../support/engines.js';
-import { blocksOf, readDocument, ROOT } from '../docs/documents.js';
+import { POSTGRES_URL } from '../../support/engines.js';
+import { blocksOf, readDocument, ROOT } from '../../docs/documents.js';
 
 /*
  * On a copy of the project: features that the generator makes, and one made by hand as docs/extending.md says it. They
