@@ -35,12 +35,12 @@ describe('the global guard, asked about what is no HTTP request', () => {
     nothing,
   );
 
-  it('leaves a gateway that says so to itself', () => {
-    expect(guard.canActivate(messageTo(OpenGateway))).toBe(true);
+  it('leaves a gateway that says so to itself', async () => {
+    expect(await guard.canActivate(messageTo(OpenGateway))).toBe(true);
   });
 
-  it('lets nothing through to one that says nothing, and says what to do', () => {
-    expect(() => guard.canActivate(messageTo(PlainGateway))).toThrow(
+  it('lets nothing through to one that says nothing, and says what to do', async () => {
+    await expect(guard.canActivate(messageTo(PlainGateway))).rejects.toThrow(
       /PlainGateway .*@Public\(\).*Authenticator/,
     );
   });

@@ -9,11 +9,10 @@ import { TokenCookies } from './cookies/token-cookies.js';
 import { FreshAccessGuard } from './fresh-access/fresh-access.guard.js';
 import { TokenReader } from './guard/token-reader.js';
 import { RefreshGuard } from './refresh/refresh.guard.js';
-import { after, type MaybePromise } from './request/maybe-promise.js';
 import { type AuthPolicy, KINDS_OF } from './guard/auth-policy.js';
 import { type RoutePolicy, RoutePolicies } from './guard/route-policies.js';
 import { requireRole } from './roles/roles.decorator.js';
-import { type TokenGuard } from './guard/token.guard.js';
+import { type TokenGuard } from './guard/passport-bridge.js';
 
 type GuardedRoute = RoutePolicy & { policy: Exclude<AuthPolicy, { level: 'public' }> };
 
@@ -35,8 +34,7 @@ export class AuthPolicyGuard implements CanActivate {
     private readonly host: HttpAdapterHost,
   ) {}
 
-  /** At once where a token is known and no hook waits for anything, which is so for most requests. */
-  canActivate(context: ExecutionContext): MaybePromise<boolean> {
+  async canActivate(context: ExecutionContext): Promise<boolean> {
     const { policy, roles } = this.declarations.of(context.getClass(), context.getHandler());
     if (context.getType() !== 'http') return assertPublic(policy, context.getClass().name);
     const request = requestOf(context);
@@ -44,7 +42,7 @@ export class AuthPolicyGuard implements CanActivate {
     if (policy.level === 'public') return true;
     // What depends on who asks is for nobody's cache (ASVS 14.3.2); a handler may say otherwise by `@Header`.
     this.host.httpAdapter.setHeader(responseOf(context), 'cache-control', 'no-store');
-    const logsOut = policy.level === 'access-or-refresh' && policy.evenIfEnded;
+    const logsOut = policy.level === 'access-or-refresh' && policy.allowRevoked;
     return logsOut && this.cookies.used
       ? this.authenticateOrForget(context, request, { policy, roles })
       : this.authenticate(context, request, { policy, roles });
@@ -68,22 +66,21 @@ export class AuthPolicyGuard implements CanActivate {
     }
   }
 
-  private authenticate(
+  private async authenticate(
     context: ExecutionContext,
     request: AuthRequest,
     { policy, roles }: GuardedRoute,
-  ): MaybePromise<boolean> {
+  ): Promise<boolean> {
     const presented = this.reader.read(request, KINDS_OF[policy.level], policy.locations);
     if (presented === null) {
       if (policy.level === 'optional-access') return true;
       throw new TokenError('token_missing', 'no token where the route looks for one');
     }
     request.presented = presented;
-    return after(this.guardOf(policy, presented.token).canActivate(context), () => {
-      if (presented.location === 'cookie') this.csrf.require(request);
-      requireRole(roles, request.user);
-      return true;
-    });
+    await this.guardOf(policy, presented.token).canActivate(context);
+    if (presented.location === 'cookie') this.csrf.require(request);
+    requireRole(roles, request.user);
+    return true;
   }
 
   private guardOf({ level }: AuthPolicy, token: string): TokenGuard {

@@ -26,8 +26,7 @@ import { PasswordHasher } from '../passwords/password-hasher.js';
 import { PasswordPolicy } from '../passwords/password-policy.js';
 import { UserStore } from '../users/user-store.js';
 import { Users } from '../users/users.repository.js';
-import { AccessGuard } from './access/access.guard.js';
-import { AccessStrategy } from './access/access.strategy.js';
+import { AccessGuard, AccessStrategy } from './access/access.guard.js';
 import { AccountAdmin } from './accounts/account-admin.js';
 import { AccountLoader, Accounts } from './accounts/accounts.js';
 import { AdminController } from './sessions/admin.controller.js';
@@ -38,8 +37,7 @@ import { CsrfCheck } from './cookies/csrf-check.js';
 import { CsrfTokens } from './cookies/csrf-tokens.js';
 import { TokenCookies } from './cookies/token-cookies.js';
 import { ErrorFilter } from './error.filter.js';
-import { FreshAccessGuard } from './fresh-access/fresh-access.guard.js';
-import { FreshAccessStrategy } from './fresh-access/fresh-access.strategy.js';
+import { FreshAccessGuard, FreshAccessStrategy } from './fresh-access/fresh-access.guard.js';
 import {
   ErrorRenderer,
   RevocationCheck,
@@ -56,8 +54,6 @@ import { DeviceReader } from './login/presented-devices.js';
 import { HashingCapacityGuard } from './login/hashing-capacity.guard.js';
 import { RateLimitPurge } from '../rate-limits/rate-limit-purge.js';
 import { rateLimitsMigrations } from '../rate-limits/rate-limits.table.js';
-import { EndedSessionCheck } from './guard/ended-session-check.js';
-import { LiveSessions } from './guard/live-sessions.js';
 import { LoadUser } from './accounts/load-user.pipe.js';
 import { TokenReader } from './guard/token-reader.js';
 import { Logins } from './login/logins.js';
@@ -68,13 +64,11 @@ import { SessionsService } from './sessions/sessions.service.js';
 import { AuthPolicyGuard } from './auth-policy.guard.js';
 import { RoutePolicies } from './guard/route-policies.js';
 import { RolesCheck } from './guard/roles-check.js';
-import { RefreshGuard } from './refresh/refresh.guard.js';
-import { RefreshStrategy } from './refresh/refresh.strategy.js';
+import { RefreshGuard, RefreshStrategy } from './refresh/refresh.guard.js';
 import { TokenAuthenticator } from './guard/token-authenticator.js';
 import { TokenPairs } from './login/token-pairs.js';
 import { OpeningStatement } from './login/opening-statement.js';
 import { RotationStatement } from './refresh/rotation-statement.js';
-import { Tokens } from './guard/tokens.js';
 
 /** A team's own classes for the hooks (`hooks.ts`), and the modules that they need. */
 export interface AuthModuleExtras {
@@ -160,8 +154,6 @@ const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN } = new ConfigurableModule
     DeviceReader,
     PasswordVerifier,
     HashingCapacityGuard,
-    LiveSessions,
-    EndedSessionCheck,
     AuthService,
     SessionsService,
     Accounts,
@@ -169,7 +161,6 @@ const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN } = new ConfigurableModule
     TokenPairs,
     OpeningStatement,
     RotationStatement,
-    Tokens,
     Authenticator,
     TokenAuthenticator,
     TokenReader,
@@ -208,7 +199,6 @@ const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN } = new ConfigurableModule
     Logins,
     RevocationFeed,
     SessionsService,
-    Tokens,
     AuthOptions,
     CsrfCheck,
     LoadUser,

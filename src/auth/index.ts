@@ -3,7 +3,7 @@ export { Access, type AccessOptions, OptionalAccess } from './access/access.deco
 export { AccountAdmin, type AccountSummary } from './accounts/account-admin.js';
 export { Accounts, type Acting } from './accounts/accounts.js';
 export { AuthModule, type AuthModuleExtras } from './auth.module.js';
-export { Authenticator } from './guard/authenticator.js';
+export { Authenticator, type DecodedToken, type Inspection } from './guard/authenticator.js';
 export { ClearsTokens, DeliversTokens } from './cookies/delivers-tokens.decorator.js';
 export { CurrentToken, CurrentUser } from './request/current-user.decorator.js';
 export { AccountDto } from './dto/account.dto.js';
@@ -33,7 +33,6 @@ export { type Principal, type TokenClaims } from './request/principal.js';
 export { AccessOrRefresh, Refresh } from './refresh/refresh.decorator.js';
 export { type Authentication } from './guard/token-authenticator.js';
 export { type IssuedPair } from './login/token-pairs.js';
-export { type DecodedToken, type Inspection, Tokens } from './guard/tokens.js';
 export { SessionsService } from './sessions/sessions.service.js';
 export { createValidationPipe } from './dto/validation.pipe.js';
 export { RequestCaller } from './request/caller.decorator.js';

@@ -21,7 +21,7 @@ export interface RouteDescription {
 }
 
 const NOTES = {
-  evenIfEnded: 'even if ended',
+  allowRevoked: 'even if ended',
   rotates: 'rotates',
   skipRevocationCheck: 'skips revocation',
 };

@@ -18,19 +18,12 @@ export const REVOCATION_LEEWAY_MS = PURGE_MARGIN_MS;
 @Injectable()
 export class RevokedSessions {
   private readonly until = new Map<string, number>();
-  private news = 0;
 
   has(sessionId: string): boolean {
     return this.until.has(sessionId);
   }
 
-  /** Rises with all that ends: a session that was not here stays out until it has risen again. */
-  get revision(): number {
-    return this.news;
-  }
-
   add(tombstones: Iterable<Revocation>): void {
-    this.news++;
     for (const { id, access_until } of tombstones) {
       this.until.set(id, Math.max(access_until, this.until.get(id) ?? 0));
     }

@@ -86,9 +86,9 @@ interface Forgery {
   signer?: Signer;
 }
 
-function outcome(kind: TokenKind, token: string, evenExpired = false): string {
+function outcome(kind: TokenKind, token: string, allowExpired = false): string {
   try {
-    verifier.verify(kind, token, { evenExpired });
+    verifier.verify(kind, token, { allowExpired });
     return 'verified';
   } catch (error) {
     if (error instanceof TokenError) return error.code;

@@ -21,7 +21,7 @@ export const TYP_OF: Record<TokenKind, string> = { access: 'at+jwt', refresh: 'r
 const FOREIGN_TYPS = ['at+jwt', 'application/at+jwt', 'JWT', undefined];
 
 /** Ours have about 700; the bound keeps strangers from making us parse megabytes. */
-const LONGEST_TOKEN = 8192;
+const MAX_TOKEN_LENGTH = 8192;
 const CHARACTER = '[A-Za-z0-9_-]';
 /**
  * Canonical base64url: groups of four, and a rest whose last character has no bits that a decoder drops. A decoder that
@@ -30,17 +30,15 @@ const CHARACTER = '[A-Za-z0-9_-]';
 const SEGMENT = `(?:${CHARACTER}{4})*(?:${CHARACTER}{4}|${CHARACTER}{2}[AEIMQUYcgkosw048]|${CHARACTER}[AQgw])`;
 const COMPACT_JWS = new RegExp(`^${SEGMENT}\\.${SEGMENT}\\.${SEGMENT}$`);
 
-/** What will never be otherwise of a token: whose key signed it, and what it says. Whether it holds now is asked anew. */
+/** What never changes about a token: the key that signed it and its claims. Expiry and revocation are checked at each use. */
 export interface VerifiedToken {
   readonly key: RingKey;
   readonly claims: AccessClaims | RefreshClaims;
-  /** The revision of `EndedSessions` at which its session was last looked up there, and had not ended. */
-  aliveAt?: number;
 }
 
 export interface ReadOptions {
-  /** For logout alone: one must be able to end a session whose token has expired. */
-  evenExpired?: boolean;
+  /** For logout alone, which must be possible after the token has expired. */
+  allowExpired?: boolean;
 }
 
 /**
@@ -129,7 +127,7 @@ export class TokenVerifier {
     if (claims.nbf !== undefined && claims.nbf - leeway > now) {
       throw new TokenError('token_invalid', `not valid before ${claims.nbf}`);
     }
-    if (!options.evenExpired && claims.exp + leeway <= now) {
+    if (!options.allowExpired && claims.exp + leeway <= now) {
       throw new TokenError('token_expired', `expired at ${claims.exp}`);
     }
     if (claims.type !== kind)
@@ -164,7 +162,7 @@ function frozen<T>(value: T): T {
 }
 
 function readHeader(token: string): Record<string, unknown> {
-  if (token.length > LONGEST_TOKEN || !COMPACT_JWS.test(token)) {
+  if (token.length > MAX_TOKEN_LENGTH || !COMPACT_JWS.test(token)) {
     throw new TokenError('token_invalid', 'not a compact JWS of three base64url segments');
   }
   let header: unknown;

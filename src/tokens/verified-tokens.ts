@@ -4,25 +4,22 @@ import { Clock } from '../time/clock.js';
 import { KeyRing } from '../keys/key-ring.js';
 import { type VerifiedToken } from './token-verifier.js';
 
-/** Tokens; of 700 characters each they and what they say take some 25 MB. */
-const MOST = 10_000;
-/** Characters of all of them, for applications whose tokens say more. */
-const MOST_CHARACTERS = 8 * 1024 * 1024;
-/** Characters at the end of a token, of its signature, that tell tokens apart well enough. */
-const KEY_LENGTH = 8;
+/** With 700 characters each, the tokens and their claims take some 25 MB. */
+const MAX_TOKENS = 10_000;
+/** Of all tokens together, for applications with longer tokens. */
+const MAX_CHARACTERS = 8 * 1024 * 1024;
 
 /**
- * Tokens that were verified, known by the whole token: shown again, one costs a look-up instead of an elliptic curve. Who
- * knows no good token cannot put anything in, and so push nobody's out. Nothing here says that a token still holds:
- * whoever finds one asks for its times and its session as of any other.
+ * Verified tokens, by the whole token: a known one costs a look-up instead of an elliptic-curve verification. Only
+ * holders of good tokens add entries, so a stranger cannot push any out. An entry does not say that the token is still
+ * accepted: expiry and revocation are checked at each use, as for a new token.
  */
 @Injectable()
 export class VerifiedTokens {
-  /** By the end of each: to hash all of it would take longer than all else here. Which one it is, the whole says. */
-  private readonly tokens = new LRUCache<number, { token: string; verified: VerifiedToken }>({
-    max: MOST,
-    maxSize: MOST_CHARACTERS,
-    sizeCalculation: ({ token }) => token.length,
+  private readonly tokens = new LRUCache<string, VerifiedToken>({
+    max: MAX_TOKENS,
+    maxSize: MAX_CHARACTERS,
+    sizeCalculation: (_, token) => token.length,
   });
 
   constructor(
@@ -30,32 +27,22 @@ export class VerifiedTokens {
     private readonly clock: Clock,
   ) {}
 
-  /** Undefined also when its key is gone, has ended, or is another one of the same name. */
+  /** Undefined also when its key was removed, has ended, or was replaced by another key of the same name. */
   find(token: string): VerifiedToken | undefined {
-    const end = endOf(token);
-    const known = this.tokens.get(end);
-    if (known?.token !== token) return undefined;
-    const { key } = known.verified;
-    if (this.keys.find(key.kid, this.clock.now()) === key) return known.verified;
-    this.tokens.delete(end);
+    const verified = this.tokens.get(token);
+    if (!verified) return undefined;
+    const { key } = verified;
+    if (this.keys.find(key.kid, this.clock.now()) === key) return verified;
+    this.tokens.delete(token);
     return undefined;
   }
 
-  /** Only what has passed every check of its route. */
+  /** For tokens that passed every check of their route only. */
   add(token: string, verified: VerifiedToken): void {
-    this.tokens.set(endOf(token), { token, verified });
+    this.tokens.set(token, verified);
   }
 
   get size(): number {
     return this.tokens.size;
   }
-}
-
-/** A number, which costs a map less than a text. Two tokens that share one push each other out, and nothing else. */
-function endOf(token: string): number {
-  let end = 0;
-  for (let i = Math.max(0, token.length - KEY_LENGTH); i < token.length; i++) {
-    end = (end * 31 + token.charCodeAt(i)) | 0;
-  }
-  return end;
 }

@@ -28,7 +28,7 @@ function ofAnybody({ policy }: Route, shown: ShownToken): Outcome {
   if (level === 'public') return 'enters';
   const wantsRefresh = level === 'refresh';
   const either = level === 'access-or-refresh';
-  const evenIfEnded = either && policy.evenIfEnded;
+  const allowRevoked = either && policy.allowRevoked;
   switch (shown) {
     case 'none':
       return level === 'optional-access' ? 'enters' : 'token_missing';
@@ -40,7 +40,7 @@ function ofAnybody({ policy }: Route, shown: ShownToken): Outcome {
       return 'token_invalid';
     case 'expired access':
     case 'expired refresh':
-      return evenIfEnded ? 'enters' : 'token_expired';
+      return allowRevoked ? 'enters' : 'token_expired';
     case 'refresh':
       return wantsRefresh || either ? 'enters' : 'token_wrong_type';
     case 'fresh access':
@@ -50,10 +50,10 @@ function ofAnybody({ policy }: Route, shown: ShownToken): Outcome {
       return level === 'fresh-access' ? 'fresh_token_required' : 'enters';
     case 'revoked access':
       if (wantsRefresh) return 'token_wrong_type';
-      return evenIfEnded ? 'enters' : 'token_revoked';
+      return allowRevoked ? 'enters' : 'token_revoked';
     case 'revoked refresh':
       if (!wantsRefresh && !either) return 'token_wrong_type';
-      return evenIfEnded ? 'enters' : 'token_revoked';
+      return allowRevoked ? 'enters' : 'token_revoked';
   }
 }
 

@@ -20,7 +20,6 @@ import {
   Refresh,
   SubjectMapper,
   TokenRule,
-  Tokens,
 } from '../../src/auth/index.js';
 import { ConfigError, loadConfig } from '../../src/config/app-config.js';
 import { generateKeySet } from '../../src/keys/key-file.js';
@@ -458,7 +457,7 @@ describeEachAdapter('a lifetime of nothing', (stack) => {
 
   it('does not come of additional claims either: "exp" and its like are ours', async () => {
     const { access } = await api.login();
-    const { sid } = api.get(Tokens).verify(access);
+    const { sid } = api.get(Authenticator).verify(access);
     for (const claims of [{ exp: 9e9 }, { type: 'app' }, { fresh: true }, { jti: 'x' }, { sub: 'y' }]) {
       await expect(api.get(Logins).accessToken(sid, { claims })).rejects.toThrow('is reserved');
     }

@@ -13,7 +13,6 @@ import {
   Logins,
   TokenRule,
   TokenError,
-  Tokens,
 } from '../../src/auth/index.js';
 import { Database } from '../../src/database/index.js';
 import { Purger } from '../../src/database/index.js';
@@ -169,12 +168,12 @@ describe('the Authenticator', () => {
   });
 });
 
-describe('Tokens', () => {
+describe('Authenticator, of a token in hand', () => {
   let api: TestApp;
-  let tokens: Tokens;
+  let tokens: Authenticator;
   beforeAll(async () => {
     api = await createTestApp();
-    tokens = api.get(Tokens);
+    tokens = api.get(Authenticator);
   });
   afterAll(() => api.close());
 
@@ -211,7 +210,7 @@ describe('Tokens', () => {
       expect(await outcomeOf(verify())).toBe(expected.verify === 'ours' ? 'accepted' : expected.verify);
       if (expected.verify === 'ours') expect(tokens.verify(token)).toEqual(claimsOf(token));
       if (expected.verify === 'token_expired') {
-        expect(tokens.verify(token, { evenExpired: true })).toEqual(claimsOf(token));
+        expect(tokens.verify(token, { allowExpired: true })).toEqual(claimsOf(token));
       }
 
       const inspection = await tokens.inspect(token);
@@ -506,11 +505,13 @@ describe('Tokens.inspect beside a TokenCheck of the team', () => {
     const api = await createTestApp({ auth: { providers: [{ provide: TokenRule, useClass: Devices }] } });
     try {
       const { access } = await api.login();
-      expect(await api.get(Tokens).inspect(access)).toMatchObject({
+      expect(await api.get(Authenticator).inspect(access)).toMatchObject({
         active: false,
         errorCode: 'device_unknown',
       });
-      expect(await api.get(Tokens).inspect(forge(api, access, { exp: 1 }))).toMatchObject({ active: false });
+      expect(await api.get(Authenticator).inspect(forge(api, access, { exp: 1 }))).toMatchObject({
+        active: false,
+      });
     } finally {
       await api.close();
     }

@@ -1,6 +1,34 @@
 import { Injectable } from '@nestjs/common';
-import { TokenGuard } from '../guard/token.guard.js';
-import { FreshAccessStrategy } from './fresh-access.strategy.js';
+import { PassportStrategy } from '@nestjs/passport';
+import { type Jwt } from 'jsonwebtoken';
+import { type AccessClaims } from '../../tokens/token-claims.js';
+import { TokenVerifier } from '../../tokens/token-verifier.js';
+import { strategyOptions, TokenGuard, TokenStrategy } from '../guard/passport-bridge.js';
+import { TokenAuthenticator } from '../guard/token-authenticator.js';
+import { AuthOptions } from '../options/auth-options.js';
+import { type AuthRequest } from '../request/auth-request.js';
+import { type Principal } from '../request/principal.js';
+
+/** An access token whose password proof is recent enough for the route, of a session whose row is not revoked. */
+@Injectable()
+export class FreshAccessStrategy extends PassportStrategy(TokenStrategy, 'freshgate-fresh-access') {
+  constructor(
+    private readonly verifier: TokenVerifier,
+    private readonly authenticator: TokenAuthenticator,
+    private readonly options: AuthOptions,
+  ) {
+    super(strategyOptions(verifier));
+  }
+
+  async validate(request: AuthRequest, jwt: Jwt): Promise<[Principal, AccessClaims]> {
+    const verified = this.verifier.examine(jwt);
+    const declared = request.authPolicy?.level === 'fresh-access' ? request.authPolicy.maxAge : undefined;
+    const maxAge = declared ?? this.options.freshMaxAge;
+    request.freshMaxAge = maxAge;
+    const { principal, claims } = await this.authenticator.freshAccess(verified, { maxAge }, request);
+    return [principal, claims];
+  }
+}
 
 @Injectable()
 export class FreshAccessGuard extends TokenGuard {

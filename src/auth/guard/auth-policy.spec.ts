@@ -34,8 +34,8 @@ const DECORATORS: [string, () => Decorator, AuthPolicy][] = [
   ['@FreshAccess()', FreshAccess, { level: 'fresh-access', once: false }],
   ['@Refresh()', Refresh, { level: 'refresh', rotates: false }],
   ['@RotatesRefresh()', RotatesRefresh, { level: 'refresh', rotates: true }],
-  ['@AccessOrRefresh()', AccessOrRefresh, { level: 'access-or-refresh', evenIfEnded: false }],
-  ['@EndsSession()', LogsOut, { level: 'access-or-refresh', evenIfEnded: true }],
+  ['@AccessOrRefresh()', AccessOrRefresh, { level: 'access-or-refresh', allowRevoked: false }],
+  ['@EndsSession()', LogsOut, { level: 'access-or-refresh', allowRevoked: true }],
 ];
 
 describe('policyOf', () => {

@@ -31,7 +31,7 @@ export type AuthPolicy =
   | (LocatedPolicy & {
       level: 'access-or-refresh';
       /** Also an expired token, or one of a session that has ended: for logout alone. */
-      evenIfEnded: boolean;
+      allowRevoked: boolean;
     });
 
 /** Which kinds of token open a route of each level, the more likely first. */

@@ -1,18 +1,31 @@
-import { Injectable } from '@nestjs/common';
+import { HttpException, Injectable } from '@nestjs/common';
+import { decode, type Jwt } from 'jsonwebtoken';
 import { parseDuration } from '../../time/duration.js';
 import { type AccessClaims, type RefreshClaims } from '../../tokens/token-claims.js';
+import { TokenError } from '../../tokens/token.errors.js';
 import { TokenVerifier } from '../../tokens/token-verifier.js';
+import { type Principal, type TokenClaims } from '../request/principal.js';
 import { type Authentication, TokenAuthenticator } from './token-authenticator.js';
 
+export interface DecodedToken {
+  header: Readonly<Record<string, unknown>>;
+  claims: Readonly<Record<string, unknown>>;
+}
+
+/** The state of a token; after RFC 7662 §2.2. */
+export type Inspection =
+  | { active: true; claims: TokenClaims; principal: Principal }
+  | { active: false; errorCode: string; claims: TokenClaims | null };
+
 /**
- * The guards' checks for what has no route: gateways, jobs, custom guards. Each method takes the token itself and
- * throws what the guard of the same name would answer: a `TokenError` with its `code`.
+ * Checks tokens without a route: for gateways, jobs and custom guards. `access`, `freshAccess`, `refresh` and
+ * `accessOrRefresh` throw what the guard of the same name would answer: a `TokenError` with its `code`.
  */
 @Injectable()
 export class Authenticator {
   constructor(
     private readonly verifier: TokenVerifier,
-    private readonly checks: TokenAuthenticator,
+    private readonly authenticator: TokenAuthenticator,
   ) {}
 
   /** As `@Access()`. @throws TokenError */
@@ -20,7 +33,7 @@ export class Authenticator {
     token: string,
     options?: { skipRevocationCheck?: boolean },
   ): Promise<Authentication<AccessClaims>> {
-    return this.checks.access(this.verifier.verifySignature(token), options);
+    return this.authenticator.access(this.verifier.verifySignature(token), options);
   }
 
   /** As `@FreshAccess()`; `maxAge` as there. `once` needs a route. @throws TokenError, RangeError */
@@ -30,16 +43,68 @@ export class Authenticator {
   ): Promise<Authentication<AccessClaims>> {
     const limit = maxAge === undefined ? {} : { maxAge: parseDuration(maxAge) };
     if (limit.maxAge === 0) throw new RangeError('maxAge must be longer than 0s');
-    return this.checks.freshAccess(this.verifier.verifySignature(token), limit);
+    return this.authenticator.freshAccess(this.verifier.verifySignature(token), limit);
   }
 
   /** As `@Refresh()`: it does not rotate. @throws TokenError */
   async refresh(token: string): Promise<Authentication<RefreshClaims>> {
-    return this.checks.refresh(this.verifier.verifySignature(token));
+    return this.authenticator.refresh(this.verifier.verifySignature(token));
   }
 
   /** As `@AccessOrRefresh()`. @throws TokenError */
   async accessOrRefresh(token: string): Promise<Authentication> {
     return this.verifier.keyFor(token).kind === 'access' ? this.access(token) : this.refresh(token);
+  }
+
+  /** The content of a token, whoever issued it: nothing is checked. Null when it is no JWT. */
+  decode(token: string): DecodedToken | null {
+    const decoded = decodeIfJson(token);
+    if (!decoded || typeof decoded.payload !== 'object' || decoded.payload === null) return null;
+    return { header: { ...decoded.header }, claims: decoded.payload };
+  }
+
+  /**
+   * The claims of a token of either kind that we issued, and that has not expired unless `allowExpired` is set. Does
+   * not check whether its session is revoked; `inspect`, `access` and `refresh` do.
+   * @throws TokenError
+   */
+  verify(token: string, { allowExpired = false }: { allowExpired?: boolean } = {}): TokenClaims {
+    const verified = this.verifier.verifySignature(token);
+    return this.verifier.read(verified.key.kind, verified, { allowExpired });
+  }
+
+  /** Whether a token would be accepted now, by all checks of its kind; never throws for a fault of the token. */
+  async inspect(token: string): Promise<Inspection> {
+    try {
+      return { active: true, ...(await this.accessOrRefresh(token)) };
+    } catch (error) {
+      const errorCode = refusalOf(error);
+      if (errorCode === undefined) throw error;
+      return { active: false, errorCode, claims: this.claimsIfOurs(token) };
+    }
+  }
+
+  private claimsIfOurs(token: string): TokenClaims | null {
+    try {
+      return this.verify(token, { allowExpired: true });
+    } catch {
+      return null;
+    }
+  }
+}
+
+/** The code of a refusal, also by a `TokenRule` of the application; undefined for an error that says nothing of the token. */
+function refusalOf(error: unknown): string | undefined {
+  if (error instanceof TokenError) return error.code;
+  const refused = error instanceof HttpException && error.getStatus() < 500;
+  return refused ? (error.errorCode ?? 'refused') : undefined;
+}
+
+/** The library throws where a header says `typ: JWT` and no JSON follows. */
+function decodeIfJson(token: string): Jwt | null {
+  try {
+    return decode(token, { complete: true });
+  } catch {
+    return null;
   }
 }

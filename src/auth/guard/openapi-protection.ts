@@ -171,12 +171,12 @@ function schemeOf(
 function unauthorized(policy: AuthPolicy, { freshMaxAge, locations }: AuthOptions): Answer {
   const { level } = policy;
   const either = level === 'access-or-refresh';
-  const evenIfEnded = either && policy.evenIfEnded;
-  const evenIfRevoked = evenIfEnded || ('skipRevocationCheck' in policy && policy.skipRevocationCheck);
+  const allowRevoked = either && policy.allowRevoked;
+  const evenIfRevoked = allowRevoked || ('skipRevocationCheck' in policy && policy.skipRevocationCheck);
   const possible: [TokenErrorCode, boolean | undefined][] = [
     ['token_missing', level !== 'optional-access'],
     ['token_invalid', true],
-    ['token_expired', !evenIfEnded],
+    ['token_expired', !allowRevoked],
     ['token_wrong_type', !either],
     ['token_revoked', !evenIfRevoked],
     ['fresh_token_required', level === 'fresh-access'],

@@ -1,54 +1,58 @@
 import { Injectable } from '@nestjs/common';
+import { RevocationFeed } from '../../sessions/revocation-feed.js';
+import { RevokedSessions } from '../../sessions/revoked-sessions.js';
+import { Sessions } from '../../sessions/sessions.repository.js';
+import { type Session } from '../../sessions/sessions.table.js';
 import { Clock } from '../../time/clock.js';
 import { isFresh } from '../../tokens/freshness.js';
 import { type AccessClaims, type ClaimsOf, type RefreshClaims } from '../../tokens/token-claims.js';
 import { TokenError } from '../../tokens/token.errors.js';
 import { TokenVerifier, type VerifiedToken } from '../../tokens/token-verifier.js';
-import { type AuthRequest } from '../request/auth-request.js';
-import { EndedSessionCheck } from './ended-session-check.js';
+import { ApiError } from '../errors/api-error.js';
 import { RevocationCheck, SubjectMapper, TokenRule } from '../hooks.js';
-import { LiveSessions } from './live-sessions.js';
-import { after, type MaybePromise } from '../request/maybe-promise.js';
 import { AuthOptions } from '../options/auth-options.js';
+import { type AuthRequest } from '../request/auth-request.js';
 import { type Principal, type TokenClaims, toPrincipal } from '../request/principal.js';
 
-/** Who shows a token, and what it says: the outcome of its checks. */
+/** The outcome of a token's checks: who presents it, and its claims. */
 export interface Authentication<C extends TokenClaims = TokenClaims> {
   principal: Principal;
   claims: C;
 }
 
 /**
- * What is asked of a token whose signature holds, in one order for every route and caller: its claims and expiry,
- * its kind, its freshness, whether it has been revoked, and what the team asks besides. The request, where there is
- * one, is for the team's check alone.
+ * The checks of a token whose signature is verified, in one order for every route and caller: claims and expiry,
+ * kind, freshness, revocation, and the team's own rule. The request, where there is one, is for that rule alone.
  */
 @Injectable()
 export class TokenAuthenticator {
   constructor(
     private readonly verifier: TokenVerifier,
-    private readonly ended: EndedSessionCheck,
-    private readonly live: LiveSessions,
+    private readonly revokedSessions: RevokedSessions,
+    private readonly feed: RevocationFeed,
+    private readonly sessions: Sessions,
     private readonly revocations: RevocationCheck,
-    private readonly check: TokenRule,
+    private readonly rule: TokenRule,
     private readonly subjects: SubjectMapper,
     private readonly clock: Clock,
     private readonly options: AuthOptions,
   ) {}
 
-  /** An access token, fresh or not, of a session that has not ended. No I/O of ours. */
-  access(
+  /** An access token, fresh or not, of a session that is not revoked. No I/O of ours. */
+  async access(
     verified: VerifiedToken,
     { skipRevocationCheck = false }: { skipRevocationCheck?: boolean } = {},
     request?: AuthRequest,
-  ): MaybePromise<Authentication<AccessClaims>> {
+  ): Promise<Authentication<AccessClaims>> {
     const claims = this.verifier.read('access', verified);
-    if (skipRevocationCheck) return this.accept(claims, request);
-    this.ended.require(verified);
-    return after(this.requireNotRevoked(claims), () => this.accept(claims, request));
+    if (!skipRevocationCheck) {
+      this.requireNotRevokedInMemory(claims);
+      await this.requireNotRevokedByTeam(claims);
+    }
+    return this.accept(claims, request);
   }
 
-  /** An access token whose password proof is recent enough, of a session whose row says it lives. */
+  /** An access token whose password proof is recent enough, of a session whose row is not revoked. */
   async freshAccess(
     verified: VerifiedToken,
     { maxAge = this.options.freshMaxAge }: { maxAge?: number } = {},
@@ -60,12 +64,12 @@ export class TokenAuthenticator {
       throw new TokenError('fresh_token_required', reason, maxAge);
     }
     // Never a cache here: a fresh check answered by one lets a revoked session change passwords.
-    await this.live.require(claims.sid);
-    await this.requireNotRevoked(claims);
+    await this.requireLiveSession(claims.sid);
+    await this.requireNotRevokedByTeam(claims);
     return this.accept(claims, request);
   }
 
-  /** A refresh token; unless its route rotates it, of the live generation of a living session. */
+  /** A refresh token; unless its route rotates it, of the live generation of a session that is not revoked. */
   async refresh(
     verified: VerifiedToken,
     { rotates = false }: { rotates?: boolean } = {},
@@ -73,39 +77,51 @@ export class TokenAuthenticator {
   ): Promise<Authentication<RefreshClaims>> {
     const claims = this.verifier.read('refresh', verified);
     if (!rotates) {
-      const { generation } = await this.live.require(claims.sid);
+      const { generation } = await this.requireLiveSession(claims.sid);
       if (claims.gen !== generation) {
         throw new TokenError('token_revoked', `generation ${claims.gen}, the live one is ${generation}`);
       }
     }
-    await this.requireNotRevoked(claims);
+    await this.requireNotRevokedByTeam(claims);
     return this.accept(claims, request);
   }
 
-  /** Any token of ours, expired or revoked: enough to end its session, one must always be able to log out. */
-  allowRevoked(kind: keyof ClaimsOf, verified: VerifiedToken): MaybePromise<Authentication> {
-    const claims = this.verifier.read(kind, verified, { evenExpired: true });
+  /** Any token of ours, expired or revoked: enough to revoke its session, as logout must always be possible. */
+  async allowRevoked(kind: keyof ClaimsOf, verified: VerifiedToken): Promise<Authentication> {
+    return this.identify(this.verifier.read(kind, verified, { allowExpired: true }));
+  }
+
+  /** @throws TokenError `token_revoked`; ApiError `revocation_feed_lost` when the answer is no longer known */
+  private requireNotRevokedInMemory({ sid }: TokenClaims): void {
+    if (this.revokedSessions.has(sid)) throw new TokenError('token_revoked', `session ${sid} is revoked`);
+    const staleness = this.feed.staleness();
+    if (staleness <= this.options.sessions.revocationMaxStaleness) return;
+    const message = 'Cannot tell whether the session is revoked; try again shortly';
+    throw new ApiError(503, 'revocation_feed_lost', message, {
+      reason: `no news of revoked sessions for ${Math.round(staleness)} ms`,
+    });
+  }
+
+  /** Reads the session's row. @throws TokenError `token_revoked` */
+  private async requireLiveSession(sessionId: string): Promise<Session> {
+    const session = await this.sessions.findLive(sessionId, this.clock.now());
+    if (!session) throw new TokenError('token_revoked', `session ${sessionId} is revoked or unknown`);
+    return session;
+  }
+
+  private async requireNotRevokedByTeam(claims: TokenClaims): Promise<void> {
+    if (await this.revocations.isRevoked(claims))
+      throw new TokenError('token_revoked', 'by the RevocationCheck of the application');
+  }
+
+  private async accept<C extends TokenClaims>(claims: C, request?: AuthRequest): Promise<Authentication<C>> {
+    if (!(await this.rule.accepts(claims, request)))
+      throw new TokenError('token_invalid', 'refused by the TokenRule of the application');
     return this.identify(claims);
   }
 
-  private requireNotRevoked(claims: TokenClaims): MaybePromise<void> {
-    return after(this.revocations.isRevoked(claims), (revoked) => {
-      if (revoked) throw new TokenError('token_revoked', 'by the RevocationCheck of the application');
-    });
-  }
-
-  private accept<C extends TokenClaims>(claims: C, request?: AuthRequest): MaybePromise<Authentication<C>> {
-    return after(this.check.accepts(claims, request), (accepted) => {
-      if (!accepted) throw new TokenError('token_invalid', 'refused by the TokenCheck of the application');
-      return this.identify(claims);
-    });
-  }
-
-  private identify<C extends TokenClaims>(claims: C): MaybePromise<Authentication<C>> {
+  private async identify<C extends TokenClaims>(claims: C): Promise<Authentication<C>> {
     const foreignIssuer = this.verifier.isForeign(claims) ? claims.iss : null;
-    return after(this.subjects.toUserId(claims, foreignIssuer), (userId) => ({
-      principal: toPrincipal(claims, userId),
-      claims,
-    }));
+    return { principal: toPrincipal(claims, await this.subjects.toUserId(claims, foreignIssuer)), claims };
   }
 }

@@ -4,7 +4,6 @@ import { Clock, toNumericDate } from '../../time/clock.js';
 import { type TokenKind } from '../../tokens/token-claims.js';
 import { type Extras, requireContents, TokenIssuer } from '../../tokens/token-issuer.js';
 import { type User } from '../../users/user-store.js';
-import { after, type MaybePromise } from '../request/maybe-promise.js';
 import { type TokenPairDto } from '../dto/token-pair.dto.js';
 import { SubjectMapper, TokenExtras } from '../hooks.js';
 
@@ -49,14 +48,10 @@ export class TokenPairs {
    * behind that nobody has tokens of. What a call adds goes above what is added for every token of the user.
    * @throws TypeError for a subject that is no text, or a claim or header that is reserved
    */
-  contents(user: User, own: Extras = {}): MaybePromise<TokenContents> {
-    return after(this.contentsOf('access', user, own), (access) =>
-      after(this.contentsOf('refresh', user, own), (refresh) => ({
-        access,
-        refresh,
-        roles: user.roles,
-      })),
-    );
+  async contents(user: User, own: Extras = {}): Promise<TokenContents> {
+    const access = await this.contentsOf('access', user, own);
+    const refresh = await this.contentsOf('refresh', user, own);
+    return { access, refresh, roles: user.roles };
   }
 
   issue(session: TokenSession, contents: TokenContents, options: IssueOptions): IssuedPair {
@@ -106,19 +101,16 @@ export class TokenPairs {
     };
   }
 
-  private contentsOf(kind: TokenKind, user: User, own: Extras): MaybePromise<Contents> {
-    return after(this.subjects.toSubject(user), (subject) =>
-      after(this.extras.claims(user, kind), (claims) =>
-        after(this.extras.headers(user, kind), (headers) => {
-          const contents = {
-            subject,
-            claims: { ...claims, ...own.claims },
-            headers: { ...headers, ...own.headers },
-          };
-          requireContents(contents);
-          return contents;
-        }),
-      ),
-    );
+  private async contentsOf(kind: TokenKind, user: User, own: Extras): Promise<Contents> {
+    const subject = await this.subjects.toSubject(user);
+    const claims = await this.extras.claims(user, kind);
+    const headers = await this.extras.headers(user, kind);
+    const contents = {
+      subject,
+      claims: { ...claims, ...own.claims },
+      headers: { ...headers, ...own.headers },
+    };
+    requireContents(contents);
+    return contents;
   }
 }

@@ -9,7 +9,7 @@ export const RotatesRefresh = () => declarePolicy({ level: 'refresh', rotates: t
 
 /** Either kind of token. */
 export const AccessOrRefresh = (options: LocatedPolicy = {}) =>
-  declarePolicy({ level: 'access-or-refresh', evenIfEnded: false, ...options });
+  declarePolicy({ level: 'access-or-refresh', allowRevoked: false, ...options });
 
 /** Either kind of token, be it expired or of a session that has ended: one must always be able to log out. */
-export const LogsOut = () => declarePolicy({ level: 'access-or-refresh', evenIfEnded: true });
+export const LogsOut = () => declarePolicy({ level: 'access-or-refresh', allowRevoked: true });
