@@ -1,4 +1,5 @@
 import { availableParallelism } from 'node:os';
+import { join } from 'node:path';
 
 /** Native ESM, because Nest is ESM. `npm test` sets the flag that Node 20 needs for it. */
 export default {
@@ -31,7 +32,7 @@ export default {
   globalSetup: '<rootDir>/test/support/global-setup.mjs',
   globalTeardown: '<rootDir>/test/support/global-teardown.mjs',
   setupFilesAfterEnv: ['reflect-metadata'],
-  reporters: ['default', '<rootDir>/test/support/summary-reporter.mjs'],
+  reporters: ['default', join(import.meta.dirname, 'test/support/summary-reporter.mjs')],
   testTimeout: 90_000,
   // Jest would leave one core free, which of two is half of the machine.
   maxWorkers: Math.max(2, availableParallelism() - 1),

@@ -4,16 +4,16 @@ import { Database } from '../../src/database/index.js';
 import { PasswordHasher } from '../../src/passwords/password-hasher.js';
 import { UserStore } from '../../src/users/user-store.js';
 import { createTestApp, type TestApp, type TestLogin, type TestUser } from '../support/create-test-app.js';
-import { describeEachStack } from '../support/adapters.js';
+import { describeEachEngine } from '../support/engines.js';
 import { expectError } from '../support/expect-error.js';
 
 const NEW_PASSWORD = 'lunar-dachshund';
 
-describeEachStack('what an operator does to accounts', (stack) => {
+describeEachEngine('what an operator does to accounts', (engine) => {
   let api: TestApp;
   let admin: AccountAdmin;
   beforeAll(async () => {
-    api = await createTestApp({ ...stack });
+    api = await createTestApp({ engine });
     admin = api.get(AccountAdmin);
   });
   afterAll(() => api.close());

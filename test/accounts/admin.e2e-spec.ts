@@ -4,14 +4,14 @@ import { AccountAdmin } from '../../src/auth/index.js';
 import { Database } from '../../src/database/index.js';
 import { expectChallenge, parseChallenge } from '../../src/testing/index.js';
 import { createTestApp, type TestApp, type TestLogin } from '../support/create-test-app.js';
-import { describeEachStack } from '../support/adapters.js';
+import { describeEachEngine } from '../support/engines.js';
 import { expectError } from '../support/expect-error.js';
 
-describeEachStack('administrators', (stack) => {
+describeEachEngine('administrators', (engine) => {
   let api: TestApp;
   let admin: TestLogin;
   beforeAll(async () => {
-    api = await createTestApp({ ...stack });
+    api = await createTestApp({ engine });
     const user = await api.user();
     await api.get(AccountAdmin).grant(user.username, 'admin');
     admin = await user.login();

@@ -26,8 +26,8 @@ import {
 import { generateKeySet } from '../../src/keys/key-file.js';
 import { Clock } from '../../src/time/clock.js';
 import { TestApp, TestLogin, TestUser } from '../support/create-test-app.js';
-import { createTestDatabase, type TestDatabase } from '../support/engines.js';
-import { createNamedAdapter, describeEachStack } from '../support/adapters.js';
+import { createTestDatabase, describeEachEngine, type TestDatabase } from '../support/engines.js';
+import { ADAPTER, createNamedAdapter } from '../support/adapters.js';
 import { expectError } from '../support/expect-error.js';
 import { TestClock } from '../../src/testing/index.js';
 
@@ -163,17 +163,17 @@ function toUser(row: Selectable<MembersTable>): User {
   };
 }
 
-describeEachStack('an application with its own user store', (stack) => {
+describeEachEngine('an application with its own user store', (engine) => {
   let api: TestApp;
   let database: TestDatabase;
   beforeAll(async () => {
-    database = await createTestDatabase(stack.engine);
+    database = await createTestDatabase(engine);
     const config = loadConfig({ NODE_ENV: 'test' });
     const clock = new TestClock();
     const testing = await Test.createTestingModule({
       imports: [
         DatabaseModule.forRoot(openDatabase(database.url)),
-        DatabaseModule.forFeature(memberMigrations(stack.engine === 'postgres' ? 'serial' : 'integer')),
+        DatabaseModule.forFeature(memberMigrations(engine === 'postgres' ? 'serial' : 'integer')),
         // As docs/users.md shows it.
         AuthModule.forRoot({
           keys: generateKeySet(),
@@ -185,7 +185,7 @@ describeEachStack('an application with its own user store', (stack) => {
       .overrideProvider(Clock)
       .useValue(clock)
       .compile();
-    const app = testing.createNestApplication(createNamedAdapter(stack.adapter), {
+    const app = testing.createNestApplication(createNamedAdapter(ADAPTER), {
       ...APP_OPTIONS,
       logger: false,
     });

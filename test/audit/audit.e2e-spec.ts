@@ -1,11 +1,11 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import { decode } from 'jsonwebtoken';
 import { sql } from 'kysely';
 import { randomUUID } from 'node:crypto';
 import { type Response, type Test } from 'supertest';
 import { type AuditEventsTable } from '../../src/audit/audit.table.js';
 import { type TokenPairDto } from '../../src/auth/dto/token-pair.dto.js';
 import { Database } from '../../src/database/index.js';
+import { claimsOf } from '../support/claims.js';
 import { createTestApp, type TestApp } from '../support/create-test-app.js';
 import { describeEachEngine } from '../support/engines.js';
 import { openSession } from '../support/open-session.js';
@@ -16,7 +16,6 @@ const WRONG_PASSWORD = 'martian-poodle';
 const AGENT = 'audit-test/1.0';
 
 type Row = AuditEventsTable;
-const sidOf = (token: string) => (decode(token) as { sid: string }).sid;
 
 describeEachEngine('#95 the audit trail', (engine) => {
   let api: TestApp;
@@ -99,7 +98,7 @@ describeEachEngine('#95 the audit trail', (engine) => {
     it('a login', async () => {
       const { user } = await arrange();
       const response = await login(user.username);
-      const session_id = sidOf(pairOf(response).access_token);
+      const session_id = claimsOf(pairOf(response).access_token).sid;
       const self = { actor_id: user.id, subject_id: user.id, session_id };
       await expectOne(response, { event: 'authn_login_success', ...self });
     });
@@ -229,7 +228,7 @@ describeEachEngine('#95 the audit trail', (engine) => {
       const ended = { event: 'session_ended', cause: 'ended_by_user', ...self, session_id: id } as const;
       await expectOne(await end(id), ended, 204);
       await expectNone(await end(id), 404);
-      await expectNone(await end(sidOf(stranger.access)), 404);
+      await expectNone(await end(claimsOf(stranger.access).sid), 404);
     });
 
     it('the deletion of an account, which it outlives', async () => {

@@ -12,7 +12,6 @@ import {
 } from '../../src/auth/index.js';
 import { resolveOptions } from '../../src/auth/options/resolve-options.js';
 import { generateKeySet } from '../../src/keys/key-file.js';
-import { describeEachAdapter } from '../support/adapters.js';
 import { clearsAll, Jar, loginInBrowser, setCookies } from '../support/browser.js';
 import { createTestApp, type TestApp } from '../support/create-test-app.js';
 import { expectError } from '../support/expect-error.js';
@@ -43,11 +42,10 @@ function attributes(response: Response): Record<string, string[]> {
   return Object.fromEntries([...setCookies(response)].map(([name, cookie]) => [name, cookie.attributes]));
 }
 
-describeEachAdapter('tokens in cookies', (stack) => {
+describe('tokens in cookies', () => {
   let api: TestApp;
   beforeAll(async () => {
     api = await createTestApp({
-      ...stack,
       controllers: [TeamController],
       auth: { locations: { order: ['cookie'] }, cookies: { secure: true } },
     });
@@ -252,11 +250,11 @@ describeEachAdapter('tokens in cookies', (stack) => {
   });
 });
 
-describeEachAdapter('names, paths and attributes of the cookies', (stack) => {
+describe('names, paths and attributes of the cookies', () => {
   /** The attributes of a login's cookies, and of those that its logout takes back. */
   async function withOptions(auth: Partial<AuthModuleOptions>) {
     const warn = jest.spyOn(Logger.prototype, 'warn').mockImplementation(() => {});
-    const api = await createTestApp({ ...stack, auth: { locations: { order: ['cookie'] }, ...auth } });
+    const api = await createTestApp({ auth: { locations: { order: ['cookie'] }, ...auth } });
     const warnings = warn.mock.calls.map(([message]) => String(message));
     warn.mockRestore();
     try {
@@ -341,7 +339,6 @@ describeEachAdapter('names, paths and attributes of the cookies', (stack) => {
 
   it('are not set at all, and none is taken back, where cookies are not looked at', async () => {
     const api = await createTestApp({
-      ...stack,
       auth: { locations: { order: ['header', 'query', 'body'] } },
     });
     try {

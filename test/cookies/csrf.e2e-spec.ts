@@ -11,7 +11,6 @@ import {
 } from '../../src/auth/index.js';
 import { generateKey, generateKeySet } from '../../src/keys/key-file.js';
 import { type PrivateJwk } from '../../src/keys/key-ring.js';
-import { describeEachAdapter } from '../support/adapters.js';
 import { clearsAll, type Jar, loginInBrowser, setCookies } from '../support/browser.js';
 import { createTestApp, type TestApp } from '../support/create-test-app.js';
 import { expectError } from '../support/expect-error.js';
@@ -73,11 +72,10 @@ class TeamController {
   }
 }
 
-describeEachAdapter('with tokens in cookies, a request', (stack) => {
+describe('with tokens in cookies, a request', () => {
   let api: TestApp;
   beforeAll(async () => {
     api = await createTestApp({
-      ...stack,
       controllers: [TeamController],
       env: { TOKEN_LOCATIONS: 'cookie', CORS_ORIGINS: `${APP}, http://localhost:5173` },
       auth: { cookies: { secure: true } },
@@ -355,11 +353,10 @@ describeEachAdapter('with tokens in cookies, a request', (stack) => {
   });
 });
 
-describeEachAdapter('tokens in query or cookies', (stack) => {
+describe('tokens in query or cookies', () => {
   let api: TestApp;
   beforeAll(async () => {
     api = await createTestApp({
-      ...stack,
       auth: { locations: { order: ['query', 'header', 'cookie'] }, cookies: { secure: true } },
     });
   });
@@ -412,11 +409,10 @@ describe('the CSRF value and the key ring', () => {
   });
 });
 
-describeEachAdapter('methods, header and cookie of the CSRF check', (stack) => {
+describe('methods, header and cookie of the CSRF check', () => {
   let api: TestApp;
   beforeAll(async () => {
     api = await createTestApp({
-      ...stack,
       controllers: [TeamController],
       auth: {
         locations: { order: ['cookie'] },

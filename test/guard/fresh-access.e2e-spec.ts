@@ -4,7 +4,7 @@ import { IsInt } from 'class-validator';
 import { Access, ApiError, CurrentUser, FreshAccess, type Principal } from '../../src/auth/index.js';
 import { expectChallenge } from '../../src/testing/index.js';
 import { createTestApp, type TestApp, type TestLogin } from '../support/create-test-app.js';
-import { describeEachStack } from '../support/adapters.js';
+import { describeEachEngine } from '../support/engines.js';
 import { expectError } from '../support/expect-error.js';
 
 class ActDto {
@@ -79,11 +79,11 @@ class FreshClassController {
   }
 }
 
-describeEachStack('#95 fresh access', (stack) => {
+describeEachEngine('#95 fresh access', (engine) => {
   let api: TestApp;
   let login: TestLogin;
   beforeAll(async () => {
-    api = await createTestApp({ ...stack, controllers: [TeamController, FreshClassController] });
+    api = await createTestApp({ engine, controllers: [TeamController, FreshClassController] });
   });
   beforeEach(async () => {
     login = await api.login();

@@ -1,5 +1,5 @@
 import { Controller, Get, Header, Post } from '@nestjs/common';
-import { afterAll, beforeAll, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import {
   Access,
   AccessOrRefresh,
@@ -12,7 +12,7 @@ import {
 } from '../../src/auth/index.js';
 import { parseChallenge } from '../../src/testing/index.js';
 import { createTestApp, type TestApp } from '../support/create-test-app.js';
-import { describeEachAdapter, describeEachStack } from '../support/adapters.js';
+import { describeEachEngine } from '../support/engines.js';
 import { expectError } from '../support/expect-error.js';
 
 @Controller('team')
@@ -78,10 +78,10 @@ class StrictController {
   }
 }
 
-describeEachAdapter('what a route declares', (stack) => {
+describe('what a route declares', () => {
   let api: TestApp;
   beforeAll(async () => {
-    api = await createTestApp({ ...stack, controllers: [TeamController, OpenController, StrictController] });
+    api = await createTestApp({ controllers: [TeamController, OpenController, StrictController] });
   });
   afterAll(() => api.close());
 
@@ -165,10 +165,10 @@ describeEachAdapter('what a route declares', (stack) => {
   });
 });
 
-describeEachStack('parallel requests', (stack) => {
+describeEachEngine('parallel requests', (engine) => {
   let api: TestApp;
   beforeAll(async () => {
-    api = await createTestApp({ ...stack, controllers: [TeamController] });
+    api = await createTestApp({ engine, controllers: [TeamController] });
   });
   afterAll(() => api.close());
 
@@ -186,10 +186,10 @@ describeEachStack('parallel requests', (stack) => {
   });
 });
 
-describeEachAdapter('two applications in one process', (stack) => {
+describe('two applications in one process', () => {
   it('never take each other’s tokens, whichever was built last', async () => {
-    const first = await createTestApp(stack);
-    const second = await createTestApp(stack);
+    const first = await createTestApp();
+    const second = await createTestApp();
     try {
       const [a, b] = [await first.login(), await second.login()];
       await first.request('GET', '/profile', a.access).expect(200);

@@ -1,7 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { listRoutes, type Route } from '../../src/auth/index.js';
 import { parseChallenge } from '../../src/testing/index.js';
-import { describeEachAdapter } from '../support/adapters.js';
 import { createTestApp, type TestApp } from '../support/create-test-app.js';
 import { expectError } from '../support/expect-error.js';
 import { type ShownToken, showToken, TOKEN_KINDS } from '../support/token-kinds.js';
@@ -59,11 +58,11 @@ function ofAnybody({ policy }: Route, shown: ShownToken): Outcome {
 
 const REFUSALS = /^(token_|fresh_token_|refresh_token_|insufficient_role)/;
 
-describeEachAdapter('#90 #91 every route × every kind of token', (stack) => {
+describe('#90 #91 every route × every kind of token', () => {
   let api: TestApp;
   let routes: Route[];
   beforeAll(async () => {
-    api = await createTestApp(stack);
+    api = await createTestApp();
     routes = listRoutes(api.app);
   });
   afterAll(() => api.close());

@@ -15,7 +15,7 @@ import {
 import { type TokenPairDto } from '../../src/auth/dto/token-pair.dto.js';
 import { expectChallenge, parseChallenge } from '../../src/testing/index.js';
 import { createTestApp, type TestApp, type TestLogin } from '../support/create-test-app.js';
-import { describeEachStack } from '../support/adapters.js';
+import { describeEachEngine } from '../support/engines.js';
 import { expectError } from '../support/expect-error.js';
 import { forge } from '../support/token-kinds.js';
 
@@ -51,11 +51,11 @@ class WhoAmIController {
 
 const claimOf = (token: string) => (decode(token) as { roles?: string[] }).roles;
 
-describeEachStack('roles', (stack) => {
+describeEachEngine('roles', (engine) => {
   let api: TestApp;
   let admin: AccountAdmin;
   beforeAll(async () => {
-    api = await createTestApp({ ...stack, controllers: [VaultController, WhoAmIController] });
+    api = await createTestApp({ engine, controllers: [VaultController, WhoAmIController] });
     admin = api.get(AccountAdmin);
   });
   afterAll(() => api.close());

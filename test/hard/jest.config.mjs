@@ -1,9 +1,52 @@
+import { join } from 'node:path';
 import config from '../../jest.config.mjs';
 
-/** `npm run test:hard`: the tests in this folder alone, which are too slow for each run. */
+const rootDir = join(import.meta.dirname, '../..');
+const { reporters, maxWorkers, ...project } = config;
+const common = { ...project, rootDir, testPathIgnorePatterns: ['/node_modules/'] };
+
+/** Where the HTTP adapter has a part: these run once more on Express, which an application may have instead of Fastify. */
+const ADAPTER_SUITES = [
+  'accounts/account-admin',
+  'accounts/admin',
+  'accounts/own-user-store',
+  'cookies/cookies',
+  'cookies/csrf',
+  'guard/fresh-access',
+  'guard/policies',
+  'guard/policy-matrix',
+  'guard/roles',
+  'keys/foreign-issuer',
+  'limits/client-address',
+  'limits/device-cookie',
+  'login/login',
+  'operation/metrics',
+  'options/hooks',
+  'options/independent-apps',
+  'options/option-walk',
+  'options/peer-bugs',
+  'options/without-routes',
+  'refresh/refresh',
+  'sessions/end-of-session',
+  'testing/kit',
+  'tokens/forged-tokens',
+  'tokens/known-tokens',
+  'tokens/locations',
+];
+
+/** `npm run test:hard`: the tests in this folder, too slow for each run, and those of the adapter on Express. */
 export default {
-  ...config,
-  rootDir: '../..',
-  roots: ['<rootDir>/test/hard'],
-  testPathIgnorePatterns: ['/node_modules/'],
+  rootDir,
+  reporters,
+  maxWorkers,
+  projects: [
+    { ...common, displayName: 'hard', roots: ['<rootDir>/test/hard'] },
+    {
+      ...common,
+      displayName: 'express',
+      roots: ['<rootDir>/test'],
+      globals: { FRESHGATE_TEST_ADAPTER: 'express' },
+      testMatch: ADAPTER_SUITES.map((name) => `<rootDir>/test/${name}.e2e-spec.ts`),
+    },
+  ],
 };

@@ -1,5 +1,5 @@
 import { afterAll, describe, expect, it } from '@jest/globals';
-import { type Algorithm, decode, type Jwt, type JwtPayload, sign } from 'jsonwebtoken';
+import { type Algorithm, decode, type JwtPayload, sign } from 'jsonwebtoken';
 import { createHmac } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -7,6 +7,7 @@ import { KeyFileWatcher } from '../../src/keys/key-file-watcher.js';
 import { generateKey, generateKeySet } from '../../src/keys/key-file.js';
 import { KeyRing, type PrivateJwk, SIGNING_ALGORITHMS } from '../../src/keys/key-ring.js';
 import { retire, rotate } from '../../src/keys/key-rotation.js';
+import { headerOf } from '../support/claims.js';
 import { createTestApp, type TestApp } from '../support/create-test-app.js';
 import { expectError } from '../support/expect-error.js';
 import { makeFolder } from '../support/server-process.js';
@@ -24,7 +25,6 @@ async function withKeys(...keys: PrivateJwk[]): Promise<{ api: TestApp; keysFile
   return { api, keysFile };
 }
 
-const headerOf = (token: string) => (decode(token, { complete: true }) as Jwt).header;
 const profile = async (api: TestApp, token: string) => (await api.request('GET', '/profile', token)).status;
 const jwksOf = async (api: TestApp) =>
   (await api.request('GET', '/.well-known/jwks.json').expect(200)).body as { keys: PrivateJwk[] };

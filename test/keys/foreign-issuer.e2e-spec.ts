@@ -1,6 +1,6 @@
 import { Controller, Get } from '@nestjs/common';
 import { JwtService } from '@nestjs/jwt';
-import { afterAll, beforeAll, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { createPrivateKey, createPublicKey } from 'node:crypto';
 import {
   CurrentUser,
@@ -13,7 +13,6 @@ import {
 import { generateKey, generateKeySet } from '../../src/keys/key-file.js';
 import { type PrivateJwk } from '../../src/keys/key-ring.js';
 import { expectChallenge } from '../../src/testing/index.js';
-import { describeEachAdapter } from '../support/adapters.js';
 import { createTestApp, type TestApp } from '../support/create-test-app.js';
 import { expectError } from '../support/expect-error.js';
 
@@ -48,11 +47,11 @@ const entry = {
   iss: PARTNER,
 } as PrivateJwk;
 
-describeEachAdapter('a token of another issuer', (stack) => {
+describe('a token of another issuer', () => {
   const keys = { keys: [...generateKeySet().keys, entry] };
   let api: TestApp;
   beforeAll(async () => {
-    api = await createTestApp({ ...stack, controllers: [TeamController], auth: { keys } });
+    api = await createTestApp({ controllers: [TeamController], auth: { keys } });
   });
   afterAll(() => api.close());
 
@@ -120,7 +119,6 @@ describeEachAdapter('a token of another issuer', (stack) => {
       }
     }
     const trusting = await createTestApp({
-      ...stack,
       clock: api.clock,
       auth: { keys, providers: [{ provide: SubjectMapper, useClass: TrustingSubjects }] },
     });

@@ -1,5 +1,4 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { describeEachAdapter } from '../support/adapters.js';
 import { createTestApp, type TestApp } from '../support/create-test-app.js';
 import { launch } from '../support/server-process.js';
 import { portOf, sendRaw } from '../support/raw-http.js';
@@ -39,10 +38,10 @@ const OTHER_HEADERS = [
   'X-Forwarded-For-Original',
 ].map((name): [string, string] => [name, name === 'Forwarded' ? 'for=192.0.2.9' : '192.0.2.9']);
 
-describeEachAdapter('#85 the address of a client, with no proxy that is trusted', (stack) => {
+describe('#85 the address of a client, with no proxy that is trusted', () => {
   let api: TestApp;
   beforeAll(async () => {
-    api = await createTestApp({ ...stack, auth: { limits } });
+    api = await createTestApp({ auth: { limits } });
   });
   afterAll(() => api.close());
 
@@ -64,11 +63,11 @@ describeEachAdapter('#85 the address of a client, with no proxy that is trusted'
   });
 });
 
-describeEachAdapter('#85 the address of a client, behind trusted proxies', (stack) => {
+describe('#85 the address of a client, behind trusted proxies', () => {
   let api: TestApp;
   beforeAll(async () => {
     const env = { TRUSTED_PROXIES: '127.0.0.1, 10.0.0.0/8, fd00::/8' };
-    api = await createTestApp({ ...stack, env });
+    api = await createTestApp({ env });
   });
   afterAll(() => api.close());
 
@@ -100,10 +99,10 @@ describeEachAdapter('#85 the address of a client, behind trusted proxies', (stac
   });
 });
 
-describeEachAdapter('what a client adds to the headers of its proxy', (stack) => {
+describe('what a client adds to the headers of its proxy', () => {
   let api: TestApp;
   beforeAll(async () => {
-    api = await createTestApp({ ...stack, env: BEHIND_PROXY });
+    api = await createTestApp({ env: BEHIND_PROXY });
   });
   afterAll(() => api.close());
 

@@ -1,15 +1,13 @@
-import { afterAll, beforeAll, expect, it } from '@jest/globals';
-import { describeEachAdapter } from '../support/adapters.js';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { createTestApp, type TestApp } from '../support/create-test-app.js';
 import { expectLimited, fail } from './strangers.js';
 
 const limits = { account: '2 per 1h' };
 
-describeEachAdapter('a known device in a browser', (stack) => {
+describe('a known device in a browser', () => {
   let api: TestApp;
   beforeAll(async () => {
     api = await createTestApp({
-      ...stack,
       env: { CORS_ORIGINS: 'https://app.example' },
       auth: { limits, locations: { order: ['cookie'] }, cookies: { secure: true } },
     });
@@ -57,10 +55,9 @@ describeEachAdapter('a known device in a browser', (stack) => {
   });
 });
 
-describeEachAdapter('a known device elsewhere', (stack) => {
+describe('a known device elsewhere', () => {
   it('is known by a header, which pages of other origins may read, and no cookie counts', async () => {
     const api = await createTestApp({
-      ...stack,
       env: { CORS_ORIGINS: 'https://app.example' },
       auth: { limits },
     });

@@ -4,17 +4,17 @@ import { type Response } from 'supertest';
 import { type TokenPairDto } from '../../src/auth/dto/token-pair.dto.js';
 import { parseChallenge } from '../../src/testing/index.js';
 import { createTestApp, type TestApp } from '../support/create-test-app.js';
-import { describeEachStack } from '../support/adapters.js';
+import { describeEachEngine } from '../support/engines.js';
 import { expectError } from '../support/expect-error.js';
 
 /** Of version 7 what is a key of a table, so that new rows lie side by side; else of version 4. */
 const uuid = (version: number) =>
   new RegExp(`^[0-9a-f]{8}-[0-9a-f]{4}-${version}[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$`);
 
-describeEachStack('register and login', (stack) => {
+describeEachEngine('register and login', (engine) => {
   let api: TestApp;
   beforeAll(async () => {
-    api = await createTestApp({ ...stack });
+    api = await createTestApp({ engine });
   });
   afterAll(() => api.close());
 

@@ -4,7 +4,6 @@ import { connect } from 'node:net';
 import { HashingQueue, Public } from '../../src/auth/index.js';
 import { MetricsModule } from '../../src/metrics/metrics.module.js';
 import { MetricsServer } from '../../src/metrics/metrics-server.js';
-import { describeEachAdapter } from '../support/adapters.js';
 import { createTestApp, type TestApp, type TestAppOptions } from '../support/create-test-app.js';
 import { fill } from '../support/full-queue.js';
 import { metricsOf, readMetrics } from '../support/metrics.js';
@@ -26,10 +25,10 @@ const metered = (options: TestAppOptions = {}) =>
     controllers: [CodesController],
   });
 
-describeEachAdapter('metrics', ({ adapter }) => {
+describe('metrics', () => {
   let api: TestApp;
   beforeAll(async () => {
-    api = await metered({ adapter });
+    api = await metered();
   });
   afterAll(() => api.close());
 

@@ -1,6 +1,5 @@
 import { Controller, Get, Injectable, Module, Post } from '@nestjs/common';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
-import { decode, type Jwt, type JwtPayload } from 'jsonwebtoken';
 import { setImmediate as soon } from 'node:timers/promises';
 import { type Response } from 'supertest';
 import { type TokenPairDto } from '../../src/auth/dto/token-pair.dto.js';
@@ -34,7 +33,7 @@ import {
 import { Database } from '../../src/database/index.js';
 import { type TokenKind } from '../../src/tokens/token-claims.js';
 import { parseChallenge } from '../../src/testing/index.js';
-import { describeEachAdapter, type Stack } from '../support/adapters.js';
+import { claimsOf, headerOf } from '../support/claims.js';
 import { createTestApp, type TestApp, type TestLogin } from '../support/create-test-app.js';
 import { expectError } from '../support/expect-error.js';
 import { forge, showToken } from '../support/token-kinds.js';
@@ -102,10 +101,7 @@ class HooksController {
   }
 }
 
-const claimsOf = (token: string) => decode(token) as JwtPayload;
-const headerOf = (token: string) => (decode(token, { complete: true }) as Jwt).header;
-const start = (stack: Partial<Stack>, auth: AuthModuleExtras) =>
-  createTestApp({ ...stack, auth, controllers: [HooksController] });
+const start = (auth: AuthModuleExtras) => createTestApp({ auth, controllers: [HooksController] });
 
 /** A team's service, in a module of the team's. */
 @Injectable()
@@ -134,10 +130,10 @@ class TenantExtras extends TokenExtras {
   }
 }
 
-describeEachAdapter('TokenExtras', (stack) => {
+describe('TokenExtras', () => {
   let api: TestApp;
   beforeAll(async () => {
-    api = await start(stack, {
+    api = await start({
       imports: [TenantsModule],
       providers: [{ provide: TokenExtras, useClass: TenantExtras }],
     });
@@ -200,7 +196,7 @@ describe('what TokenExtras must not add', () => {
   let api: TestApp;
   let login: TestLogin;
   beforeAll(async () => {
-    api = await start({}, { providers: [{ provide: TokenExtras, useValue: extras }] });
+    api = await start({ providers: [{ provide: TokenExtras, useValue: extras }] });
     login = await api.login();
   });
   afterAll(() => api.close());
@@ -262,10 +258,10 @@ class UrnSubjects extends SubjectMapper {
   }
 }
 
-describeEachAdapter('Subjects', (stack) => {
+describe('Subjects', () => {
   let api: TestApp;
   beforeAll(async () => {
-    api = await start(stack, { providers: [{ provide: SubjectMapper, useClass: UrnSubjects }] });
+    api = await start({ providers: [{ provide: SubjectMapper, useClass: UrnSubjects }] });
   });
   afterAll(() => api.close());
 
@@ -397,12 +393,12 @@ function bind(rigged: Rigged): AuthModuleExtras {
   };
 }
 
-describeEachAdapter('the hooks of a request', (stack) => {
+describe('the hooks of a request', () => {
   const rigged = new Rigged();
   let api: TestApp;
   let login: TestLogin;
   beforeAll(async () => {
-    api = await start(stack, bind(rigged));
+    api = await start(bind(rigged));
     login = await api.login();
   });
   afterAll(() => api.close());
@@ -708,7 +704,7 @@ describeEachAdapter('the hooks of a request', (stack) => {
   });
 });
 
-describeEachAdapter('ErrorBody', (stack) => {
+describe('ErrorBody', () => {
   let render: (answer: ErrorAnswer, url?: string) => unknown;
   class OwnBody extends ErrorRenderer {
     override render(...[answer, request]: Parameters<ErrorRenderer['render']>): unknown {
@@ -717,7 +713,7 @@ describeEachAdapter('ErrorBody', (stack) => {
   }
   let api: TestApp;
   beforeAll(async () => {
-    api = await start(stack, { providers: [{ provide: ErrorRenderer, useClass: OwnBody }] });
+    api = await start({ providers: [{ provide: ErrorRenderer, useClass: OwnBody }] });
   });
   afterAll(() => api.close());
 

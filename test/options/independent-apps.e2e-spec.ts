@@ -11,7 +11,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/glob
 import { NestFactory } from '@nestjs/core';
 import { ExpressAdapter } from '@nestjs/platform-express';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
-import { decode, type JwtPayload } from 'jsonwebtoken';
+import { decode } from 'jsonwebtoken';
 import request, { type Response } from 'supertest';
 import { type TokenPairDto } from '../../src/auth/dto/token-pair.dto.js';
 import {
@@ -28,11 +28,11 @@ import {
 import { DatabaseModule, openDatabase } from '../../src/database/index.js';
 import { generateKeySet } from '../../src/keys/key-file.js';
 import { type PrivateJwkSet } from '../../src/keys/key-ring.js';
-import { type AdapterName } from '../support/adapters.js';
+import { claimsOf } from '../support/claims.js';
+import { ADAPTER } from '../support/adapters.js';
 import { createTestApp, type TestApp, type TestLogin } from '../support/create-test-app.js';
 
 const ACCOUNT = { username: 'tom', password: 'mouse-trap' };
-const ADAPTERS: AdapterName[] = ['fastify', 'express'];
 
 @Controller('cats')
 class CatsController {
@@ -121,13 +121,13 @@ const FORMS: Record<string, () => DynamicModule> = {
 class CatsApp {
   private constructor(readonly app: INestApplication) {}
 
-  static async start(adapter: AdapterName, auth: DynamicModule): Promise<CatsApp> {
+  static async start(auth: DynamicModule): Promise<CatsApp> {
     @Module({
       imports: [DatabaseModule.forRoot(openDatabase(':memory:')), auth],
       controllers: [CatsController],
     })
     class CatsModule {}
-    const http = adapter === 'fastify' ? new FastifyAdapter() : new ExpressAdapter();
+    const http = ADAPTER === 'fastify' ? new FastifyAdapter() : new ExpressAdapter();
     const app = await NestFactory.create(CatsModule, http, { logger: false, abortOnError: false });
     await app.useGlobalPipes(createValidationPipe()).listen(0, '127.0.0.1');
     return new CatsApp(app);
@@ -149,9 +149,8 @@ class CatsApp {
 }
 
 const refused = ({ status, body }: Response) => `${status} ${(body as { errorCode?: string }).errorCode}`;
-const claimsOf = (token: string) => decode(token) as JwtPayload;
 
-describe.each(ADAPTERS)('an application of another team [%s]', (adapter) => {
+describe('an application of another team', () => {
   let cats: CatsApp | undefined;
   afterEach(async () => {
     await cats?.app.close();
@@ -159,7 +158,7 @@ describe.each(ADAPTERS)('an application of another team [%s]', (adapter) => {
   });
 
   it.each(Object.entries(FORMS))('made with %s: the whole story', async (_, form) => {
-    const app = await CatsApp.start(adapter, form());
+    const app = await CatsApp.start(form());
     cats = app;
     const owner = await app.register();
     const pair = await app.login();
@@ -196,109 +195,102 @@ describe.each(ADAPTERS)('an application of another team [%s]', (adapter) => {
         throw new Error('the vault is closed');
       }
     }
-    const start = CatsApp.start(adapter, AuthModule.forRootAsync({ useClass: Broken }));
+    const start = CatsApp.start(AuthModule.forRootAsync({ useClass: Broken }));
     await expect(start).rejects.toThrow('the vault is closed');
   });
 });
 
 const ORDERS = ['ours first', 'theirs first'] as const;
 
-describe.each(ADAPTERS.flatMap((adapter) => ORDERS.map((order) => [order, adapter] as const)))(
-  'two applications in one process, %s [%s]',
-  (order, adapter) => {
-    let ours: TestApp;
-    let theirs: CatsApp;
-    let our: TestLogin;
-    let their: TokenPairDto;
-    let theirOwner: string;
+describe.each(ORDERS)('two applications in one process, %s', (order) => {
+  let ours: TestApp;
+  let theirs: CatsApp;
+  let our: TestLogin;
+  let their: TokenPairDto;
+  let theirOwner: string;
 
-    beforeAll(async () => {
-      const startOurs = async () => {
-        ours = await createTestApp({ adapter, auth: { keys: namedKeys() }, controllers: [CatsController] });
-      };
-      const startTheirs = async () => {
-        theirs = await CatsApp.start(adapter, FORMS['forRootAsync with useClass']!());
-      };
-      const both = order === 'ours first' ? [startOurs, startTheirs] : [startTheirs, startOurs];
-      for (const start of both) await start();
-      our = await ours.login();
-      theirOwner = await theirs.register();
-      their = await theirs.login();
-    });
-    afterAll(async () => {
-      await ours.close();
-      await theirs.app.close();
-    });
+  beforeAll(async () => {
+    const startOurs = async () => {
+      ours = await createTestApp({ auth: { keys: namedKeys() }, controllers: [CatsController] });
+    };
+    const startTheirs = async () => {
+      theirs = await CatsApp.start(FORMS['forRootAsync with useClass']!());
+    };
+    const both = order === 'ours first' ? [startOurs, startTheirs] : [startTheirs, startOurs];
+    for (const start of both) await start();
+    our = await ours.login();
+    theirOwner = await theirs.register();
+    their = await theirs.login();
+  });
+  afterAll(async () => {
+    await ours.close();
+    await theirs.app.close();
+  });
 
-    it('name their keys, issuer and audience alike', () => {
-      const [header, theirHeader] = [our.access, their.access_token].map(
-        (token) => decode(token, { complete: true })?.header,
-      );
-      expect(theirHeader).toEqual(header);
-      const { iss, aud } = claimsOf(our.access);
-      expect(claimsOf(their.access_token)).toMatchObject({ iss, aud });
-    });
+  it('name their keys, issuer and audience alike', () => {
+    const [header, theirHeader] = [our.access, their.access_token].map(
+      (token) => decode(token, { complete: true })?.header,
+    );
+    expect(theirHeader).toEqual(header);
+    const { iss, aud } = claimsOf(our.access);
+    expect(claimsOf(their.access_token)).toMatchObject({ iss, aud });
+  });
 
-    it('take no token of the other, on any route', async () => {
-      for (const path of ['/cats', '/profile', '/auth/sessions']) {
-        expect(refused(await ours.request('GET', path, their.access_token))).toBe('401 token_invalid');
-      }
-      expect(refused(await ours.request('DELETE', '/cats', their.access_token))).toBe('401 token_invalid');
-      for (const path of ['/auth/refresh', '/auth/logout']) {
-        expect(refused(await ours.request('POST', path, their.refresh_token))).toBe('401 token_invalid');
-        expect(refused(await theirs.request('post', path, our.refresh))).toBe('401 token_invalid');
-      }
-      for (const path of ['/cats', '/auth/sessions']) {
-        expect(refused(await theirs.request('get', path, our.access))).toBe('401 token_invalid');
-      }
-      expect(refused(await theirs.request('delete', '/cats', our.access))).toBe('401 token_invalid');
-      const invalid = { code: 'token_invalid' };
-      const theirGate = theirs.app.get(Authenticator, { strict: false });
-      await expect(theirGate.access(our.access)).rejects.toMatchObject(invalid);
-      await expect(ours.get(Authenticator).access(their.access_token)).rejects.toMatchObject(invalid);
-      await theirGate.access(their.access_token);
-    });
+  it('take no token of the other, on any route', async () => {
+    for (const path of ['/cats', '/profile', '/auth/sessions']) {
+      expect(refused(await ours.request('GET', path, their.access_token))).toBe('401 token_invalid');
+    }
+    expect(refused(await ours.request('DELETE', '/cats', their.access_token))).toBe('401 token_invalid');
+    for (const path of ['/auth/refresh', '/auth/logout']) {
+      expect(refused(await ours.request('POST', path, their.refresh_token))).toBe('401 token_invalid');
+      expect(refused(await theirs.request('post', path, our.refresh))).toBe('401 token_invalid');
+    }
+    for (const path of ['/cats', '/auth/sessions']) {
+      expect(refused(await theirs.request('get', path, our.access))).toBe('401 token_invalid');
+    }
+    expect(refused(await theirs.request('delete', '/cats', our.access))).toBe('401 token_invalid');
+    const invalid = { code: 'token_invalid' };
+    const theirGate = theirs.app.get(Authenticator, { strict: false });
+    await expect(theirGate.access(our.access)).rejects.toMatchObject(invalid);
+    await expect(ours.get(Authenticator).access(their.access_token)).rejects.toMatchObject(invalid);
+    await theirGate.access(their.access_token);
+  });
 
-    it('know their own users alone, and add their own claims', async () => {
-      expect(claimsOf(our.access)).not.toHaveProperty('house');
-      const strangers = await ours.request('POST', '/auth/login').send(ACCOUNT);
-      expect(refused(strangers)).toBe('401 invalid_credentials');
-      const { username, password } = our.user;
-      const visitors = await theirs.request('post', '/auth/login').send({ username, password });
-      expect(refused(visitors)).toBe('401 invalid_credentials');
-    });
+  it('know their own users alone, and add their own claims', async () => {
+    expect(claimsOf(our.access)).not.toHaveProperty('house');
+    const strangers = await ours.request('POST', '/auth/login').send(ACCOUNT);
+    expect(refused(strangers)).toBe('401 invalid_credentials');
+    const { username, password } = our.user;
+    const visitors = await theirs.request('post', '/auth/login').send({ username, password });
+    expect(refused(visitors)).toBe('401 invalid_credentials');
+  });
 
-    it('go by their own options', async () => {
-      expect(claimsOf(our.access)).toMatchObject({ exp: (claimsOf(our.access).iat ?? 0) + 900 });
-      const { access_token } = (
-        await theirs.request('post', '/auth/refresh', (await theirs.login()).refresh_token).expect(200)
-      ).body as TokenPairDto;
-      const stale = await theirs.request('delete', '/cats', access_token);
-      expect(stale.headers['www-authenticate']).toContain('max_age="60"');
-      const own = await ours.request(
-        'DELETE',
-        '/cats',
-        (await (await our.user.login()).rotate()).access_token,
-      );
-      expect(own.headers['www-authenticate']).toContain('max_age="900"');
-    });
+  it('go by their own options', async () => {
+    expect(claimsOf(our.access)).toMatchObject({ exp: (claimsOf(our.access).iat ?? 0) + 900 });
+    const { access_token } = (
+      await theirs.request('post', '/auth/refresh', (await theirs.login()).refresh_token).expect(200)
+    ).body as TokenPairDto;
+    const stale = await theirs.request('delete', '/cats', access_token);
+    expect(stale.headers['www-authenticate']).toContain('max_age="60"');
+    const own = await ours.request('DELETE', '/cats', (await (await our.user.login()).rotate()).access_token);
+    expect(own.headers['www-authenticate']).toContain('max_age="900"');
+  });
 
-    it('answer each request as their own, under parallel load', async () => {
-      const ask = [
-        async () => ours.request('GET', '/cats', our.access),
-        async () => theirs.request('get', '/cats', their.access_token),
-        async () => ours.request('DELETE', '/cats', our.access),
-        async () => theirs.request('delete', '/cats', their.access_token),
-        async () => ours.request('GET', '/cats', their.access_token),
-        async () => theirs.request('get', '/cats', our.access),
-      ];
-      const answers = await Promise.all(Array.from({ length: 120 }, (_, i) => ask[i % ask.length]!()));
-      const [mine, other] = [{ owner: our.user.id }, { owner: theirOwner }];
-      const invalid = expect.objectContaining({ errorCode: 'token_invalid' });
-      const expected = [mine, other, mine, other, invalid, invalid];
-      expect(answers.map(({ body }) => body as unknown)).toEqual(
-        answers.map((_, i) => expected[i % expected.length]),
-      );
-    });
-  },
-);
+  it('answer each request as their own, under parallel load', async () => {
+    const ask = [
+      async () => ours.request('GET', '/cats', our.access),
+      async () => theirs.request('get', '/cats', their.access_token),
+      async () => ours.request('DELETE', '/cats', our.access),
+      async () => theirs.request('delete', '/cats', their.access_token),
+      async () => ours.request('GET', '/cats', their.access_token),
+      async () => theirs.request('get', '/cats', our.access),
+    ];
+    const answers = await Promise.all(Array.from({ length: 120 }, (_, i) => ask[i % ask.length]!()));
+    const [mine, other] = [{ owner: our.user.id }, { owner: theirOwner }];
+    const invalid = expect.objectContaining({ errorCode: 'token_invalid' });
+    const expected = [mine, other, mine, other, invalid, invalid];
+    expect(answers.map(({ body }) => body as unknown)).toEqual(
+      answers.map((_, i) => expected[i % expected.length]),
+    );
+  });
+});

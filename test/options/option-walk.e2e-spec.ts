@@ -1,6 +1,6 @@
 import { Controller, Get, Post } from '@nestjs/common';
-import { afterEach, expect, it, jest } from '@jest/globals';
-import { decode, type Jwt, type JwtPayload } from 'jsonwebtoken';
+import { afterEach, describe, expect, it, jest } from '@jest/globals';
+import { decode, type Jwt } from 'jsonwebtoken';
 import { randomUUID } from 'node:crypto';
 import { type Response } from 'supertest';
 import { type TokenPairDto } from '../../src/auth/dto/token-pair.dto.js';
@@ -13,7 +13,7 @@ import {
 } from '../../src/auth/index.js';
 import { generateKeySet } from '../../src/keys/key-file.js';
 import { expectChallenge } from '../../src/testing/index.js';
-import { describeEachAdapter } from '../support/adapters.js';
+import { claimsOf } from '../support/claims.js';
 import { createTestApp, type TestApp } from '../support/create-test-app.js';
 import { expectError } from '../support/expect-error.js';
 import { forge } from '../support/token-kinds.js';
@@ -43,7 +43,6 @@ interface Row {
   shows: (api: TestApp) => Promise<void>;
 }
 
-const claimsOf = (token: string) => decode(token) as JwtPayload;
 const seconds = (api: TestApp) => api.clock.now() / 1000;
 const open = (api: TestApp, token: string) => api.request('GET', '/walk', token);
 
@@ -552,7 +551,7 @@ it('every option has a row in the table', () => {
   expect(Object.keys(ROWS)).toEqual(optionPaths());
 });
 
-describeEachAdapter('the option', (stack) => {
+describe('the option', () => {
   let api: TestApp | undefined;
   afterEach(async () => {
     await api?.close();
@@ -562,7 +561,7 @@ describeEachAdapter('the option', (stack) => {
     await api?.close();
     // The tests' environment says otherwise of `secure`; here the option has its own default.
     const cookies = { secure: true, ...auth.cookies };
-    api = await createTestApp({ ...stack, auth: { ...auth, cookies }, controllers: [WalkController] });
+    api = await createTestApp({ auth: { ...auth, cookies }, controllers: [WalkController] });
     return api;
   };
 

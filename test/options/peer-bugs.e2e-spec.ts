@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { All, Controller, Get, Injectable, Options } from '@nestjs/common';
 import jsonwebtoken from 'jsonwebtoken';
 import { once } from 'node:events';
@@ -24,7 +24,6 @@ import {
 import { ConfigError, loadConfig } from '../../src/config/app-config.js';
 import { generateKeySet } from '../../src/keys/key-file.js';
 import { KeyRing } from '../../src/keys/key-ring.js';
-import { describeEachAdapter } from '../support/adapters.js';
 import { createTestApp, type TestApp, type TestLogin } from '../support/create-test-app.js';
 import { createTestDatabase, describePostgres, type TestDatabase } from '../support/engines.js';
 import { expectError } from '../support/expect-error.js';
@@ -116,12 +115,12 @@ function expectRefusal(response: Response, errorCode: string): void {
   );
 }
 
-describeEachAdapter('what a stranger sends', (stack) => {
+describe('what a stranger sends', () => {
   let api: TestApp;
   let login: TestLogin;
   let seconds: number;
   beforeAll(async () => {
-    api = await createTestApp({ ...stack, controllers: [PeerController, OwnJwtController] });
+    api = await createTestApp({ controllers: [PeerController, OwnJwtController] });
     login = await api.login();
     seconds = api.clock.now() / 1000;
   });
@@ -292,10 +291,9 @@ describeEachAdapter('what a stranger sends', (stack) => {
   );
 });
 
-describeEachAdapter('a preflight', (stack) => {
+describe('a preflight', () => {
   it('is answered without a token, and runs no handler', async () => {
     const api = await createTestApp({
-      ...stack,
       controllers: [PeerController],
       env: { CORS_ORIGINS: 'https://app.example' },
     });
@@ -317,10 +315,10 @@ describeEachAdapter('a preflight', (stack) => {
   });
 });
 
-describeEachAdapter('a token in a cookie', (stack) => {
+describe('a token in a cookie', () => {
   let api: TestApp;
   beforeAll(async () => {
-    api = await createTestApp({ ...stack, auth: { locations: { order: ['cookie', 'header'] } } });
+    api = await createTestApp({ auth: { locations: { order: ['cookie', 'header'] } } });
   });
   afterAll(() => api.close());
 
@@ -372,11 +370,10 @@ describeEachAdapter('a token in a cookie', (stack) => {
   });
 });
 
-describeEachAdapter('keys of two kinds', (stack) => {
+describe('keys of two kinds', () => {
   let api: TestApp;
   beforeAll(async () => {
     api = await createTestApp({
-      ...stack,
       controllers: [PeerController],
       auth: { keys: generateKeySet('RS256') },
     });
@@ -409,18 +406,18 @@ describeEachAdapter('keys of two kinds', (stack) => {
     const pem = '-----BEGIN PUBLIC KEY-----\nMFkw\n-----END PUBLIC KEY-----\n';
     for (const k of [Buffer.from('x').toString('base64url'), pem.slice(0, 20)]) {
       const set = { keys: [{ ...access!, k }, refresh!] };
-      await expect(createTestApp({ ...stack, auth: { keys: set } })).rejects.toThrow('at least 32 bytes');
+      await expect(createTestApp({ auth: { keys: set } })).rejects.toThrow('at least 32 bytes');
     }
     await expect(
-      createTestApp({ ...stack, auth: { keys: pem as unknown as AuthModuleOptions['keys'] } }),
+      createTestApp({ auth: { keys: pem as unknown as AuthModuleOptions['keys'] } }),
     ).rejects.toThrow('keys: must be given');
   });
 });
 
-describeEachAdapter('a lifetime of nothing', (stack) => {
+describe('a lifetime of nothing', () => {
   let api: TestApp;
   beforeAll(async () => {
-    api = await createTestApp(stack);
+    api = await createTestApp();
   });
   afterAll(() => api.close());
 
@@ -433,7 +430,7 @@ describeEachAdapter('a lifetime of nothing', (stack) => {
       { sessions: { sessionTtl: value } },
     ]) {
       const auth = group as Partial<AuthModuleOptions>;
-      await expect(createTestApp({ ...stack, auth })).rejects.toThrow(AuthOptionsError);
+      await expect(createTestApp({ auth })).rejects.toThrow(AuthOptionsError);
     }
   });
 
@@ -467,7 +464,7 @@ describeEachAdapter('a lifetime of nothing', (stack) => {
   });
 });
 
-describeEachAdapter('what the application itself gets wrong', (stack) => {
+describe('what the application itself gets wrong', () => {
   it.each([[1234], [{ id: 1 }], [''], [null], [undefined]])(
     'a subject that is no text makes no token: %j',
     async (subject) => {
@@ -478,7 +475,6 @@ describeEachAdapter('what the application itself gets wrong', (stack) => {
         }
       }
       const api = await createTestApp({
-        ...stack,
         auth: { providers: [{ provide: SubjectMapper, useClass: OddSubjects }] },
       });
       try {
@@ -504,7 +500,6 @@ describeEachAdapter('what the application itself gets wrong', (stack) => {
       }
     }
     const api = await createTestApp({
-      ...stack,
       controllers: [PeerController],
       auth: { providers: [{ provide: TokenRule, useClass: BrokenCheck }] },
     });
@@ -527,7 +522,7 @@ describeEachAdapter('what the application itself gets wrong', (stack) => {
     ['tokens.leeway', { tokens: { leeway: '1h' } }],
     ['cookies.sameSite', { cookies: { sameSite: 'none', secure: false } }],
   ])('a mistake in the options stops the start, and is named: %s', async (option, auth) => {
-    await expect(createTestApp({ ...stack, auth })).rejects.toMatchObject({
+    await expect(createTestApp({ auth })).rejects.toMatchObject({
       name: 'AuthOptionsError',
       message: expect.stringContaining(`${option}: `),
     });

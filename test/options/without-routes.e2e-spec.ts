@@ -1,6 +1,5 @@
 import { Controller, Get } from '@nestjs/common';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { decode, type JwtPayload } from 'jsonwebtoken';
 import { randomUUID } from 'node:crypto';
 import {
   Access,
@@ -17,13 +16,12 @@ import {
 import { Database } from '../../src/database/index.js';
 import { Purger } from '../../src/database/index.js';
 import { expectChallenge } from '../../src/testing/index.js';
-import { describeEachAdapter } from '../support/adapters.js';
+import { claimsOf } from '../support/claims.js';
 import { createTestApp, type TestApp } from '../support/create-test-app.js';
 import { expectError } from '../support/expect-error.js';
 import { forge, type ShownToken, showToken, TOKEN_KINDS } from '../support/token-kinds.js';
 
 const CALLER = { ip: '192.0.2.1', userAgent: 'passkey/1.0', requestId: null };
-const claimsOf = (token: string) => decode(token) as JwtPayload & { sid: string };
 
 @Controller('shown')
 class ShownController {
@@ -260,11 +258,11 @@ describe('Authenticator, of a token in hand', () => {
   });
 });
 
-describeEachAdapter('Logins.open', (stack) => {
+describe('Logins.open', () => {
   let api: TestApp;
   let logins: Logins;
   beforeAll(async () => {
-    api = await createTestApp({ ...stack, controllers: [ShownController] });
+    api = await createTestApp({ controllers: [ShownController] });
     logins = api.get(Logins);
   });
   afterAll(() => api.close());
@@ -401,11 +399,11 @@ describeEachAdapter('Logins.open', (stack) => {
   });
 });
 
-describeEachAdapter('Logins.accessToken', (stack) => {
+describe('Logins.accessToken', () => {
   let api: TestApp;
   let logins: Logins;
   beforeAll(async () => {
-    api = await createTestApp({ ...stack, controllers: [ShownController] });
+    api = await createTestApp({ controllers: [ShownController] });
     logins = api.get(Logins);
   });
   afterAll(() => api.close());
@@ -471,10 +469,10 @@ describeEachAdapter('Logins.accessToken', (stack) => {
   });
 });
 
-describeEachAdapter('@CurrentToken', (stack) => {
+describe('@CurrentToken', () => {
   let api: TestApp;
   beforeAll(async () => {
-    api = await createTestApp({ ...stack, controllers: [ShownController] });
+    api = await createTestApp({ controllers: [ShownController] });
   });
   afterAll(() => api.close());
 

@@ -1,11 +1,11 @@
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from '@jest/globals';
-import { decode, type JwtPayload } from 'jsonwebtoken';
 import { sql } from 'kysely';
 import type pg from 'pg';
 import { type Response } from 'supertest';
 import { type TokenPairDto } from '../../src/auth/dto/token-pair.dto.js';
 import { AccountAdmin } from '../../src/auth/index.js';
 import { Database } from '../../src/database/index.js';
+import { claimsOf } from '../support/claims.js';
 import { createTestApp, type TestApp, type TestLogin } from '../support/create-test-app.js';
 import {
   createTestDatabase,
@@ -16,7 +16,6 @@ import {
 import { expectError } from '../support/expect-error.js';
 import { beginElsewhere, onceItWaits } from '../support/other-transaction.js';
 
-const claimsOf = (token: string) => decode(token) as JwtPayload & { sid: string; roles?: string[] };
 const accessOf = (response: Response) => (response.body as TokenPairDto).access_token;
 
 async function login(api: TestApp, role?: string): Promise<TestLogin> {

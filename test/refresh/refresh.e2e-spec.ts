@@ -1,26 +1,25 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { decode, type JwtPayload } from 'jsonwebtoken';
 import { type TokenPairDto } from '../../src/auth/dto/token-pair.dto.js';
 import { Database } from '../../src/database/index.js';
+import { claimsOf } from '../support/claims.js';
 import { createTestApp, type TestApp } from '../support/create-test-app.js';
-import { describeEachStack } from '../support/adapters.js';
+import { describeEachEngine } from '../support/engines.js';
 import { expectError } from '../support/expect-error.js';
 
-const claimsOf = (token: string) => decode(token) as JwtPayload;
 const generationIn = async (api: TestApp, token: string) =>
   (
     await api
       .get(Database)
       .selectFrom('sessions')
       .select('generation')
-      .where('id', '=', String(claimsOf(token).sid))
+      .where('id', '=', claimsOf(token).sid)
       .executeTakeFirstOrThrow()
   ).generation;
 
-describeEachStack('refresh', (stack) => {
+describeEachEngine('refresh', (engine) => {
   let api: TestApp;
   beforeAll(async () => {
-    api = await createTestApp({ ...stack });
+    api = await createTestApp({ engine });
   });
   afterAll(() => api.close());
 
@@ -156,7 +155,7 @@ describeEachStack('refresh', (stack) => {
     const login = await api.login();
     await login.rotate();
     await login.rotate();
-    const sid = String(claimsOf(login.refresh).sid);
+    const sid = claimsOf(login.refresh).sid;
     await api.get(Database).updateTable('sessions').set({ generation: 1 }).where('id', '=', sid).execute();
     expectError(await login.tryRefresh(login.refresh), 401, 'token_revoked');
     const row = await api
@@ -204,10 +203,10 @@ describeEachStack('refresh', (stack) => {
   });
 });
 
-describeEachStack('reauthenticate', (stack) => {
+describeEachEngine('reauthenticate', (engine) => {
   let api: TestApp;
   beforeAll(async () => {
-    api = await createTestApp({ ...stack });
+    api = await createTestApp({ engine });
   });
   afterAll(() => api.close());
 

@@ -3,13 +3,13 @@ import { type TokenPairDto } from '../../src/auth/dto/token-pair.dto.js';
 import { Database } from '../../src/database/index.js';
 import { PasswordHasher } from '../../src/passwords/password-hasher.js';
 import { createTestApp, type TestApp, type TestLogin } from '../support/create-test-app.js';
-import { describeEachStack } from '../support/adapters.js';
+import { describeEachEngine } from '../support/engines.js';
 import { expectError } from '../support/expect-error.js';
 
-describeEachStack('#95 the end of a session', (stack) => {
+describeEachEngine('#95 the end of a session', (engine) => {
   let api: TestApp;
   beforeAll(async () => {
-    api = await createTestApp({ ...stack });
+    api = await createTestApp({ engine });
   });
   afterAll(() => api.close());
 

@@ -6,9 +6,10 @@ import { type IncomingMessage, type ServerResponse } from 'node:http';
 import { createAdapter } from '../../src/adapter.js';
 import { type Engine } from '../../src/database/index.js';
 import { parseBody } from '../../src/json-body.js';
+import { type AdapterName } from './adapter-of-run.js';
 import { describePostgres } from './engines.js';
 
-export type AdapterName = 'fastify' | 'express';
+export { ADAPTER, type AdapterName } from './adapter-of-run.js';
 
 /** What an application runs on. */
 export interface Stack {

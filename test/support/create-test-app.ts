@@ -9,7 +9,7 @@ import { loadConfig } from '../../src/config/app-config.js';
 import { type Engine } from '../../src/database/index.js';
 import { createTestApp as startTestApp, type TestApp, type TestClock } from '../../src/testing/index.js';
 import { testAuthOptions } from '../../src/testing/test-auth-options.js';
-import { type AdapterName, createNamedAdapter } from './adapters.js';
+import { ADAPTER, type AdapterName, createNamedAdapter } from './adapters.js';
 import { createTestDatabase, type TestDatabase } from './engines.js';
 
 export { TestApp, TestLogin, TestUser } from '../../src/testing/index.js';
@@ -33,7 +33,7 @@ export interface TestAppOptions {
 
 /** This application, by the test kit: on a real port, with a database and keys of its own and a clock that tests move. */
 export async function createTestApp(options: TestAppOptions = {}): Promise<TestApp> {
-  const { engine = 'sqlite', adapter = 'fastify', auth, env, imports, controllers, clock } = options;
+  const { engine = 'sqlite', adapter = ADAPTER, auth, env, imports, controllers, clock } = options;
   const folder = mkdtempSync(join(tmpdir(), 'freshgate-test-'));
   const database = options.database ?? (await createTestDatabase(engine));
   const config = loadConfig({

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { AssertionError } from 'node:assert';
 import { Access, CurrentUser, FreshAccess, type Principal, Refresh, Roles } from '../../src/auth/index.js';
 import { createTestApp, expectChallenge, type TestApp, TestClock } from '../../src/testing/index.js';
-import { createNamedAdapter, describeEachAdapter } from '../support/adapters.js';
+import { ADAPTER, createNamedAdapter } from '../support/adapters.js';
 
 @Controller('probe')
 class ProbeController {
@@ -46,12 +46,12 @@ class NoteController {
   }
 }
 
-describeEachAdapter('the test kit, on an application that it makes', ({ adapter }) => {
+describe('the test kit, on an application that it makes', () => {
   let app: TestApp;
   beforeAll(async () => {
     app = await createTestApp({
       controllers: [ProbeController],
-      adapter: createNamedAdapter(adapter),
+      adapter: createNamedAdapter(ADAPTER),
       applicationOptions: { bodyParser: false },
     });
   });

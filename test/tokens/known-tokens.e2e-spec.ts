@@ -16,7 +16,6 @@ import {
 import { generateKeySet } from '../../src/keys/key-file.js';
 import { KeyRing } from '../../src/keys/key-ring.js';
 import { VerifiedTokens } from '../../src/tokens/verified-tokens.js';
-import { describeEachAdapter } from '../support/adapters.js';
 import {
   createTestApp,
   type TestApp,
@@ -165,7 +164,7 @@ const ENDS: Record<
   ],
 };
 
-describeEachAdapter('a token that has been let in before', (stack) => {
+describe('a token that has been let in before', () => {
   let api: TestApp;
   afterEach(async () => {
     Object.assign(verdict, { accepts: true, revoked: false });
@@ -173,7 +172,6 @@ describeEachAdapter('a token that has been let in before', (stack) => {
   });
   const start = async (options: TestAppOptions = {}) => {
     api = await createTestApp({
-      ...stack,
       auth: { ...AUTH, tokens: { notBefore: true } },
       controllers: [TeamController],
       ...options,

@@ -16,7 +16,6 @@ import {
   TOKEN_LOCATIONS,
   type TokenLocation,
 } from '../../src/auth/index.js';
-import { describeEachAdapter } from '../support/adapters.js';
 import { createTestApp, type TestApp, type TestLogin } from '../support/create-test-app.js';
 import { expectError } from '../support/expect-error.js';
 
@@ -111,13 +110,12 @@ for (const order of allOrders()) {
 const ACCESS = '__Host-access_token';
 const REFRESH = '__Host-refresh_token';
 
-describeEachAdapter('a token', (stack) => {
+describe('a token', () => {
   let api: TestApp;
   let login: TestLogin;
   let other: TestLogin;
   beforeAll(async () => {
     api = await createTestApp({
-      ...stack,
       controllers: [TeamController, OrdersController],
       auth: { cookies: { secure: true } },
     });
@@ -467,12 +465,11 @@ async function exchange(
   });
 }
 
-describeEachAdapter('locations and names of the application', (stack) => {
+describe('locations and names of the application', () => {
   let api: TestApp;
   let login: TestLogin;
   beforeAll(async () => {
     api = await createTestApp({
-      ...stack,
       controllers: [TeamController],
       auth: {
         locations: {

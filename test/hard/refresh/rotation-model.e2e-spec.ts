@@ -1,7 +1,6 @@
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { Controller, Get } from '@nestjs/common';
 import fc from 'fast-check';
-import { decode, type JwtPayload } from 'jsonwebtoken';
 import { copyFileSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -9,6 +8,7 @@ import { type Response } from 'supertest';
 import { type TokenPairDto } from '../../../src/auth/dto/token-pair.dto.js';
 import { Refresh } from '../../../src/auth/index.js';
 import { Database } from '../../../src/database/index.js';
+import { claimsOf } from '../../support/claims.js';
 import { createTestApp, type TestApp } from '../../support/create-test-app.js';
 import { createTestDatabase, describeEachEngine, type TestDatabase } from '../../support/engines.js';
 import { expectError } from '../../support/expect-error.js';
@@ -89,7 +89,6 @@ type Choice = 'held' | number;
 type Key = 'own' | 'previous' | 'stranger' | 'none';
 type Password = 'right' | 'wrong' | 'former';
 
-const claimsOf = (token: string) => decode(token) as JwtPayload;
 const fromEnd = <T>(items: T[], index: number): T => items.at(-1 - (index % items.length))!;
 
 function passwordOf(model: AccountModel, which: Password): string {
@@ -115,7 +114,7 @@ function settle(model: AccountModel, server: Server, response: Response, answer:
   const { session, fresh } = answer.pair;
   const { access_token, refresh_token } = response.body as TokenPairDto;
   const [access, refresh] = [claimsOf(access_token), claimsOf(refresh_token)];
-  session.id ||= String(refresh.sid);
+  session.id ||= refresh.sid;
   const authTime = session.authTime / 1000;
   const accessEnd = model.accessExpiry(session);
   const times = { iat: session.rotatedAt / 1000, exp: session.idleEnd / 1000 };

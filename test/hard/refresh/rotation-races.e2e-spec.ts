@@ -1,6 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { decode, type JwtPayload } from 'jsonwebtoken';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -9,6 +8,7 @@ import { type Response } from 'supertest';
 import { type TokenPairDto } from '../../../src/auth/dto/token-pair.dto.js';
 import { AccountAdmin } from '../../../src/auth/index.js';
 import { Database } from '../../../src/database/index.js';
+import { claimsOf } from '../../support/claims.js';
 import { createTestApp, type TestApp, type TestLogin } from '../../support/create-test-app.js';
 import { createTestDatabase, describeEachEngine, describePostgres } from '../../support/engines.js';
 import { expectError } from '../../support/expect-error.js';
@@ -23,8 +23,7 @@ const TIMEOUT = 60_000 * TIMES;
 
 type Tokens = Pick<TokenPairDto, 'access_token' | 'refresh_token'>;
 
-const claimsOf = (token: string) => decode(token) as JwtPayload;
-const sessionOf = (token: string) => String(claimsOf(token).sid);
+const sessionOf = (token: string) => claimsOf(token).sid;
 const pairOf = (response: Response) => response.body as TokenPairDto;
 const generationIn = ({ refresh_token }: Tokens) => Number(claimsOf(refresh_token).gen);
 const errorCodeOf = ({ body }: Response) => (body as { errorCode?: string }).errorCode;
