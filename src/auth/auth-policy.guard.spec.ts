@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { Reflector } from '@nestjs/core';
+import { DiscoveryService, ModulesContainer } from '@nestjs/core';
 import { ExecutionContextHost } from '@nestjs/core/helpers/execution-context-host.js';
 import { AuthPolicyGuard } from './auth-policy.guard.js';
 import { RoutePolicies } from './guard/route-policies.js';
@@ -24,7 +24,8 @@ function messageTo(gateway: typeof OpenGateway | typeof PlainGateway): Execution
 describe('the global guard, asked about what is no HTTP request', () => {
   const nothing = {} as never;
   const guard = new AuthPolicyGuard(
-    new RoutePolicies(new Reflector()),
+    new RoutePolicies(new DiscoveryService(new ModulesContainer())),
+    nothing,
     nothing,
     nothing,
     nothing,

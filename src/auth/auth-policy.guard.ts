@@ -1,18 +1,20 @@
 import { type CanActivate, type ExecutionContext, Injectable } from '@nestjs/common';
+import { SSE_METADATA } from '@nestjs/common/constants.js';
 import { HttpAdapterHost } from '@nestjs/core';
 import { TokenError } from '../tokens/token.errors.js';
 import { TokenVerifier } from '../tokens/token-verifier.js';
 import { AccessGuard } from './access/access.guard.js';
-import { type AuthRequest, requestOf, responseOf } from './request/auth-request.js';
 import { CsrfCheck } from './cookies/csrf-check.js';
 import { TokenCookies } from './cookies/token-cookies.js';
 import { FreshAccessGuard } from './fresh-access/fresh-access.guard.js';
+import { OnceInterceptor } from './fresh-access/once.interceptor.js';
+import { type TokenGuard } from './guard/passport-bridge.js';
+import { type RoutePolicy, RoutePolicies } from './guard/route-policies.js';
 import { TokenReader } from './guard/token-reader.js';
 import { RefreshGuard } from './refresh/refresh.guard.js';
-import { type AuthPolicy, KINDS_OF } from './guard/auth-policy.js';
-import { type RoutePolicy, RoutePolicies } from './guard/route-policies.js';
+import { type AuthPolicy, KINDS_OF } from './request/auth-policy.js';
+import { type AuthRequest, requestOf, responseOf } from './request/auth-request.js';
 import { requireRole } from './roles/roles.decorator.js';
-import { type TokenGuard } from './guard/passport-bridge.js';
 
 type GuardedRoute = RoutePolicy & { policy: Exclude<AuthPolicy, { level: 'public' }> };
 
@@ -23,7 +25,7 @@ type GuardedRoute = RoutePolicy & { policy: Exclude<AuthPolicy, { level: 'public
 @Injectable()
 export class AuthPolicyGuard implements CanActivate {
   constructor(
-    private readonly declarations: RoutePolicies,
+    private readonly policies: RoutePolicies,
     private readonly reader: TokenReader,
     private readonly verifier: TokenVerifier,
     private readonly csrf: CsrfCheck,
@@ -31,16 +33,17 @@ export class AuthPolicyGuard implements CanActivate {
     private readonly access: AccessGuard,
     private readonly freshAccess: FreshAccessGuard,
     private readonly refresh: RefreshGuard,
+    private readonly once: OnceInterceptor,
     private readonly host: HttpAdapterHost,
   ) {}
 
   async canActivate(context: ExecutionContext): Promise<boolean> {
-    const { policy, roles } = this.declarations.of(context.getClass(), context.getHandler());
-    if (context.getType() !== 'http') return assertPublic(policy, context.getClass().name);
+    const { policy, roles } = this.policies.of(context);
+    if (context.getType() !== 'http') return assertPublic(policy, context);
     const request = requestOf(context);
     request.authPolicy = policy;
     if (policy.level === 'public') return true;
-    // What depends on who asks is for nobody's cache (ASVS 14.3.2); a handler may say otherwise by `@Header`.
+    // An answer that depends on the user is for no cache (ASVS 14.3.2); a handler may override this by `@Header`.
     this.host.httpAdapter.setHeader(responseOf(context), 'cache-control', 'no-store');
     const logsOut = policy.level === 'access-or-refresh' && policy.allowRevoked;
     return logsOut && this.cookies.used
@@ -48,7 +51,7 @@ export class AuthPolicyGuard implements CanActivate {
       : this.authenticate(context, request, { policy, roles });
   }
 
-  /** Whoever logs out in a browser is to be rid of the cookies, also of those that are worth nothing any more. */
+  /** Logout in a browser clears the cookies, also those whose tokens are worth nothing any more. */
   private async authenticateOrForget(
     context: ExecutionContext,
     request: AuthRequest,
@@ -80,6 +83,9 @@ export class AuthPolicyGuard implements CanActivate {
     await this.guardOf(policy, presented.token).canActivate(context);
     if (presented.location === 'cookie') this.csrf.require(request);
     requireRole(roles, request.user);
+    // Interceptors of event streams run when the answer has begun: too late for a refusal.
+    if (policy.level === 'fresh-access' && policy.once && isEventStream(context))
+      await this.once.claim(request);
     return true;
   }
 
@@ -91,10 +97,15 @@ export class AuthPolicyGuard implements CanActivate {
   }
 }
 
-/** A gateway has no request to look at: it says that it is public, and asks the `Authenticator` when it connects. */
-function assertPublic({ level }: AuthPolicy, name: string): boolean {
+function isEventStream(context: ExecutionContext): boolean {
+  return Reflect.hasMetadata(SSE_METADATA, context.getHandler());
+}
+
+/** Messages carry no request to look at; `HandlerCheck` has stopped the start for all handlers that it knows. */
+function assertPublic({ level }: AuthPolicy, context: ExecutionContext): boolean {
   if (level === 'public') return true;
   throw new Error(
-    `${name} is no HTTP controller: declare it @Public() and check its tokens with the Authenticator`,
+    `${context.getClass().name}.${context.getHandler().name} handles no HTTP request: ` +
+      'declare it @Public() and check its tokens with the Authenticator',
   );
 }

@@ -37,6 +37,7 @@ import { CsrfCheck } from './cookies/csrf-check.js';
 import { CsrfTokens } from './cookies/csrf-tokens.js';
 import { TokenCookies } from './cookies/token-cookies.js';
 import { ErrorFilter } from './error.filter.js';
+import { OnceInterceptor } from './fresh-access/once.interceptor.js';
 import { FreshAccessGuard, FreshAccessStrategy } from './fresh-access/fresh-access.guard.js';
 import {
   ErrorRenderer,
@@ -63,7 +64,7 @@ import { SessionsController } from './sessions/sessions.controller.js';
 import { SessionsService } from './sessions/sessions.service.js';
 import { AuthPolicyGuard } from './auth-policy.guard.js';
 import { RoutePolicies } from './guard/route-policies.js';
-import { RolesCheck } from './guard/roles-check.js';
+import { HandlerCheck } from './handler-check.js';
 import { RefreshGuard, RefreshStrategy } from './refresh/refresh.guard.js';
 import { TokenAuthenticator } from './guard/token-authenticator.js';
 import { TokenPairs } from './login/token-pairs.js';
@@ -91,7 +92,7 @@ const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN } = new ConfigurableModule
   )
   .build();
 
-/** Everything about authentication, and the global guard: once imported, every route needs what it declares. */
+/** Everything about authentication, and the global guard: once imported, each route of a controller needs what it declares. */
 @Module({
   imports: [
     DiscoveryModule,
@@ -177,7 +178,8 @@ const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN } = new ConfigurableModule
     LoadUser,
     AccountAdmin,
     RoutePolicies,
-    RolesCheck,
+    HandlerCheck,
+    OnceInterceptor,
     AccessStrategy,
     AccessGuard,
     FreshAccessStrategy,

@@ -1,6 +1,8 @@
-import { Body, Controller, Get, HttpCode, Post, Res } from '@nestjs/common';
+import { Body, Controller, Get, HttpCode, type MessageEvent, Post, Res, Sse } from '@nestjs/common';
+import { Test } from '@nestjs/testing';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { IsInt } from 'class-validator';
+import { type Observable, of } from 'rxjs';
 import { Access, ApiError, CurrentUser, FreshAccess, type Principal } from '../../src/auth/index.js';
 import { expectChallenge } from '../../src/testing/index.js';
 import { createTestApp, type TestApp, type TestLogin } from '../support/create-test-app.js';
@@ -48,6 +50,18 @@ class TeamController {
   @HttpCode(200)
   anotherOnce(): object {
     return {};
+  }
+
+  @FreshAccess({ once: true })
+  @Get('once')
+  read(): object {
+    return {};
+  }
+
+  @FreshAccess({ once: true })
+  @Sse('stream')
+  stream(): Observable<MessageEvent> {
+    return of({ data: 'an event' });
   }
 
   @FreshAccess({ once: true })
@@ -167,6 +181,23 @@ describeEachEngine('#95 fresh access', (engine) => {
   });
 
   describe('#30 once', () => {
+    it('is asked before an event stream begins', async () => {
+      const first = await api.request('GET', '/team/stream', login.access).expect(200);
+      expect(first.text).toContain('an event');
+      expectChallenge(await api.request('GET', '/team/stream', login.access), { maxAge: '15m' });
+    });
+
+    it('is not used up by HEAD, which takes no used token either', async () => {
+      await api.request('HEAD', '/team/once', login.access).expect(200);
+      await api.request('GET', '/team/once', login.access).expect(200);
+      await api.request('HEAD', '/team/once', login.access).expect(401);
+    });
+
+    it('needs nothing in a unit test of its controller', async () => {
+      const unit = await Test.createTestingModule({ controllers: [TeamController] }).compile();
+      expect(unit.get(TeamController).read()).toEqual({});
+    });
+
     it('takes a token for one success', async () => {
       await act(1).expect(201);
       expectChallenge(await act(1), { maxAge: '5m' });

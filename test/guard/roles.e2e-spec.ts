@@ -190,7 +190,7 @@ describe('@Roles where no token gives any', () => {
       }
       const started = createTestApp({ controllers: [NobodyController] }).then((api) => api.close());
       await expect(started).rejects.toThrow(
-        `NobodyController.enters asks for @Roles(admin), but ${level} gives no roles`,
+        `NobodyController.enters declares @Roles(admin), but ${level} gives no roles`,
       );
     },
   );

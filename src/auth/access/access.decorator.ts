@@ -1,13 +1,14 @@
-import { declarePolicy, type LocatedPolicy } from '../guard/auth-policy.js';
+import { declarePolicy } from '../guard/auth-policy.js';
+import { type LocatedPolicy } from '../request/auth-policy.js';
 
 export interface AccessOptions extends LocatedPolicy {
-  /** Takes a token also after its session has ended, until it expires: for what must not even look that up. */
+  /** Accepts a token of a revoked session until the token expires: for routes that must not look that up. */
   skipRevocationCheck?: boolean;
 }
 
-/** Any valid access token. The default: needed only to override what the class declares, or to say more. */
+/** Requires any valid access token. The default: needed only to override the class's declaration, or for its options. */
 export const Access = (options: AccessOptions = {}) => declarePolicy({ level: 'access', ...options });
 
-/** No token: anonymous, `@CurrentUser()` is null. A token that is sent must be good; a bad one is still 401. */
+/** Lets a request without a token in: `@CurrentUser()` is null. A token that is sent must be valid; else 401. */
 export const OptionalAccess = (options: AccessOptions = {}) =>
   declarePolicy({ level: 'optional-access', ...options });

@@ -1,6 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
 import { INTERCEPTORS_METADATA } from '@nestjs/common/constants.js';
-import { Reflector } from '@nestjs/core';
 import { policyOf } from '../guard/auth-policy.js';
 import { FreshAccess, type FreshAccessOptions } from './fresh-access.decorator.js';
 import { OnceInterceptor } from './once.interceptor.js';
@@ -15,11 +14,9 @@ function declared(options?: FreshAccessOptions) {
     handler(): void {}
   }
   return [OnClass, OnHandler].map((controller) => {
-    const handler = controller.prototype['handler'] as Function;
-    const declaredOn = controller === OnClass ? OnClass : handler;
     return {
-      policy: policyOf(new Reflector(), handler, controller),
-      interceptors: (Reflect.getMetadata(INTERCEPTORS_METADATA, declaredOn) as unknown[] | undefined) ?? [],
+      policy: policyOf(controller.prototype, 'handler'),
+      interceptors: (Reflect.getMetadata(INTERCEPTORS_METADATA, controller) as unknown[] | undefined) ?? [],
     };
   });
 }

@@ -1,49 +1,74 @@
-import { type CallHandler, type ExecutionContext, Injectable, type NestInterceptor } from '@nestjs/common';
+import {
+  type CallHandler,
+  type ExecutionContext,
+  Inject,
+  Injectable,
+  type NestInterceptor,
+  Optional,
+} from '@nestjs/common';
+import { INTERCEPTORS_METADATA } from '@nestjs/common/constants.js';
 import { catchError, concatMap, from, type Observable, of } from 'rxjs';
 import { UsedTokens } from '../../sessions/used-tokens.js';
 import { TokenError } from '../../tokens/token.errors.js';
-import { type AuthRequest, requestOf, responseOf } from '../request/auth-request.js';
 import { statusOf } from '../error.filter.js';
+import { type AuthRequest, requestOf, responseOf } from '../request/auth-request.js';
+import { type TokenClaims } from '../request/principal.js';
 
 /**
- * Spends the fresh token of a `once` route: claimed before the handler and its validation, after every guard (a
- * request that another guard refuses costs nothing). A 4xx answer gives the token back; success, a 5xx and a
- * crash keep it, because nobody knows what a handler that broke has done.
+ * Uses up the fresh token of a `once` route: claimed before the handler and its validation, after every guard (a
+ * request that another guard refuses costs nothing). A 4xx answer gives the token back; success, a 5xx and a crash
+ * keep it, because a handler that broke may have done its work.
  */
 @Injectable()
 export class OnceInterceptor implements NestInterceptor {
-  constructor(private readonly spent: UsedTokens) {}
+  /** Optional, so that a unit test of a controller needs none of them: without the guard there is no claim. */
+  constructor(@Optional() @Inject(UsedTokens) private readonly usedTokens?: UsedTokens) {}
 
   async intercept(context: ExecutionContext, next: CallHandler): Promise<Observable<unknown>> {
     const request = requestOf(context);
-    const claims = request.authInfo;
-    // A class may declare `once` and one of its handlers something else, or the same again.
-    const once = request.authPolicy?.level === 'fresh-access' && request.authPolicy.once;
-    if (!once || !claims || request.tokenSpent) return next.handle();
-    await this.claim(claims.jti, claims.exp, request);
-    request.tokenSpent = true;
+    // Of the controller's other handlers, and where a subclass brings the interceptor a second time.
+    if (!usesTokenUp(request) || request.tokenUsed) return next.handle();
+    const { jti } = await this.claim(request);
 
     const response = responseOf(context) as { statusCode: number };
     return next.handle().pipe(
       concatMap((body) =>
-        isClientError(response.statusCode) ? from(this.giveBack(claims.jti, body)) : of(body),
+        request.method === 'HEAD' || isClientError(response.statusCode)
+          ? from(this.giveBack(jti, body))
+          : of(body),
       ),
       catchError(async (error: unknown) => {
-        if (isClientError(statusOf(error))) await this.spent.giveBack(claims.jti);
+        if (isClientError(statusOf(error))) await this.usedTokens?.giveBack(jti);
         throw error;
       }),
     );
   }
 
-  private async claim(jti: string, expiresAt: number, request: AuthRequest): Promise<void> {
-    if (await this.spent.claim(jti, expiresAt * 1000)) return;
-    throw new TokenError('fresh_token_required', `token ${jti} has been spent`, request.freshMaxAge);
+  /** Also for event streams, by the guard. @throws TokenError `fresh_token_required` for a token that has been used */
+  async claim(request: AuthRequest): Promise<TokenClaims> {
+    const { authInfo, freshMaxAge } = request;
+    const { usedTokens } = this;
+    if (!authInfo || !usedTokens) throw new Error('a once token was to be used outside AuthModule');
+    const { jti, exp } = authInfo;
+    if (!(await usedTokens.claim(jti, exp * 1000)))
+      throw new TokenError('fresh_token_required', `token ${jti} has been used`, freshMaxAge);
+    request.tokenUsed = true;
+    return authInfo;
   }
 
   private async giveBack(jti: string, body: unknown): Promise<unknown> {
-    await this.spent.giveBack(jti);
+    await this.usedTokens?.giveBack(jti);
     return body;
   }
+}
+
+export function hasOnceInterceptor(controller: Function): boolean {
+  const interceptors = Reflect.getMetadata(INTERCEPTORS_METADATA, controller) as unknown[] | undefined;
+  return interceptors?.includes(OnceInterceptor) ?? false;
+}
+
+function usesTokenUp({ authPolicy }: AuthRequest): boolean {
+  return authPolicy?.level === 'fresh-access' && authPolicy.once;
 }
 
 function isClientError(status: number): boolean {

@@ -1,9 +1,9 @@
 import { describe, expect, it } from '@jest/globals';
-import { Reflector } from '@nestjs/core';
 import { Access, OptionalAccess } from '../access/access.decorator.js';
 import { FreshAccess } from '../fresh-access/fresh-access.decorator.js';
 import { AccessOrRefresh, LogsOut, Refresh, RotatesRefresh } from '../refresh/refresh.decorator.js';
-import { type AuthPolicy, declarePolicy, DEFAULT_POLICY, policyOf } from './auth-policy.js';
+import { type AuthPolicy, DEFAULT_POLICY } from '../request/auth-policy.js';
+import { declarePolicy, policyOf } from './auth-policy.js';
 import { Public } from './public.decorator.js';
 
 type Decorator = ClassDecorator & MethodDecorator;
@@ -24,8 +24,7 @@ function decorateHandler(target: Controller, decorator: Decorator | null): void 
   decorator?.(prototype, 'handler', Object.getOwnPropertyDescriptor(prototype, 'handler')!);
 }
 
-const policy = (target: Controller): AuthPolicy =>
-  policyOf(new Reflector(), (target.prototype as { handler: Function }).handler, target);
+const policy = (target: Controller): AuthPolicy => policyOf(target.prototype as object, 'handler');
 
 const DECORATORS: [string, () => Decorator, AuthPolicy][] = [
   ['@Public()', Public, { level: 'public' }],

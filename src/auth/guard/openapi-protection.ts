@@ -5,8 +5,9 @@ import { requireSaid } from '../../openapi/decorators.js';
 import { type TokenKind } from '../../tokens/token-claims.js';
 import { type TokenErrorCode } from '../../tokens/token.errors.js';
 import { tokenChallenge } from '../errors/challenge.js';
-import { AuthOptions, type TokenLocation } from '../options/auth-options.js';
-import { type AuthPolicy, DEFAULT_POLICY, KINDS_OF } from './auth-policy.js';
+import { AuthOptions } from '../options/auth-options.js';
+import { type AuthPolicy, DEFAULT_POLICY, KINDS_OF } from '../request/auth-policy.js';
+import { type TokenLocation } from '../request/presented-token.js';
 import { listRoutes, type Route } from './routes.js';
 
 interface Answer {

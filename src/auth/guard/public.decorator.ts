@@ -1,4 +1,4 @@
 import { declarePolicy } from './auth-policy.js';
 
-/** Anybody may call; a token that is sent is not even looked at. */
+/** Opens the route to every request; a token that is sent is ignored. */
 export const Public = () => declarePolicy({ level: 'public' });

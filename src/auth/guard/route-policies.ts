@@ -1,35 +1,71 @@
-import { Injectable } from '@nestjs/common';
-import { Reflector } from '@nestjs/core';
-import { type AuthPolicy, policyOf } from './auth-policy.js';
+import { type ExecutionContext, Injectable } from '@nestjs/common';
+import { DiscoveryService } from '@nestjs/core';
+import { isDeepStrictEqual } from 'node:util';
+import { type AuthPolicy } from '../request/auth-policy.js';
 import { rolesOf } from '../roles/roles.decorator.js';
+import { policyOf } from './auth-policy.js';
+import { methodNamesOf, methodOf } from './handlers.js';
 
-/** What a route says of who may enter. */
+/** The protection of a route, as declared. */
 export interface RoutePolicy {
   readonly policy: AuthPolicy;
   /** Of which any one is needed; empty where none is. */
   readonly roles: readonly string[];
 }
 
-/** The declarations of all routes, each read when it is first needed: reflection takes longer than the whole guard. */
+export function routePolicyOf(prototype: object, member: string): RoutePolicy {
+  return { policy: policyOf(prototype, member), roles: rolesOf(prototype, member) };
+}
+
+/** The declarations of all routes, each read at its first request: reflection takes longer than the whole guard. */
 @Injectable()
 export class RoutePolicies {
-  /** By controller, then by handler: one that is inherited is another class's with another protection. */
-  private readonly read = new Map<Function, Map<Function, RoutePolicy>>();
+  /** By controller, then by handler: an inherited one may have another protection in each class. */
+  private readonly read = new Map<Function, WeakMap<Function, RoutePolicy>>();
 
-  constructor(private readonly reflector: Reflector) {}
+  constructor(private readonly discovery: DiscoveryService) {}
 
-  of(controller: Function, handler: Function): RoutePolicy {
+  /** @throws Error when the class has no member that is this function, or two with different declarations */
+  of(context: ExecutionContext): RoutePolicy {
+    const controller = context.getClass();
+    const handler = context.getHandler();
     let handlers = this.read.get(controller);
-    if (!handlers) this.read.set(controller, (handlers = new Map<Function, RoutePolicy>()));
-    let declaration = handlers.get(handler);
-    if (!declaration) {
-      const { reflector } = this;
-      declaration = {
-        policy: policyOf(reflector, handler, controller),
-        roles: rolesOf(reflector, handler, controller),
-      };
-      handlers.set(handler, declaration);
+    if (!handlers) this.read.set(controller, (handlers = new WeakMap()));
+    let declared = handlers.get(handler);
+    if (!declared) handlers.set(handler, (declared = this.find(controller, handler)));
+    return declared;
+  }
+
+  /** Nest says which function it calls; the declarations are known by the name of the member. */
+  private find(controller: Function, handler: Function): RoutePolicy {
+    const prototype = controller.prototype as object;
+    const names = methodNamesOf(prototype);
+    const ofClass = names.filter((name) => methodOf(prototype, name) === handler);
+    const found = ofClass.length > 0 ? ofClass : this.namesOnInstances(prototype, names, handler);
+    const [first, ...others] = found.map((name) => routePolicyOf(prototype, name));
+    if (!first) {
+      throw new Error(
+        `${controller.name}: the protection of a handler is unknown, because it is not a method of the class. ` +
+          'Do not replace methods in the constructor of a request-scoped controller',
+      );
     }
-    return declaration;
+    if (others.some((other) => !isDeepStrictEqual(other, first)))
+      throw new Error(
+        `${controller.name}: ${found.join(' and ')} are one function with different protection; make them two`,
+      );
+    return first;
+  }
+
+  /** Of functions that a constructor has put on its instance: `this.show = this.show.bind(this)`. */
+  private namesOnInstances(prototype: object, names: string[], handler: Function): string[] {
+    const instances = [...this.discovery.getControllers(), ...this.discovery.getProviders()]
+      .map(({ instance }) => instance as unknown)
+      .filter(
+        (instance): instance is Record<string, unknown> =>
+          typeof instance === 'object' && instance !== null && Object.getPrototypeOf(instance) === prototype,
+      );
+    return names.filter((name) =>
+      instances.some((instance) => Object.getOwnPropertyDescriptor(instance, name)?.value === handler),
+    );
   }
 }

@@ -1,46 +1,29 @@
 import { type INestApplicationContext, RequestMethod } from '@nestjs/common';
 import { METHOD_METADATA, PATH_METADATA } from '@nestjs/common/constants.js';
-import { DiscoveryService, MetadataScanner, Reflector } from '@nestjs/core';
-import { type AuthPolicy, policyOf } from './auth-policy.js';
-import { rolesOf } from '../roles/roles.decorator.js';
+import { DiscoveryService } from '@nestjs/core';
+import { handlersOf, methodOf } from './handlers.js';
+import { type RoutePolicy, routePolicyOf } from './route-policies.js';
 
-export interface Route {
+export interface Route extends RoutePolicy {
   method: string;
   /** As declared, with `:parameters`. */
   path: string;
   /** `ProfileController.show`. */
   handler: string;
-  policy: AuthPolicy;
-  /** Of which any one is needed; empty where none is. */
-  roles: readonly string[];
 }
 
 /** Every route of the application with its protection, sorted by path. */
 export function listRoutes(app: INestApplicationContext): Route[] {
-  return routesOf(app.get(DiscoveryService, { strict: false }), app.get(Reflector));
-}
-
-export function routesOf(discovery: DiscoveryService, reflector: Reflector): Route[] {
-  const scanner = new MetadataScanner();
-  return discovery
-    .getControllers()
-    .flatMap(({ metatype }) => {
-      if (typeof metatype !== 'function') return [];
-      const prototype = metatype.prototype as Record<string, Function>;
-      return scanner.getAllMethodNames(prototype).flatMap((name) => {
-        const handler = prototype[name];
-        if (!handler || !Reflect.hasMetadata(METHOD_METADATA, handler)) return [];
-        const method = RequestMethod[Reflect.getMetadata(METHOD_METADATA, handler) as RequestMethod];
-        const policy = policyOf(reflector, handler, metatype);
-        const roles = rolesOf(reflector, handler, metatype);
-        return pathsOf(metatype, handler).map((path) => ({
-          method,
-          path,
-          handler: `${metatype.name}.${name}`,
-          policy,
-          roles,
-        }));
-      });
+  const discovery = app.get(DiscoveryService, { strict: false });
+  const controllers = new Set(discovery.getControllers().map(({ metatype }) => metatype as unknown));
+  return handlersOf(discovery)
+    .filter(({ metatype, transport }) => transport === 'http' && controllers.has(metatype))
+    .flatMap(({ metatype, prototype, member, name }) => {
+      const handler = methodOf(prototype, member);
+      if (!handler) return [];
+      const method = RequestMethod[Reflect.getMetadata(METHOD_METADATA, handler) as RequestMethod];
+      const policy = routePolicyOf(prototype, member);
+      return pathsOf(metatype, handler).map((path) => ({ method, path, handler: name, ...policy }));
     })
     .toSorted((a, b) => a.path.localeCompare(b.path) || a.method.localeCompare(b.method));
 }

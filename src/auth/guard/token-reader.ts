@@ -2,14 +2,9 @@ import { Injectable } from '@nestjs/common';
 import { TokenError } from '../../tokens/token.errors.js';
 import { type TokenKind } from '../../tokens/token-claims.js';
 import { type AuthRequest } from '../request/auth-request.js';
-import { AuthOptions, type TokenLocation } from '../options/auth-options.js';
+import { AuthOptions } from '../options/auth-options.js';
+import { type PresentedToken, type TokenLocation } from '../request/presented-token.js';
 import { cookiesNamed } from '../request/request-cookies.js';
-
-/** A token as a request shows it. */
-export interface PresentedToken {
-  token: string;
-  location: TokenLocation;
-}
 
 const ONE_WORD = /^[\x21-\x7e]+$/;
 

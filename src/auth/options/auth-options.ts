@@ -16,12 +16,10 @@ import { IsDuration } from '../../time/is-duration.js';
 import { type KeySource } from '../../keys/key-file.js';
 import { parseDuration } from '../../time/duration.js';
 import { SHORTEST_PASSWORD } from '../../passwords/password-policy.js';
+import { TOKEN_LOCATIONS, type TokenLocation } from '../request/presented-token.js';
 import { CookiesGroup, CsrfGroup } from './browser-groups.js';
 import { LimitsGroup } from './limits-group.js';
 import { IsHttpToken, IsMember, IsText, MustBe, ToList } from './option-decorators.js';
-
-export const TOKEN_LOCATIONS = ['header', 'cookie', 'query', 'body'] as const;
-export type TokenLocation = (typeof TOKEN_LOCATIONS)[number];
 
 /** What tokens say, and which are taken. */
 class TokensGroup {

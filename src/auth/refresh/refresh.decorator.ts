@@ -1,4 +1,5 @@
-import { declarePolicy, type LocatedPolicy } from '../guard/auth-policy.js';
+import { declarePolicy } from '../guard/auth-policy.js';
+import { type LocatedPolicy } from '../request/auth-policy.js';
 
 /** A refresh token of the live generation. The route reads it; only `/auth/refresh` and its kin rotate it. */
 export const Refresh = (options: LocatedPolicy = {}) =>
@@ -11,5 +12,5 @@ export const RotatesRefresh = () => declarePolicy({ level: 'refresh', rotates: t
 export const AccessOrRefresh = (options: LocatedPolicy = {}) =>
   declarePolicy({ level: 'access-or-refresh', allowRevoked: false, ...options });
 
-/** Either kind of token, be it expired or of a session that has ended: one must always be able to log out. */
+/** Either kind of token, also expired or of a revoked session: logout must always be possible. */
 export const LogsOut = () => declarePolicy({ level: 'access-or-refresh', allowRevoked: true });

@@ -1,10 +1,10 @@
 import { type ExecutionContext } from '@nestjs/common';
 import { type IncomingMessage } from 'node:http';
-import { type PresentedToken } from '../guard/token-reader.js';
-import { type AuthPolicy } from '../guard/auth-policy.js';
+import { type AuthPolicy } from './auth-policy.js';
+import { type PresentedToken } from './presented-token.js';
 import { type Principal, type TokenClaims } from './principal.js';
 
-/** What the auth room reads from and leaves on a request; Fastify's and Express's both fit. */
+/** The members of a request that `auth` reads and sets; Fastify's and Express's both fit. */
 export interface AuthRequest {
   method?: string;
   headers: IncomingMessage['headers'];
@@ -25,12 +25,12 @@ export interface AuthRequest {
   presented?: PresentedToken;
   /** Milliseconds: how old the password proof may be at this fresh route. */
   freshMaxAge?: number;
-  /** The token has been claimed for this request; where class and handler both say `once`, it is asked twice. */
-  tokenSpent?: boolean;
+  /** The `once` token has been claimed for this request. */
+  tokenUsed?: boolean;
   /** Set by Passport once a token was accepted: who, and the claims that say so. */
   user?: Principal;
   authInfo?: TokenClaims;
-  /** With which code the request was refused; set by the filter, for whoever logs and counts. */
+  /** With which code the request was refused; set by the filter, for logs and metrics. */
   errorCode?: string;
 }
 

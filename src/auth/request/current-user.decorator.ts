@@ -1,6 +1,6 @@
 import { createParamDecorator, type ExecutionContext } from '@nestjs/common';
 import { requestOf } from './auth-request.js';
-import { type TokenLocation } from '../options/auth-options.js';
+import { type TokenLocation } from './presented-token.js';
 import { type Principal, type TokenClaims } from './principal.js';
 
 /** The {@link Principal}; null on a route that let an anonymous request pass. With `LoadUser`, the user behind it. */

@@ -1,6 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
 import { applyDecorators } from '@nestjs/common';
-import { Reflector } from '@nestjs/core';
 import { ApiError } from '../errors/api-error.js';
 import { type Principal } from '../request/principal.js';
 import { givesRoles, requireRole, Roles, rolesOf } from './roles.decorator.js';
@@ -14,8 +13,7 @@ function rolesOn(onClass: Decorator | null, onHandler: Decorator | null): readon
   const descriptor = Object.getOwnPropertyDescriptor(Probe.prototype, 'handler')!;
   onHandler?.(Probe.prototype, 'handler', descriptor);
   onClass?.(Probe);
-  // eslint-disable-next-line typescript/unbound-method -- read for its metadata, never called
-  return rolesOf(new Reflector(), Probe.prototype.handler, Probe);
+  return rolesOf(Probe.prototype, 'handler');
 }
 
 const user = (...roles: string[]) => ({ userId: 'user', roles }) as unknown as Principal;

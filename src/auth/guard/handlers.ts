@@ -1,0 +1,92 @@
+import { METHOD_METADATA } from '@nestjs/common/constants.js';
+import { type DiscoveryService } from '@nestjs/core';
+import { lineageOf } from '../declarations.js';
+
+/** How a handler is called. A field resolver runs within a query, whose guard has already run. */
+export type Transport = 'http' | 'message' | 'gateway' | 'resolver' | 'field';
+
+/**
+ * The metadata by which Nest's packages find handlers. By value: an application has only some of these packages
+ * installed.
+ */
+const TRANSPORT_OF_METADATA: readonly (readonly [key: string, transport: Transport])[] = [
+  [METHOD_METADATA, 'http'],
+  // @nestjs/microservices
+  ['microservices:pattern', 'message'],
+  // @nestjs/websockets
+  ['websockets:message_mapping', 'gateway'],
+  // @nestjs/graphql
+  ['graphql:resolver_type', 'resolver'],
+  ['graphql:resolve_property', 'field'],
+  ['graphql:resolve_reference', 'field'],
+];
+
+/** A method that Nest calls for a request or a message. */
+export interface Handler {
+  /** The class in the module, after all class decorators. */
+  metatype: Function;
+  prototype: object;
+  member: string;
+  /** `ProfileController.show`. */
+  name: string;
+  transport: Transport;
+}
+
+/** The transports of a method, which may be a route and a message handler at once; empty for one that is no handler. */
+export function transportsOf(prototype: object, member: string | symbol): Transport[] {
+  const method = methodOf(prototype, member);
+  if (!method) return [];
+  return TRANSPORT_OF_METADATA.filter(([key]) => Reflect.hasMetadata(key, method)).map(
+    ([, transport]) => transport,
+  );
+}
+
+/** Never reads a getter, which might run code that expects an instance. */
+export function methodOf(prototype: object, member: string | symbol): Function | undefined {
+  for (const each of lineageOf(prototype)) {
+    const descriptor = Object.getOwnPropertyDescriptor(each, member);
+    if (descriptor)
+      return typeof descriptor.value === 'function' ? (descriptor.value as Function) : undefined;
+  }
+  return undefined;
+}
+
+/** The names of all methods of a class and its bases, each once. */
+export function methodNamesOf(prototype: object): string[] {
+  const names = lineageOf(prototype).flatMap((each) => Object.getOwnPropertyNames(each));
+  return [...new Set(names)].filter(
+    (name) => name !== 'constructor' && methodOf(prototype, name) !== undefined,
+  );
+}
+
+/** Every handler of the application: of controllers, and of providers such as gateways and resolvers. */
+export function handlersOf(discovery: DiscoveryService): Handler[] {
+  const classes = new Set([...discovery.getControllers(), ...discovery.getProviders()].flatMap(classOf));
+  return [...classes].flatMap((metatype) => {
+    const prototype = metatype.prototype as object;
+    return methodNamesOf(prototype).flatMap((member) =>
+      transportsOf(prototype, member).map((transport) => ({
+        metatype,
+        prototype,
+        member,
+        name: `${metatype.name}.${member}`,
+        transport,
+      })),
+    );
+  });
+}
+
+type Wrapper = ReturnType<DiscoveryService['getProviders']>[number];
+
+/** A provider that a factory makes, or that is given as a value, has the class of its instance, once there is one. */
+function classOf({ metatype, inject, instance }: Wrapper): Function[] {
+  if (typeof metatype === 'function' && !inject) return hasPrototype(metatype) ? [metatype] : [];
+  const made: unknown = instance;
+  if (typeof made !== 'object' || made === null) return [];
+  const { constructor } = made;
+  return typeof constructor === 'function' && hasPrototype(constructor) ? [constructor] : [];
+}
+
+function hasPrototype({ prototype }: Function): boolean {
+  return typeof prototype === 'object' && prototype !== null;
+}

@@ -1,0 +1,69 @@
+import { Injectable, type OnApplicationBootstrap } from '@nestjs/common';
+import { DiscoveryService } from '@nestjs/core';
+import { hasOnceInterceptor } from './fresh-access/once.interceptor.js';
+import { givesRoles } from './roles/roles.decorator.js';
+import { declaresPolicy } from './guard/auth-policy.js';
+import { type Handler, handlersOf, type Transport } from './guard/handlers.js';
+import { routePolicyOf } from './guard/route-policies.js';
+
+const CALLED_BY: Record<Exclude<Transport, 'http'>, string> = {
+  message: 'microservice messages',
+  gateway: 'WebSocket messages',
+  resolver: 'GraphQL operations',
+  field: 'GraphQL fields',
+};
+
+/**
+ * Stops the start where a declaration cannot be honoured. Already in the constructor, because `startAllMicroservices`
+ * may answer messages before any lifecycle hook runs; again at the end, for providers that factories have made.
+ */
+@Injectable()
+export class HandlerCheck implements OnApplicationBootstrap {
+  /** @throws Error that names the handler */
+  constructor(private readonly discovery: DiscoveryService) {
+    this.onApplicationBootstrap();
+  }
+
+  /** @throws Error that names the handler */
+  onApplicationBootstrap(): void {
+    for (const handler of handlersOf(this.discovery)) {
+      requireRolesInToken(handler);
+      requirePublicOutsideHttp(handler);
+      requireOnceInterceptor(handler);
+    }
+  }
+}
+
+/** Roles of a token that cannot hold any: no request could ever pass. */
+function requireRolesInToken({ prototype, member, name }: Handler): void {
+  const { policy, roles } = routePolicyOf(prototype, member);
+  if (roles.length === 0 || givesRoles(policy)) return;
+  throw new Error(
+    `${name} declares @Roles(${roles.join(', ')}), but ${policy.level} gives no roles: ` +
+      'declare @Access() or @FreshAccess() beside it',
+  );
+}
+
+/**
+ * The guard finds tokens in HTTP requests, and Nest does not even ask it about gateways, and about microservices of a
+ * hybrid application unless they inherit its configuration. A field without a declaration has its operation's.
+ */
+function requirePublicOutsideHttp({ prototype, member, name, transport }: Handler): void {
+  if (transport === 'http') return;
+  const { policy } = routePolicyOf(prototype, member);
+  if (policy.level === 'public' || (transport === 'field' && !declaresPolicy(prototype, member))) return;
+  throw new Error(
+    `${name} handles ${CALLED_BY[transport]}, which the guard does not protect (${policy.level}): ` +
+      'declare @Public() and check the token with the Authenticator',
+  );
+}
+
+/** A class decorator that returns another class may leave the interceptor behind, and tokens would be used twice. */
+function requireOnceInterceptor({ metatype, prototype, member, name }: Handler): void {
+  const { policy } = routePolicyOf(prototype, member);
+  if (policy.level !== 'fresh-access' || !policy.once) return;
+  if (hasOnceInterceptor(metatype) && hasOnceInterceptor(prototype.constructor)) return;
+  throw new Error(
+    `${name} declares once, which a decorator of its class has lost: put that decorator below, or return a subclass`,
+  );
+}
