@@ -1,14 +1,18 @@
 import { type DynamicModule, Module } from '@nestjs/common';
 import { AuthModule, type AuthModuleExtras, type AuthModuleOptions } from './auth/index.js';
-import { AppConfig, ConfigError } from './config/app-config.js';
+import { authOptionsGiven } from './app.config.js';
+import { type AppConfig, ConfigError } from './config/config.js';
 import { ConfigModule } from './config/config.module.js';
+import { ServerOptions } from './config/server-options.js';
 import { DatabaseModule, DatabaseUrlError, openDatabase } from './database/index.js';
 import { FeaturesModule } from './features/features.module.js';
+import { FEATURE_OPTIONS } from './features/features.options.js';
 import { HealthModule } from './health/health.module.js';
 import { MetricsAddressError } from './metrics/metrics-address-error.js';
+import { exposedMode } from './keys/key-file.js';
 import { KeyRingError } from './keys/key-ring.js';
 
-/** Puts the rooms together: here, and only here, the environment becomes their options. */
+/** Puts the modules together. */
 @Module({})
 export class AppModule {
   /** @throws DatabaseUrlError when what the configuration names cannot be opened */
@@ -19,8 +23,8 @@ export class AppModule {
     return {
       module: AppModule,
       imports: [
-        ConfigModule.forRoot(config),
-        DatabaseModule.forRoot(openDatabase(config.DATABASE_URL)),
+        ConfigModule.forRoot(config, [ServerOptions, ...FEATURE_OPTIONS]),
+        DatabaseModule.forRoot(openDatabase(config.server.databaseUrl)),
         AuthModule.forRoot(auth),
         FeaturesModule,
         HealthModule,
@@ -29,32 +33,18 @@ export class AppModule {
   }
 }
 
-/** What the environment says of authentication; a team adds what has no variable, and its hooks, here. */
+/** The options of authentication that follow from the environment. A team adds options without a variable, and hooks, here. */
 export function authOptions(config: AppConfig): AuthModuleOptions {
+  const { keysFile, corsOrigins, isProduction } = config.server;
   return {
-    keys: { file: config.AUTH_KEYS_FILE, create: config.NODE_ENV !== 'production' },
-    tokens: {
-      issuer: config.AUTH_ISSUER,
-      audience: config.AUTH_AUDIENCE,
-      accessTtl: Math.min(config.ACCESS_TOKEN_TTL, config.SESSION_TTL),
-    },
-    sessions: {
-      // A default that is longer than the session ends with it; what somebody wrote has been checked.
-      refreshTtl: Math.min(config.REFRESH_TOKEN_TTL, config.SESSION_TTL),
-      sessionTtl: config.SESSION_TTL,
-      refreshGrace: config.REFRESH_GRACE,
-      revocationMaxStaleness: config.REVOCATION_MAX_STALENESS,
-    },
-    locations: { order: config.TOKEN_LOCATIONS },
-    cookies: { secure: config.NODE_ENV === 'production' },
-    csrf: { trustedOrigins: config.CORS_ORIGINS },
-    passwords: { minLength: config.PASSWORD_MIN_LENGTH },
-    freshMaxAge: config.FRESH_MAX_AGE,
-    registration: config.REGISTRATION,
+    ...authOptionsGiven(config),
+    keys: { file: keysFile, create: !isProduction },
+    cookies: { secure: isProduction },
+    csrf: { trustedOrigins: corsOrigins },
   };
 }
 
-/** The rooms know no variables; what they report is told to the operator under the name that was set. */
+/** Modules know no variables: what they report is shown to the operator under the variable's name. */
 function toConfigError(error: unknown): unknown {
   if (error instanceof DatabaseUrlError)
     return new ConfigError([{ variable: 'DATABASE_URL', problem: error.message }]);
@@ -67,11 +57,22 @@ function toConfigError(error: unknown): unknown {
   return error;
 }
 
-/** For stderr: one line for each setting that is wrong; a stack trace only where no setting is to blame. */
+/** What does not stop the start, and the operator should know: misspelt variables, private keys that others can read. */
+export function startWarnings({ server, warnings }: AppConfig): string[] {
+  const mode = server.isProduction ? exposedMode(server.keysFile) : undefined;
+  return mode === undefined
+    ? [...warnings]
+    : [
+        ...warnings,
+        `AUTH_KEYS_FILE: others can read ${server.keysFile} (mode ${mode}); restrict it with chmod 600`,
+      ];
+}
+
+/** For stderr: one line for each wrong variable; a stack trace only for other errors. */
 export function explainFailedStart(thrown: unknown): string {
   const error = toConfigError(thrown);
   if (error instanceof ConfigError)
-    return `The configuration is wrong, freshgate does not start:\n${error.message.replace(/^/gm, '  ')}\n`;
+    return `Invalid configuration; freshgate did not start:\n${error.message.replace(/^/gm, '  ')}\n`;
   const trace = error instanceof Error ? (error.stack ?? error.message) : String(error);
-  return `freshgate does not start: ${trace}\n`;
+  return `freshgate did not start: ${trace}\n`;
 }

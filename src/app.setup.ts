@@ -1,6 +1,6 @@
 import { type INestApplication, type NestApplicationOptions } from '@nestjs/common';
-import { createValidationPipe } from './auth/index.js';
-import { type AppConfig } from './config/app-config.js';
+import { AuthOptions, createValidationPipe } from './auth/index.js';
+import { type AppConfig } from './config/config.js';
 import { setupOpenApi } from './openapi.js';
 
 export const APP_OPTIONS: NestApplicationOptions = {
@@ -14,11 +14,11 @@ export const APP_OPTIONS: NestApplicationOptions = {
 };
 
 /** Everything between the modules and the socket; the tests' applications go through it too. */
-export function configureApp<App extends INestApplication>(app: App, config: AppConfig): App {
+export function configureApp<App extends INestApplication>(app: App, { server }: AppConfig): App {
   app.useSecurityHeaders();
-  if (config.CORS_ORIGINS.length > 0) {
+  if (server.corsOrigins.length > 0) {
     app.enableCors({
-      origin: [...config.CORS_ORIGINS],
+      origin: [...server.corsOrigins],
       methods: ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'],
       exposedHeaders: [
         'WWW-Authenticate',
@@ -30,7 +30,7 @@ export function configureApp<App extends INestApplication>(app: App, config: App
       ],
       maxAge: 600,
       // Pages of these origins may send the cookies along, where tokens are in cookies.
-      credentials: config.TOKEN_LOCATIONS.includes('cookie'),
+      credentials: app.get(AuthOptions, { strict: false }).locations.order.includes('cookie'),
     });
   }
   app.useGlobalPipes(createValidationPipe());

@@ -4,31 +4,31 @@ import './v8-flags.js';
 import { Logger } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { type NestFastifyApplication } from '@nestjs/platform-fastify';
-import { explainFailedStart } from './app.module.js';
+import { explainFailedStart, startWarnings } from './app.module.js';
 import { createAdapter } from './adapter.js';
 import { APP_OPTIONS, configureApp } from './app.setup.js';
-import { type AppConfig, ConfigError } from './config/app-config.js';
-import { configFromEnvironment } from './config/environment.js';
+import { configFromEnvironment } from './app.config.js';
+import { type AppConfig, ConfigError } from './config/config.js';
 import { createLogger, createPino } from './logging/logger.js';
 import { ServerModule } from './server.module.js';
 
 async function start(): Promise<void> {
   const config = configFromEnvironment();
-  const log = createPino(config);
+  const log = createPino(config.server);
   const app = await NestFactory.create<NestFastifyApplication>(
     await ServerModule.forRoot(config, log),
-    createAdapter(config.TRUSTED_PROXIES),
+    createAdapter(config.server.trustedProxies),
     { ...APP_OPTIONS, logger: createLogger(log) },
   );
   await listen(configureApp(app, config), config);
-  new Logger('freshgate').log(
-    `listening on ${await app.getUrl()}, API documentation at ${await app.getUrl()}/docs`,
-  );
+  const logger = new Logger('freshgate');
+  for (const warning of startWarnings(config)) logger.warn(warning);
+  logger.log(`listening on ${await app.getUrl()}, API documentation at ${await app.getUrl()}/docs`);
 }
 
-async function listen(app: NestFastifyApplication, { HOST, PORT }: AppConfig): Promise<void> {
+async function listen(app: NestFastifyApplication, { server: { host, port } }: AppConfig): Promise<void> {
   try {
-    await app.listen(PORT, HOST);
+    await app.listen(port, host);
   } catch (error) {
     const { code = '', syscall = '', message } = error as NodeJS.ErrnoException;
     const variable = /^(EADDRINUSE|EACCES)$/.test(code) ? 'PORT' : 'HOST';

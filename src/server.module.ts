@@ -1,14 +1,14 @@
 import { type DynamicModule, Module } from '@nestjs/common';
 import { type Logger } from 'pino';
 import { AppModule } from './app.module.js';
-import { type AppConfig } from './config/app-config.js';
+import { type AppConfig } from './config/config.js';
 import { LoggingModule } from './logging/logging.module.js';
 
 /** The application as a server that somebody operates; a command of the operator needs the application alone. */
 @Module({})
 export class ServerModule {
   static async forRoot(config: AppConfig, logger: Logger): Promise<DynamicModule> {
-    const { METRICS_HOST: host, METRICS_PORT: port } = config;
+    const { metricsHost: host, metricsPort: port } = config.server;
     // Loaded by who wants to be counted: nobody else waits for it at the start.
     const metrics = port === undefined ? undefined : await import('./metrics/metrics.module.js');
     return {

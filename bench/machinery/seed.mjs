@@ -20,6 +20,7 @@ const { folder, ...stock } = /** @type {import('./stock.mjs').Stock & { folder: 
 const { Database } = await dist('database/index.js');
 const { TokenIssuer } = await dist('tokens/token-issuer.js');
 const { config, appModule } = await loadProduct();
+const { AuthOptions } = await dist('auth/options/auth-options.js');
 const app = await NestFactory.createApplicationContext(appModule, { logger: false });
 const db = app.get(Database, { strict: false });
 const issuer = app.get(TokenIssuer, { strict: false });
@@ -56,7 +57,7 @@ async function addSessions(what, count, unlimited) {
       last_used_at, access_until, ip, user_agent, revoked_at, revoke_cause)
     ${numbers(count)}
     select ${idOf(what, sql`i`)}, ${idOf('user', owner)}, 0, ${at}, ${until}, ${until}, ${at}, ${at}, ${at},
-      ${sql.lit(now + config.ACCESS_TOKEN_TTL)}, '127.0.0.1', 'bench',
+      ${sql.lit(now + config.get(AuthOptions).tokens.accessTtl)}, '127.0.0.1', 'bench',
       ${what === 'ended' ? at : sql`null`}, ${what === 'ended' ? sql.lit('logout') : sql`null`}
     from numbers`.execute(unlimited);
 }

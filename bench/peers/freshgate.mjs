@@ -47,13 +47,13 @@ decorate(BenchController, [Controller('bench')]);
 
 class BenchModule {}
 const { config, appModule } = await loadProduct(ENDLESS);
-const log = createPino(config);
+const log = createPino(config.server);
 decorate(BenchModule, [
   Module({ imports: [LoggingModule.forRoot(log), appModule], controllers: [BenchController] }),
 ]);
-const app = await NestFactory.create(BenchModule, createAdapter(config.TRUSTED_PROXIES), {
+const app = await NestFactory.create(BenchModule, createAdapter(config.server.trustedProxies), {
   ...APP_OPTIONS,
   logger: createLogger(log),
 });
-await configureApp(app, config).listen(config.PORT, config.HOST);
+await configureApp(app, config).listen(config.server.port, config.server.host);
 process.send?.({ url: await app.getUrl() });

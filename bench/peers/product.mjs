@@ -21,7 +21,7 @@ export const ENDLESS = {
 /** @param {object} [limits] instead of the product's own */
 export async function loadProduct(limits) {
   const { AppModule, authOptions } = await dist('app.module.js');
-  const { loadConfig } = await dist('config/app-config.js');
+  const { loadConfig } = await dist('app.config.js');
   const config = loadConfig(process.env);
   const auth = authOptions(config);
   return { config, appModule: AppModule.forRoot(config, limits ? { ...auth, limits } : auth) };

@@ -1,5 +1,6 @@
-import { type AppConfig, ConfigError } from '../config/app-config.js';
-import { configFromEnvironment } from '../config/environment.js';
+import { configFromEnvironment } from '../app.config.js';
+import { AuthOptions } from '../auth/options/auth-options.js';
+import { ConfigError } from '../config/config.js';
 import { changeKeyFile } from '../keys/key-file-lock.js';
 import { createKeyFile, generateKeySet, readKeyFile } from '../keys/key-file.js';
 import {
@@ -145,11 +146,12 @@ function run(args: string[]): string {
   if (wrong !== undefined)
     throw new OperatorError(`${name} takes no ${wrong === 'kid' ? `"${kid}"` : `--${wrong}`}`);
   if (more.length > 0) throw new OperatorError(`${name} takes one KID`);
-  const config: AppConfig = configFromEnvironment();
+  const config = configFromEnvironment();
+  const { tokens, sessions } = config.get(AuthOptions);
   const lines = command.run({
-    path: config.AUTH_KEYS_FILE,
+    path: config.server.keysFile,
     now: Date.now(),
-    ttl: { access: config.ACCESS_TOKEN_TTL, refresh: config.REFRESH_TOKEN_TTL },
+    ttl: { access: tokens.accessTtl, refresh: sessions.refreshTtl },
     kid,
     alg: oneOf(SIGNING_ALGORITHMS, 'alg', values.alg),
     kind: oneOf(['access', 'refresh'], 'kind', values.kind),

@@ -2,7 +2,8 @@ import { NestFactory } from '@nestjs/core';
 import { createAdapter } from '../adapter.js';
 import { AppModule, explainFailedStart } from '../app.module.js';
 import { AuthOptions, listRoutes } from '../auth/index.js';
-import { configFromEnvironment } from '../config/environment.js';
+import { loadConfig } from '../app.config.js';
+import { readEnvironment } from '../config/environment.js';
 import { OperatorError, parseWords } from './operator.js';
 import { describeRoutes, formatRoutes } from './route-table.js';
 
@@ -18,7 +19,7 @@ async function run(args: string[]): Promise<string> {
   if (values.help) return USAGE;
   if (positionals.length > 0) throw new OperatorError(`Unexpected: ${positionals.join(' ')}`);
   // Made and never initialised: the modules know their routes, and the server beside keeps its database.
-  const config = { ...configFromEnvironment(), DATABASE_URL: ':memory:' };
+  const config = loadConfig({ ...readEnvironment(), DATABASE_URL: ':memory:' });
   const options = { logger: false, abortOnError: false } as const;
   const app = await NestFactory.create(AppModule.forRoot(config), createAdapter(), options);
   const routes = describeRoutes(listRoutes(app), app.get(AuthOptions, { strict: false }).freshMaxAge);

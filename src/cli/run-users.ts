@@ -2,8 +2,8 @@ import { NestFactory } from '@nestjs/core';
 import { type Readable } from 'node:stream';
 import { AppModule, explainFailedStart } from '../app.module.js';
 import { AccountAdmin, type AccountSummary, ApiError } from '../auth/index.js';
-import { type AppConfig } from '../config/app-config.js';
-import { configFromEnvironment } from '../config/environment.js';
+import { configFromEnvironment } from '../app.config.js';
+import { type AppConfig } from '../config/config.js';
 import { DatabaseInUseError, DatabaseUnavailableError } from '../database/index.js';
 import { type Command, parseCommand, USAGE } from './arguments.js';
 import { OperatorError } from './operator.js';
@@ -47,7 +47,7 @@ async function execute(command: Command, stdin: Readable, readConfig: () => AppC
   // Before the database is opened: whoever is asked for a password keeps nobody waiting.
   const password = await passwordFor(command, stdin);
   const config = readConfig();
-  if (config.DATABASE_URL === ':memory:')
+  if (config.server.databaseUrl === ':memory:')
     throw new OperatorError(
       'DATABASE_URL is :memory:, which is gone when this ends; name the database of the server',
     );

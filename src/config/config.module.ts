@@ -1,14 +1,16 @@
 import { type DynamicModule, Global, Module } from '@nestjs/common';
-import { AppConfig } from './app-config.js';
+import { type AppConfig } from './config.js';
+import { type OptionsClass } from './from-env.js';
 
+/** Options that the environment fills, to inject: `constructor(private readonly options: TransfersOptions)`. */
 @Global()
 @Module({})
 export class ConfigModule {
-  static forRoot(config: AppConfig): DynamicModule {
+  static forRoot(config: AppConfig, types: readonly OptionsClass[]): DynamicModule {
     return {
       module: ConfigModule,
-      providers: [{ provide: AppConfig, useValue: config }],
-      exports: [AppConfig],
+      providers: types.map((type) => ({ provide: type, useValue: config.get(type) })),
+      exports: [...types],
     };
   }
 }

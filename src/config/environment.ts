@@ -1,11 +1,8 @@
 import { existsSync } from 'node:fs';
-import { type AppConfig, loadConfig } from './app-config.js';
+import { type Environment } from './config.js';
 
-/**
- * The configuration of this process: the environment, and below it `.env` in the working directory.
- * @throws ConfigError
- */
-export function configFromEnvironment(): AppConfig {
+/** The environment of this process, and below it `.env` in the working directory. Nothing else reads `process.env`. */
+export function readEnvironment(): Environment {
   if (existsSync('.env')) process.loadEnvFile('.env');
-  return loadConfig(process.env);
+  return { ...process.env };
 }

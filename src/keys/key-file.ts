@@ -33,6 +33,7 @@ export const DEFAULT_ALGORITHM: Record<TokenKind, SigningAlgorithm> = { access: 
 
 /** For its owner only. */
 const MODE = 0o600;
+const GROUP_AND_OTHERS = 0o077;
 
 /**
  * Reads the private JWK Set; where it is missing and `create` allows it, makes one first (mode 0600).
@@ -80,6 +81,14 @@ export function naming<T>(path: string, check: () => T): T {
   } catch (error) {
     throw error instanceof KeyRingError ? new KeyRingError(`${path}: ${error.message}`) : error;
   }
+}
+
+/** The mode of a key file that group or others may open, like `0644`; undefined for one that only its owner may. */
+export function exposedMode(path: string): string | undefined {
+  // Windows has no such modes, and reports 0666 for every file.
+  if (process.platform === 'win32') return undefined;
+  const mode = statSync(path, { throwIfNoEntry: false })?.mode ?? 0;
+  return (mode & GROUP_AND_OTHERS) === 0 ? undefined : `0${(mode & 0o777).toString(8)}`;
 }
 
 export function generateKeySet(access: SigningAlgorithm = DEFAULT_ALGORITHM.access): PrivateJwkSet {

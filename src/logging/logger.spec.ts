@@ -7,7 +7,7 @@ const TOKEN = 'eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiJodW50ZXIyIn0.c2lnbmF0dXJl-_';
 
 const lines: string[] = [];
 const sink = { write: (line: string) => void lines.push(line) };
-const logger = createLogger(createPino({ LOG_LEVEL: 'debug', NODE_ENV: 'production' }, sink));
+const logger = createLogger(createPino({ logLevel: 'debug', environment: 'production' }, sink));
 
 /** What one call writes, as one line that parses. */
 function written(work: (to: Logger) => void): { raw: string; line: Record<string, unknown> } {

@@ -1,11 +1,11 @@
 import { Logger, PinoLogger } from 'nestjs-pino';
 import pino, { type Logger as PinoRoot } from 'pino';
-import { type AppConfig } from '../config/app-config.js';
+import { type ServerOptions } from '../config/server-options.js';
 import { readable } from './readable.js';
 import { currentRequest } from './request-scope.js';
 import { escapeLine, scrub, scrubText } from './scrub.js';
 
-type LogOptions = Pick<AppConfig, 'LOG_LEVEL' | 'NODE_ENV'>;
+type LogOptions = Pick<ServerOptions, 'logLevel' | 'environment'>;
 
 /** Where lines go; the tests' own in place of the standard output. */
 export interface Sink {
@@ -16,10 +16,13 @@ export interface Sink {
  * How everything is logged: JSON in production, else for eyes. Secrets are taken out, and lines made safe, here and not
  * where something is logged: nobody can forget it.
  */
-export function createPino({ LOG_LEVEL, NODE_ENV }: LogOptions, sink: Sink = stdout(NODE_ENV)): PinoRoot {
+export function createPino(
+  { logLevel, environment }: LogOptions,
+  sink: Sink = stdout(environment),
+): PinoRoot {
   return pino(
     {
-      level: LOG_LEVEL,
+      level: logLevel,
       // Process and host are known to whoever collects the lines.
       base: null,
       timestamp: pino.stdTimeFunctions.isoTime,

@@ -1,8 +1,11 @@
 import { Transform } from 'class-transformer';
-import { registerDecorator } from 'class-validator';
-import { parseDuration } from './duration.js';
+import { registerDecorator, type ValidationArguments } from 'class-validator';
+import { formatDuration, parseDuration } from './duration.js';
 
-/** A duration such as `15m`, or milliseconds; held in milliseconds. */
+/**
+ * A duration such as `15m`, or a number of milliseconds; held in milliseconds. A whole number of seconds, because tokens
+ * tell time in seconds; that also refuses `3600`, meant as seconds.
+ */
 export function IsDuration({
   min = '1s',
   max = '100w',
@@ -16,16 +19,26 @@ export function IsDuration({
       name: 'isDuration',
       target: target.constructor,
       propertyName: String(property),
+      constraints: [min, max],
       validator: {
         validate: (value) =>
-          Number.isSafeInteger(value) &&
-          (value as number) >= parseDuration(min) &&
-          (value as number) <= parseDuration(max),
-        defaultMessage: () =>
-          `must be a duration from ${min} to ${max}, like 30s, 5m, 1h, 1d, 2w or "2d 3h 15m"`,
+          isWholeSeconds(value) && value >= parseDuration(min) && value <= parseDuration(max),
+        defaultMessage: ({ value }: ValidationArguments) =>
+          `must be a duration from ${min} to ${max}, like 30s, 5m, 1h, 1d, 2w or "2d 3h 15m"${advice(value)}`,
       },
     });
   };
+}
+
+function isWholeSeconds(value: unknown): value is number {
+  return Number.isSafeInteger(value) && Number(value) % 1000 === 0;
+}
+
+/** For a number that makes sense as seconds, which people come with from elsewhere. */
+function advice(value: unknown): string {
+  if (!Number.isSafeInteger(value) || isWholeSeconds(value) || Number(value) < 0) return '';
+  const seconds = Number(value);
+  return `; the number ${seconds} is milliseconds: for ${seconds} seconds write '${formatDuration(seconds * 1000)}' or ${seconds * 1000}`;
 }
 
 function durationOrText(text: string): number | string {

@@ -15,7 +15,7 @@ import {
   type UserChange,
   UserStore,
 } from '../../src/auth/index.js';
-import { loadConfig } from '../../src/config/app-config.js';
+import { loadConfig } from '../../src/app.config.js';
 import {
   Database,
   DatabaseModule,

@@ -115,14 +115,12 @@ describe('npm run users, wrongly set', () => {
       code: 1,
       stdout: '',
       stderr:
-        'The configuration is wrong, freshgate does not start:\n  PORT: must be a port, 0 to 65535 (it is "http")\n',
+        'Invalid configuration; freshgate did not start:\n  PORT: must be a whole number from 0 to 65535 (it is "http")\n',
     });
     const nowhere = { folder, env: { DATABASE_URL: 'postgres://nobody:hunter2@127.0.0.1:1/none' } };
     const { code, stderr } = await users(['list'], nowhere);
     expect(code).toBe(1);
-    expect(stderr).toMatch(
-      /^The configuration is wrong.*\n {2}DATABASE_URL: the database cannot be used: .*\n$/,
-    );
+    expect(stderr).toMatch(/^Invalid configuration.*\n {2}DATABASE_URL: the database cannot be used: .*\n$/);
     expect(stderr).not.toContain('hunter2');
     const memory = await users(['create', 'zvezdochka'], { folder, env: { DATABASE_URL: ':memory:' } });
     expect(memory).toMatchObject({

@@ -3,7 +3,7 @@ import { Controller, Get } from '@nestjs/common';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as face from '../../src/auth/index.js';
-import { AppConfig } from '../../src/config/app-config.js';
+import { VARIABLES } from '../../src/app.config.js';
 import { RESERVED_CLAIMS } from '../../src/tokens/token-claims.js';
 import { createTestApp, type TestApp } from '../support/create-test-app.js';
 import { expectError } from '../support/expect-error.js';
@@ -150,7 +150,7 @@ describe('docs/coming-from-flask-jwt-extended.md', () => {
     if (exported(owner) !== undefined) return has(exported(owner), member);
     return (
       [...options(), ...PARAMETERS, ...errorCodes(), ...RESERVED_CLAIMS].includes(quote) ||
-      quote in new AppConfig() ||
+      VARIABLES.some(({ name }) => name === quote) ||
       exported(quote) !== undefined
     );
   }

@@ -1,7 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { AppConfig } from '../../src/config/app-config.js';
+import { VARIABLES } from '../../src/app.config.js';
+import { ServerOptions } from '../../src/config/server-options.js';
 import { readDocument, ROOT } from './documents.js';
 
 /* What is deployed, and on what it is tested, beside what the sources say. Nothing is built here. */
@@ -10,7 +11,7 @@ const DOCKERFILE = readDocument('Dockerfile');
 const COMPOSE = readDocument('compose.yaml');
 const WORKFLOW = readDocument('.github/workflows/ci.yml');
 const { engines } = JSON.parse(readDocument('package.json')) as { engines: { node: string } };
-const KNOWN = Object.keys(new AppConfig());
+const KNOWN = VARIABLES.map(({ name }) => name);
 
 const all = (text: string, pattern: RegExp) => [...text.matchAll(pattern)].map(([, found = '']) => found);
 const TESTED = all(WORKFLOW, /node: \[(.+)\]/g).flatMap((list) => list.split(', '));
@@ -52,10 +53,10 @@ describe('the Dockerfile', () => {
   });
 
   it('asks for the port that the server has', () => {
-    const { PORT } = new AppConfig();
-    expect(all(DOCKERFILE, /^EXPOSE (\d+)$/gm)).toEqual([`${PORT}`]);
-    expect(DOCKERFILE).toContain(`process.env.PORT || ${PORT}}/health/live`);
-    expect(COMPOSE).toContain(`- 127.0.0.1:${PORT}:${PORT}\n`);
+    const { port } = new ServerOptions();
+    expect(all(DOCKERFILE, /^EXPOSE (\d+)$/gm)).toEqual([`${port}`]);
+    expect(DOCKERFILE).toContain(`process.env.PORT || ${port}}/health/live`);
+    expect(COMPOSE).toContain(`- 127.0.0.1:${port}:${port}\n`);
   });
 });
 

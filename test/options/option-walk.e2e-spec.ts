@@ -11,6 +11,7 @@ import {
   FreshAccess,
   RevocationFeed,
 } from '../../src/auth/index.js';
+import { Database, Purger } from '../../src/database/index.js';
 import { generateKeySet } from '../../src/keys/key-file.js';
 import { expectChallenge } from '../../src/testing/index.js';
 import { claimsOf } from '../support/claims.js';
@@ -510,6 +511,23 @@ const ROWS: Record<string, Row> = {
       expect(expectError(refused, 400, 'validation_failed')).toContain('15 characters');
       const longer = { ...account, password: 'space-corgi-on-the-moon' };
       await api.request('POST', '/auth/register').send(longer).expect(201);
+    },
+  },
+  'audit.retention': {
+    given: { audit: { retention: '1d' } },
+    async shows(api) {
+      const db = api.get(Database);
+      const trail = () => db.selectFrom('audit_events').select('event').execute();
+      await (await api.user()).login();
+      const recorded = await trail();
+      expect(recorded).not.toEqual([]);
+      // A day after the event is dead, as with everything that is purged.
+      api.clock.advance('2d');
+      await api.get(Purger).run();
+      expect(await trail()).toEqual(recorded);
+      api.clock.advance('1s');
+      await api.get(Purger).run();
+      expect(await trail()).toEqual([]);
     },
   },
   freshMaxAge: {

@@ -21,7 +21,8 @@ import {
   SubjectMapper,
   TokenRule,
 } from '../../src/auth/index.js';
-import { ConfigError, loadConfig } from '../../src/config/app-config.js';
+import { loadConfig } from '../../src/app.config.js';
+import { ConfigError } from '../../src/config/config.js';
 import { generateKeySet } from '../../src/keys/key-file.js';
 import { KeyRing } from '../../src/keys/key-ring.js';
 import { createTestApp, type TestApp, type TestLogin } from '../support/create-test-app.js';

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { decode } from 'jsonwebtoken';
 import { once } from 'node:events';
-import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
 import { type TokenPairDto } from '../../src/auth/dto/token-pair.dto.js';
@@ -123,14 +123,38 @@ describe('production', () => {
   });
 });
 
+describe('a warning at the start', () => {
+  it('names a variable that looks misspelt, and the one that is meant', async () => {
+    const server = await start({ env: { ...MEMORY, ACESS_TOKEN_TTL: '1s' } });
+    expect(server.output).toMatch(/ACESS_TOKEN_TTL is not a variable .* did you mean ACCESS_TOKEN_TTL\?/);
+    await server.stop();
+  });
+
+  it('tells the mode of a key file that others can read, in production', async () => {
+    const folder = folderWithKeys();
+    const env = { ...MEMORY, NODE_ENV: 'production', AUTH_KEYS_FILE: './keys.json' };
+    for (const [mode, warned] of [
+      [0o644, '0644'],
+      [0o640, '0640'],
+      [0o600, undefined],
+    ] as const) {
+      chmodSync(join(folder, 'keys.json'), mode);
+      const server = await start({ folder, env });
+      const warning = /"level":"warn"[^\n]*others can read \.\/keys\.json \(mode (\d+)\)/.exec(server.output);
+      expect(warning?.[1]).toBe(warned);
+      await server.stop();
+    }
+  });
+});
+
 const DURATION = /must be a duration from .+, like 30s, 5m, 1h, 1d, 2w/;
-const ORIGIN = /must list exact origins like https:\/\/app\.example\.com/;
-const AMOUNT = /must be a whole number of minor units, 0 to 10\^12/;
-const PORT = /must be a port, 0 to 65535/;
+const ORIGIN = /is not a valid origin \(expected https:\/\/app\.example\)/;
+const AMOUNT = /must be a whole number from 0 to 1000000000000/;
+const PORT = /must be a whole number from 0 to 65535/;
 
 /** Values that are wrong in themselves: all of a row are in one environment, and are to be told at once. */
 const WRONG_VALUES: [variable: string, advice: RegExp, values: [string, string]][] = [
-  ['NODE_ENV', /production, development or test/, ['prod', 'Production']],
+  ['NODE_ENV', /production, development, test/, ['prod', 'Production']],
   ['PORT', PORT, ['http', '65536']],
   ['LOG_LEVEL', /silent, fatal, error, warn, info, debug, trace/, ['INFO', 'verbose']],
   ['METRICS_PORT', PORT, ['metrics', '65536']],
@@ -142,7 +166,7 @@ const WRONG_VALUES: [variable: string, advice: RegExp, values: [string, string]]
   ['REVOCATION_MAX_STALENESS', DURATION, ['1s', 'never']],
   ['TOKEN_LOCATIONS', /header/, ['carrier-pigeon', 'header,carrier-pigeon']],
   ['CORS_ORIGINS', ORIGIN, ['*', 'https://app.example.com/']],
-  ['REGISTRATION', /must be "open" or "closed"/, ['maybe', 'OPEN']],
+  ['REGISTRATION', /must be one of open, closed/, ['maybe', 'OPEN']],
   ['TRANSFERS_OPENING_BALANCE', AMOUNT, ['12.50', '1000000000001']],
 ];
 

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { AppModule, authOptions } from '../../src/app.module.js';
 import { APP_OPTIONS, configureApp } from '../../src/app.setup.js';
 import { type AuthModuleExtras, type AuthModuleOptions } from '../../src/auth/index.js';
-import { loadConfig } from '../../src/config/app-config.js';
+import { loadConfig } from '../../src/app.config.js';
 import { type Engine } from '../../src/database/index.js';
 import { createTestApp as startTestApp, type TestApp, type TestClock } from '../../src/testing/index.js';
 import { testAuthOptions } from '../../src/testing/test-auth-options.js';
@@ -47,7 +47,7 @@ export async function createTestApp(options: TestAppOptions = {}): Promise<TestA
     ...(imports && { imports }),
     ...(controllers && { controllers }),
     ...(clock && { clock }),
-    adapter: createNamedAdapter(adapter, config.TRUSTED_PROXIES),
+    adapter: createNamedAdapter(adapter, config.server.trustedProxies),
     applicationOptions: APP_OPTIONS,
     configure: (app) => configureApp(app, config),
     onClosed: async () => {

@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { runUsers } from '../../src/cli/run-users.js';
-import { loadConfig } from '../../src/config/app-config.js';
+import { loadConfig } from '../../src/app.config.js';
 import { builtFile } from './server-process.js';
 
 export interface CommandResult {

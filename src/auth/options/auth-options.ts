@@ -4,78 +4,83 @@ import {
   ArrayUnique,
   IsArray,
   IsBoolean,
-  IsInt,
   IsObject,
   IsString,
   Matches,
-  Max,
-  Min,
   ValidateNested,
 } from 'class-validator';
-import { IsDuration } from '../../time/is-duration.js';
+import { FromEnv } from '../../config/from-env.js';
+import { IsHttpToken, IsMember, IsText, IsWholeNumber, MustBe, ToList } from '../../config/validators.js';
 import { type KeySource } from '../../keys/key-file.js';
-import { parseDuration } from '../../time/duration.js';
 import { SHORTEST_PASSWORD } from '../../passwords/password-policy.js';
+import { parseDuration } from '../../time/duration.js';
+import { IsDuration } from '../../time/is-duration.js';
 import { TOKEN_LOCATIONS, type TokenLocation } from '../request/presented-token.js';
 import { CookiesGroup, CsrfGroup } from './browser-groups.js';
 import { LimitsGroup } from './limits-group.js';
-import { IsHttpToken, IsMember, IsText, MustBe, ToList } from './option-decorators.js';
 
-/** What tokens say, and which are taken. */
+/** The claims of tokens, and which tokens are accepted. */
 class TokensGroup {
   /** `iss` of every token. */
+  @FromEnv('AUTH_ISSUER')
   @IsText()
   @IsString()
   readonly issuer: string = 'freshgate';
 
   /** `aud` of every token: one or several. */
+  @FromEnv('AUTH_AUDIENCE')
   @IsText(true)
   @IsString({ each: true })
   @ArrayNotEmpty({ message: 'must not be empty' })
   @ToList()
   readonly audience: readonly string[] = ['freshgate'];
 
-  /** Issuers whose tokens are taken besides, when signed with our keys: the name from before a change of name. */
+  /** Additional accepted issuers of tokens signed with our keys, for example the previous name after a rename. */
   @IsText(true)
   @IsString({ each: true })
   @IsArray()
   @ToList()
   readonly acceptIssuers: readonly string[] = [];
 
-  /** Audiences that are taken besides `audience`. */
+  /** Additional accepted audiences. */
   @IsText(true)
   @IsString({ each: true })
   @IsArray()
   @ToList()
   readonly acceptAudiences: readonly string[] = [];
 
-  /** The life of an access token, never past its session's end. */
+  /** Lifetime of an access token. It never outlives its session. */
+  @FromEnv('ACCESS_TOKEN_TTL')
   @IsDuration()
   readonly accessTtl: number = parseDuration('15m');
 
-  /** How far the clocks of issuers may be off, for `exp` and `nbf`; freshness knows no leeway. At most 30s. */
+  /** Accepted clock difference of issuers, for `exp` and `nbf`. Freshness has none. */
   @IsDuration({ min: '0s', max: '30s' })
-  readonly leeway: number = 0;
+  readonly leeway: number = parseDuration('0s');
 
-  /** Whether tokens say `nbf`. One that does is held to it either way. */
+  /** Whether tokens have an `nbf`. A token that has one is checked against it either way. */
   @IsBoolean()
   readonly notBefore: boolean = false;
 }
 
 class SessionsGroup {
-  /** The life of a session from its login on; nothing moves it. */
+  /** Lifetime of a session, counted from its login. Nothing extends it. */
+  @FromEnv('SESSION_TTL')
   @IsDuration()
   readonly sessionTtl: number = parseDuration('30d');
 
-  /** The life of a refresh token that is not used, never past the session's end. */
+  /** Lifetime of a refresh token that is not used. It never outlives its session. */
+  @FromEnv('REFRESH_TOKEN_TTL')
   @IsDuration()
   readonly refreshTtl: number = parseDuration('14d');
 
-  /** How long after a refresh without `Idempotency-Key` its predecessor gets the same successor again. */
+  /** After a refresh without `Idempotency-Key`, how long the previous refresh token gets the same answer again. */
+  @FromEnv('REFRESH_GRACE')
   @IsDuration({ min: '0s', max: '1m' })
   readonly refreshGrace: number = parseDuration('10s');
 
-  /** For how long ordinary routes go on without news of ended sessions. */
+  /** How long ordinary routes go on without news of revoked sessions, before they answer 503. */
+  @FromEnv('REVOCATION_MAX_STALENESS')
   @IsDuration({ min: '5s' })
   readonly revocationMaxStaleness: number = parseDuration('60s');
 }
@@ -83,53 +88,56 @@ class SessionsGroup {
 /** Where a request may carry its token. */
 class LocationsGroup {
   /**
-   * Looked at in this order; the first that holds a token decides, even when that token is bad. `query` and `body`
-   * are for clients that can do nothing else: URLs end up in logs, histories and Referer headers (RFC 9700 §4.3.2).
+   * Where a token may be, in this order. The first location that holds a token decides, even when that token is bad.
+   * `query` and `body` are a last resort: URLs end up in logs, histories and Referer headers (RFC 9700 §4.3.2).
    */
+  @FromEnv('TOKEN_LOCATIONS')
   @MustBe(TOKEN_LOCATIONS, true)
   @ArrayUnique({ message: 'must name each location once' })
   @ArrayNotEmpty({ message: 'must name at least one location' })
   @ToList()
   readonly order: readonly TokenLocation[] = ['header'];
 
+  /** Header that carries a token. */
   @IsHttpToken()
   readonly headerName: string = 'Authorization';
 
-  /** Compared without regard to case. Empty: the header holds the token alone. */
+  /** Scheme in that header, in any case. Empty: the header holds the token alone. */
   @Matches(/^[!#$%&'*+\-.^_`|~\w]*$/, { message: 'must be one word, or empty' })
   readonly headerScheme: string = 'Bearer';
 
-  /** The query parameter and the body's member that hold an access token (RFC 6750 §2.2, §2.3). */
+  /** Query parameter and body member of an access token (RFC 6750 §2.2, §2.3). */
   @IsMember()
   readonly accessName: string = 'access_token';
 
-  /** Those that hold a refresh token. */
+  /** Query parameter and body member of a refresh token. */
   @IsMember()
   readonly refreshName: string = 'refresh_token';
 }
 
-/** What new passwords must be, besides none that everybody tries. */
+/** Requirements for new passwords. Common passwords are refused besides. */
 class PasswordsGroup {
-  /** Characters, 8 to 64; 15 are what NIST SP 800-63B-4 asks for where a password is all that is asked. */
-  @IsInt({ message: 'must be a whole number from 8 to 64' })
-  @Min(SHORTEST_PASSWORD, { message: 'must be a whole number from 8 to 64' })
-  @Max(64, { message: 'must be a whole number from 8 to 64' })
+  /** Minimum length of a new password, in characters. NIST SP 800-63B-4 asks for 15 where there is no second factor. */
+  @FromEnv('PASSWORD_MIN_LENGTH')
+  @IsWholeNumber(SHORTEST_PASSWORD, 64)
   readonly minLength: number = SHORTEST_PASSWORD;
 }
 
 /** The record of logins, revocations and changes of accounts. */
 class AuditGroup {
-  /** How long an event is kept. */
+  /** How long an audit event is kept. */
+  @FromEnv('AUDIT_RETENTION')
   @IsDuration({ min: '1d' })
   readonly retention: number = parseDuration('400d');
 }
 
 /**
- * All that can be set, grouped by concern, with its default; what has no default here must be given. Durations
- * are milliseconds once they have been read. A class, so that it is its own DI token: rooms inject it.
+ * All options, grouped by concern, with their defaults. Durations are milliseconds once they have been read. A class, so
+ * that it is its own injection token. A new option is one member here: `@FromEnv` gives it a variable, its comment and its
+ * validators become its rows in the documents (`npm run docs:options`).
  */
 export class AuthOptions {
-  /** `{ file, create }`: a private JWK Set in a file, followed while it changes. Or the set itself. */
+  /** `{ file, create }`: a private JWK Set in a file, which is watched for changes. Or the set itself. */
   declare readonly keys: KeySource;
 
   @IsObject()
@@ -172,10 +180,13 @@ export class AuthOptions {
   @Type(() => AuditGroup)
   readonly audit: AuditGroup = new AuditGroup();
 
-  /** How old the password proof may be on a fresh route that says nothing else. */
+  /** Maximum age of the password proof on a fresh route that declares no `maxAge`. */
+  @FromEnv('FRESH_MAX_AGE')
   @IsDuration()
   readonly freshMaxAge: number = parseDuration('15m');
 
+  /** `closed`: `POST /auth/register` answers 403. */
+  @FromEnv('REGISTRATION')
   @MustBe(['open', 'closed'])
   readonly registration: 'open' | 'closed' = 'open';
 }

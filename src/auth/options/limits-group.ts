@@ -1,20 +1,20 @@
 import { IsLimit } from '../../rate-limits/limit.js';
 
-/** How often what may be abused can be done: `10 per 1h`, in a window that begins with the first time. */
+/** Rate limits: what is limited, and by how much. `10 per 1h`: the window begins with the first time. */
 export class LimitsGroup {
-  /** Wrong passwords for one account, all strangers together. */
+  /** Wrong passwords for one account, from all unknown devices together. */
   @IsLimit()
   readonly account: string = '10 per 1h';
 
-  /** Wrong passwords for one account from one address, where the account is not known. */
+  /** Wrong passwords for one account from one address, from unknown devices. */
   @IsLimit()
   readonly accountAndAddress: string = '5 per 15m';
 
-  /** Wrong passwords from one address (IPv6: one /64), whoever they are for. */
+  /** Wrong passwords from one address (IPv6: one /64), for any account. */
   @IsLimit()
   readonly address: string = '100 per 1h';
 
-  /** Wrong passwords for one account from one device where it has logged in before, or in one session. */
+  /** Wrong passwords for one account from one device that has logged in before, or in one session. */
   @IsLimit()
   readonly device: string = '10 per 1h';
 

@@ -96,6 +96,7 @@ describe('the options that nobody gave', () => {
         refresh: '60 per 1m',
       },
       passwords: { minLength: 8 },
+      audit: { retention: 400 * DAY },
       freshMaxAge: 15 * MINUTE,
       registration: 'open',
     });
@@ -241,13 +242,15 @@ describe('a wrong option', () => {
     ['cookies.partitioned', 'boolean', ['true', null]],
     [
       'csrf.trustedOrigins',
-      'exact origins',
+      'is not a valid origin',
       ['*', 'https://a.example/', 'a.example', 'null', [5], 'https://*.example.com'],
     ],
     ['csrf.trustedOrigins', 'array', [null, 5, {}]],
     ['csrf.methods', 'must', [[], '', ['PO ST'], [5], null]],
     ['csrf.headerName', 'name of visible ASCII', ['', 'X CSRF', null]],
     ['csrf.cookieName', 'name of visible ASCII', ['', 'a;b', null]],
+    ['passwords.minLength', 'from 8 to 64', [7, 65, '7', 8.5, null, 'eight']],
+    ['audit.retention', 'from 1d to 100w', [...NO_DURATION, '23h']],
     ['registration', 'open, closed', ['Open', '', true, null]],
   ])('%s is named, with what was expected: %s', (path, expected, values) => {
     for (const value of values) {
@@ -255,6 +258,16 @@ describe('a wrong option', () => {
       expect({ value, options: Object.keys(problems) }).toEqual({ value, options: [path] });
       expect(problems[path]).toContain(expected);
     }
+  });
+
+  it.each([
+    ['tokens.accessTtl', 3600, "for 3600 seconds write '1h' or 3600000"],
+    ['tokens.accessTtl', 900, "for 900 seconds write '15m' or 900000"],
+    ['sessions.refreshTtl', 1_209_600, "for 1209600 seconds write '2w' or 1209600000"],
+    ['freshMaxAge', 300, "for 300 seconds write '5m' or 300000"],
+    ['tokens.leeway', 10, "for 10 seconds write '10s' or 10000"],
+  ])('%s=%d, meant as seconds, is refused: numbers are milliseconds', (path, value, advice) => {
+    expect(problemsOf(nest(path, value))[path]).toContain(`the number ${value} is milliseconds: ${advice}`);
   });
 
   it('is one of a list that leaves none out', () => {
@@ -324,7 +337,7 @@ describe('options that contradict each other', () => {
     [
       'an access token that would outlive its session',
       { tokens: { accessTtl: '2h' }, sessions: { sessionTtl: '1h' } },
-      { 'tokens.accessTtl': '2h is longer than sessions.sessionTtl (1h)' },
+      { 'tokens.accessTtl': '2h is longer than sessions.sessionTtl (1h), past which no token lives' },
     ],
     [
       'a refresh token that would outlive its session',

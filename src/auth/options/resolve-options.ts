@@ -1,6 +1,6 @@
-import { plainToInstance } from 'class-transformer';
-import { type ValidationError, validateSync } from 'class-validator';
+import { checkOptions, freezeOptions, type OptionProblem } from '../../config/check-options.js';
 import { formatDuration } from '../../time/duration.js';
+import { type KeySource } from '../../keys/key-file.js';
 import { AuthOptions } from './auth-options.js';
 
 /** What may be given for an option: durations also as text, lists also as their only member; all may be left out. */
@@ -19,7 +19,7 @@ export type AuthModuleOptions = Pick<AuthOptions, 'keys'> & Given<Omit<AuthOptio
 export class AuthOptionsError extends Error {
   override readonly name = 'AuthOptionsError';
 
-  constructor(readonly problems: { option: string; problem: string }[]) {
+  constructor(readonly problems: OptionProblem[]) {
     super(problems.map(({ option, problem }) => `${option}: ${problem}`).join('\n'));
   }
 }
@@ -28,29 +28,14 @@ export class AuthOptionsError extends Error {
 export function resolveOptions(all: AuthModuleOptions | null | undefined): AuthOptions {
   // Nothing at all is what a factory without a `return` gives.
   const { keys, ...given }: Partial<AuthModuleOptions> = all ?? {};
-  const options = plainToInstance(AuthOptions, given, { exposeDefaultValues: true });
-  const problems = flatten(validateSync(options, { whitelist: true, forbidNonWhitelisted: true }));
-  // Not validated here: whoever opens the keys says what is wrong with them.
+  const { options, problems } = checkOptions(AuthOptions, given);
+  // What the keys are is checked where they are opened.
   if (typeof keys !== 'object' || keys === null) problems.push({ option: 'keys', problem: 'must be given' });
   if (problems.length > 0) throw new AuthOptionsError(problems);
   const named = withoutPrefixes(options, given);
   const contradictions = findContradictions(named, given);
   if (contradictions.length > 0) throw new AuthOptionsError(contradictions);
-  for (const group of Object.values(named) as object[]) {
-    // The lists too: what the guards look at is settled at the start.
-    for (const value of Object.values(group) as unknown[]) Object.freeze(value);
-    Object.freeze(group);
-  }
-  return Object.freeze(Object.assign(named, { keys }));
-}
-
-/** `tokens.accessTtl`: the path to each refused option, and why. */
-function flatten(errors: ValidationError[], path = ''): { option: string; problem: string }[] {
-  return errors.flatMap(({ property, constraints = {}, children = [] }) => {
-    const option = path + property;
-    const reason = constraints['whitelistValidation'] ? 'is not an option' : Object.values(constraints)[0];
-    return [...(reason ? [{ option, problem: reason }] : []), ...flatten(children, `${option}.`)];
-  });
+  return Object.freeze({ ...freezeOptions(named), keys: keys as KeySource });
 }
 
 /** Browsers refuse `__Host-` without Secure, so plain HTTP drops it from the names that nobody chose. */
@@ -69,10 +54,15 @@ function withoutPrefixes(options: AuthOptions, given: Omit<AuthModuleOptions, 'k
   });
 }
 
-function findContradictions(
+/**
+ * Options that are right by themselves, and wrong together.
+ * @param nameOf what an option is called where it was given: the name of a variable
+ */
+export function findContradictions(
   options: AuthOptions,
   given: Omit<AuthModuleOptions, 'keys'>,
-): { option: string; problem: string }[] {
+  nameOf: (option: string) => string = (option) => option,
+): OptionProblem[] {
   const { tokens, sessions, cookies, csrf, locations } = options;
   const names = [
     { option: 'cookies.accessName', name: cookies.accessName, path: cookies.accessPath },
@@ -90,7 +80,7 @@ function findContradictions(
     ).map(([option, chosen, ttl]): [boolean, string, string] => [
       chosen !== undefined && ttl > sessions.sessionTtl,
       option,
-      `${formatDuration(ttl)} is longer than sessions.sessionTtl (${formatDuration(sessions.sessionTtl)})`,
+      `${formatDuration(ttl)} is longer than ${nameOf('sessions.sessionTtl')} (${formatDuration(sessions.sessionTtl)}), past which no token lives`,
     ]),
     ...names.flatMap(({ option, name, path }): [boolean, string, string][] => [
       [
@@ -125,5 +115,5 @@ function findContradictions(
       'must differ from locations.accessName: a token says by its name which kind it is',
     ],
   ];
-  return found.filter(([wrong]) => wrong).map(([, option, problem]) => ({ option, problem }));
+  return found.filter(([wrong]) => wrong).map(([, option, problem]) => ({ option: nameOf(option), problem }));
 }

@@ -1,12 +1,12 @@
 import { Injectable } from '@nestjs/common';
 import { Accounts, ApiError, Clock, type Principal, validationFailed } from '../../auth/index.js';
-import { AppConfig } from '../../config/app-config.js';
 import {
   type CreateTransferDto,
   type ListTransfersQuery,
   type TransferDto,
   type TransferListDto,
 } from './transfers.dto.js';
+import { TransfersOptions } from './transfers.options.js';
 import { TransfersRepository } from './transfers.repository.js';
 import { type TransferRow } from './transfers.table.js';
 
@@ -16,7 +16,7 @@ export class TransfersService {
     private readonly transfers: TransfersRepository,
     private readonly accounts: Accounts,
     private readonly clock: Clock,
-    private readonly config: AppConfig,
+    private readonly options: TransfersOptions,
   ) {}
 
   async create(
@@ -34,7 +34,7 @@ export class TransfersService {
 
     const result = await this.transfers.transfer(
       { senderId: userId, receiverId: receiver.id, amount, idempotencyKey: key, now: this.clock.now() },
-      this.config.TRANSFERS_OPENING_BALANCE,
+      this.options.openingBalance,
     );
     if (result === 'insufficient_funds') {
       throw new ApiError(409, 'insufficient_funds', 'Not enough money for this transfer');
@@ -54,7 +54,7 @@ export class TransfersService {
       page.map((row) => counterpartyOf(userId, row)).filter((id) => id !== null),
     );
     return {
-      balance: (await this.transfers.balance(userId)) ?? this.config.TRANSFERS_OPENING_BALANCE,
+      balance: (await this.transfers.balance(userId)) ?? this.options.openingBalance,
       items: page.map((row) => toDto(userId, row, names)),
       next_cursor: rows.length > limit ? (page.at(-1)?.id ?? null) : null,
     };

@@ -1,12 +1,15 @@
 import { describe, expect, it } from '@jest/globals';
-import { AppConfig, ConfigError, loadConfig } from './app-config.js';
+import { OPTIONS, loadConfig, VARIABLES } from './app.config.js';
+import { ConfigError } from './config/config.js';
+import { ServerOptions } from './config/server-options.js';
+import { variablesOf } from './config/from-env.js';
 
 const SECOND = 1000;
 const MINUTE = 60 * SECOND;
 const DAY = 86_400 * SECOND;
 const WEEK = 7 * DAY;
 
-const DEFAULTS: Record<keyof AppConfig, unknown> = {
+const DEFAULTS: Record<string, unknown> = {
   NODE_ENV: 'development',
   HOST: '127.0.0.1',
   PORT: 3000,
@@ -15,7 +18,7 @@ const DEFAULTS: Record<keyof AppConfig, unknown> = {
   METRICS_HOST: '127.0.0.1',
   DATABASE_URL: 'file:./data/freshgate.db',
   AUTH_ISSUER: 'freshgate',
-  AUTH_AUDIENCE: 'freshgate',
+  AUTH_AUDIENCE: ['freshgate'],
   AUTH_KEYS_FILE: './data/keys.json',
   ACCESS_TOKEN_TTL: 15 * MINUTE,
   REFRESH_TOKEN_TTL: 14 * DAY,
@@ -26,11 +29,26 @@ const DEFAULTS: Record<keyof AppConfig, unknown> = {
   TOKEN_LOCATIONS: ['header'],
   CORS_ORIGINS: [],
   TRUSTED_PROXIES: [],
+  OPENAPI: undefined,
+  AUDIT_RETENTION: 400 * DAY,
   PASSWORD_MIN_LENGTH: 8,
   REGISTRATION: 'open',
   TRANSFERS_OPENING_BALANCE: 100_000,
 };
-const VARIABLES = Object.keys(DEFAULTS) as (keyof AppConfig)[];
+const NAMES = VARIABLES.map(({ name }) => name);
+
+/** Every variable's value, read where the application reads it. */
+function values(env: Record<string, string | undefined>): Record<string, unknown> {
+  const config = loadConfig(env);
+  return Object.fromEntries(
+    OPTIONS.flatMap((type) =>
+      variablesOf(type).map(({ name, option }) => [
+        name,
+        option.split('.').reduce<unknown>((group, member) => (group as never)[member], config.get(type)),
+      ]),
+    ),
+  );
+}
 
 function problems(env: Record<string, string | undefined>): ConfigError['problems'] {
   try {
@@ -46,7 +64,7 @@ const texts = (good: string[]): [string, unknown][] => good.map((text) => [text,
 /** The longest session there is, so that nothing else contradicts a long life. */
 const LONG = { SESSION_TTL: '100w' };
 
-const GOOD: Record<keyof AppConfig, [text: string, value: unknown][]> = {
+const GOOD: Record<string, [text: string, value: unknown][]> = {
   NODE_ENV: texts(['production', 'development', 'test']),
   HOST: texts(['0.0.0.0', '::1', 'auth.example']),
   PORT: [
@@ -66,7 +84,10 @@ const GOOD: Record<keyof AppConfig, [text: string, value: unknown][]> = {
     'postgres://user:password@host:5432/name?sslmode=require',
   ]),
   AUTH_ISSUER: texts(['https://auth.example', 'freshgate-2']),
-  AUTH_AUDIENCE: texts(['https://api.example/', 'api']),
+  AUTH_AUDIENCE: [
+    ['https://api.example/', ['https://api.example/']],
+    ['api, mobile', ['api', 'mobile']],
+  ],
   AUTH_KEYS_FILE: texts(['/run/secrets/keys.json', 'keys.json']),
   ACCESS_TOKEN_TTL: [
     ['1s', SECOND],
@@ -103,6 +124,13 @@ const GOOD: Record<keyof AppConfig, [text: string, value: unknown][]> = {
     ['https://app.example.com', ['https://app.example.com']],
     ['http://localhost:5173 , https://b.example', ['http://localhost:5173', 'https://b.example']],
     ['http://[::1]:8080', ['http://[::1]:8080']],
+    ['capacitor://localhost,ionic://localhost', ['capacitor://localhost', 'ionic://localhost']],
+    ['tauri://localhost', ['tauri://localhost']],
+    ['app://example.desktop', ['app://example.desktop']],
+    [
+      'chrome-extension://mhjfbmdgcfjbbpaeojofohoefgiehjai',
+      ['chrome-extension://mhjfbmdgcfjbbpaeojofohoefgiehjai'],
+    ],
   ],
   TRUSTED_PROXIES: [
     ['127.0.0.1', ['127.0.0.1']],
@@ -115,6 +143,11 @@ const GOOD: Record<keyof AppConfig, [text: string, value: unknown][]> = {
     ['64', 64],
   ],
   REGISTRATION: texts(['open', 'closed']),
+  OPENAPI: texts(['on', 'off']),
+  AUDIT_RETENTION: [
+    ['1d', DAY],
+    ['400d', 400 * DAY],
+  ],
   TRANSFERS_OPENING_BALANCE: [
     ['0', 0],
     ['1000000000000', 1e12],
@@ -123,7 +156,7 @@ const GOOD: Record<keyof AppConfig, [text: string, value: unknown][]> = {
 
 const NO_DURATION = ['0', '15', '15 m', '-5m', '1.5h', '5M', 'soon', '15m;', '101w', '99999w'];
 const NO_NUMBER = ['-1', '1e3', '0x10', ' 80', '80 ', '80.0', '8_0', '+80', 'eighty', 'NaN', 'Infinity'];
-const BAD: Partial<Record<keyof AppConfig, string[]>> = {
+const BAD: Record<string, string[]> = {
   NODE_ENV: ['prod', 'Production', 'staging', ' test'],
   PORT: [...NO_NUMBER, '65536', '99999999999999999999'],
   LOG_LEVEL: ['INFO', 'verbose', 'warning', '30', ' info'],
@@ -150,6 +183,15 @@ const BAD: Partial<Record<keyof AppConfig, string[]>> = {
     'https://user@app.example.com',
     'https://app.example.com https://b.example',
     'ftp://app.example.com',
+    'file://localhost',
+    'ws://app.example.com',
+    'capacitor://localhost/',
+    'capacitor://',
+    'capacitor:localhost',
+    'app://*',
+    'app://user@name',
+    'app://a b',
+    'localhost:5173',
     'https://',
     'https://good.example,https://bad.example/',
   ],
@@ -179,39 +221,46 @@ const BAD: Partial<Record<keyof AppConfig, string[]>> = {
   ],
   PASSWORD_MIN_LENGTH: [...NO_NUMBER, '7', '65'],
   REGISTRATION: ['Open', 'yes', 'true', 'invite'],
+  OPENAPI: ['On', 'true', '1', 'production'],
+  AUDIT_RETENTION: [...NO_DURATION, '23h'],
+  AUTH_AUDIENCE: [',', ' '],
   TRANSFERS_OPENING_BALANCE: [...NO_NUMBER, '1000000000001', '9007199254740993'],
 };
 
-const rowsOf = <T>(table: Partial<Record<keyof AppConfig, T[]>>) =>
-  VARIABLES.flatMap((variable) => (table[variable] ?? []).map((item) => [variable, item] as const));
+const rowsOf = <T>(table: Record<string, T[]>) =>
+  NAMES.flatMap((variable) => (table[variable] ?? []).map((item) => [variable, item] as const));
 
 describe('loadConfig', () => {
   it('gives the documented defaults', () => {
-    expect({ ...loadConfig({}) }).toEqual(DEFAULTS);
+    expect(values({})).toEqual(DEFAULTS);
+  });
+
+  it('knows a right value of every variable', () => {
+    expect(Object.keys(GOOD).toSorted()).toEqual(NAMES.toSorted());
   });
 
   it('takes an empty variable for an absent one', () => {
-    const empty = Object.fromEntries(VARIABLES.map((variable) => [variable, '']));
-    expect({ ...loadConfig(empty) }).toEqual(DEFAULTS);
+    const empty = Object.fromEntries(NAMES.map((variable) => [variable, '']));
+    expect(values(empty)).toEqual(DEFAULTS);
   });
 
   it('takes an undefined variable for an absent one', () => {
-    expect({ ...loadConfig({ PORT: undefined, SESSION_TTL: undefined }) }).toEqual(DEFAULTS);
+    expect(values({ PORT: undefined, SESSION_TTL: undefined })).toEqual(DEFAULTS);
   });
 
   it('leaves out variables that it does not know, be they names that every object has', () => {
     const env = { PATH: '/bin', port: '1', PORT_: '2', constructor: 'x', toString: 'x' };
-    expect({ ...loadConfig(env) }).toEqual(DEFAULTS);
+    expect(values(env)).toEqual(DEFAULTS);
   });
 
-  it('gives an object that cannot be changed', () => {
-    const config = loadConfig({});
-    expect(Object.isFrozen(config)).toBe(true);
-    expect(() => Object.assign(config, { PORT: 1 })).toThrow(TypeError);
+  it('gives options that cannot be changed', () => {
+    const { server } = loadConfig({});
+    expect(() => Object.assign(server, { port: 1 })).toThrow(TypeError);
+    expect(() => (server.corsOrigins as string[]).push('*')).toThrow(TypeError);
   });
 
   it('gives every caller lists of its own', () => {
-    expect(loadConfig({}).CORS_ORIGINS).not.toBe(loadConfig({}).CORS_ORIGINS);
+    expect(loadConfig({}).server.corsOrigins).not.toBe(loadConfig({}).server.corsOrigins);
   });
 
   it('leaves the environment as it was', () => {
@@ -223,19 +272,19 @@ describe('loadConfig', () => {
   it.each(rowsOf(GOOD).map(([variable, [text, value]]) => [variable, text, value] as const))(
     'reads %s="%s"',
     (variable, text, value) => {
-      expect(loadConfig({ ...LONG, [variable]: text })[variable]).toEqual(value);
+      expect(values({ ...LONG, [variable]: text })[variable]).toEqual(value);
     },
   );
 
-  it.each(rowsOf(BAD))('#94 refuses %s="%s", names it and shows the value', (variable, text) => {
+  it.each(rowsOf(BAD))('#94 refuses %s="%s", and names it', (variable, text) => {
     expect(problems({ ...LONG, [variable]: text })).toEqual([
-      { variable, problem: expect.stringContaining(`(it is "${text}")`) },
+      { variable, problem: expect.stringMatching(/^must .+ \(it is "|^"[^]*" is not a valid /) },
     ]);
   });
 
   it.each([
-    ['PORT', 'http', 'PORT: must be a port, 0 to 65535 (it is "http")'],
-    ['REGISTRATION', 'on', 'REGISTRATION: must be "open" or "closed" (it is "on")'],
+    ['PORT', 'http', 'PORT: must be a whole number from 0 to 65535 (it is "http")'],
+    ['REGISTRATION', 'on', 'REGISTRATION: must be one of open, closed (it is "on")'],
     [
       'REFRESH_GRACE',
       '5 m',
@@ -244,7 +293,7 @@ describe('loadConfig', () => {
     [
       'CORS_ORIGINS',
       'https://a.example,*',
-      'CORS_ORIGINS: must list exact origins like https://app.example.com, without path or trailing slash; "*" is none (it is "https://a.example,*")',
+      'CORS_ORIGINS: "*" is not a valid origin (expected https://app.example)',
     ],
   ])('tells the operator what %s must be', (variable, text, message) => {
     expect(() => loadConfig({ [variable]: text })).toThrow(ConfigError);
@@ -290,5 +339,52 @@ describe('loadConfig, where variables contradict each other', () => {
 
   it('takes a short session by itself: the lives that nobody wrote end with it', () => {
     expect(problems({ SESSION_TTL: '1m' })).toEqual([]);
+  });
+});
+
+describe('loadConfig, where a variable looks misspelt', () => {
+  it.each([
+    ['ACESS_TOKEN_TTL', 'ACCESS_TOKEN_TTL'],
+    ['CORS_ORIGIN', 'CORS_ORIGINS'],
+    ['DATABSE_URL', 'DATABASE_URL'],
+    ['TRUSTED_PROXYS', 'TRUSTED_PROXIES'],
+    ['PORT_', 'PORT'],
+  ])('warns of %s and names %s', (name, meant) => {
+    const { warnings } = loadConfig({ [name]: '1s' });
+    expect(warnings).toEqual([`${name} is not a variable of freshgate; did you mean ${meant}?`]);
+  });
+
+  it('says nothing of others', () => {
+    const others = [
+      'HOME',
+      'PATH',
+      'HOSTNAME',
+      'PWD',
+      'POSTGRES_URL',
+      'AUTH_TOKEN',
+      'npm_config_port',
+      'TERM',
+    ];
+    expect(loadConfig(Object.fromEntries(others.map((name) => [name, 'x']))).warnings).toEqual([]);
+  });
+});
+
+describe('OPENAPI', () => {
+  it.each([
+    [{}, true],
+    [{ NODE_ENV: 'production' }, false],
+    [{ NODE_ENV: 'production', OPENAPI: 'on' }, true],
+    [{ OPENAPI: 'off' }, false],
+  ])('with %j: served? %s', (env, served) => {
+    expect(loadConfig(env).server.servesOpenApi).toBe(served);
+  });
+});
+
+describe('the options of features', () => {
+  it('are read by the class, and only those that are listed', () => {
+    class Unlisted {}
+    const config = loadConfig({ HOST: '::1' });
+    expect(config.get(ServerOptions).host).toBe('::1');
+    expect(() => config.get(Unlisted)).toThrow('Unlisted is not read from the environment');
   });
 });

@@ -1,0 +1,90 @@
+import { IsOptional } from 'class-validator';
+import { FromEnv } from './from-env.js';
+import { AreNetworks, AreOrigins, IsText, IsWholeNumber, MustBe, ToList } from './validators.js';
+
+const LOG_LEVELS = ['silent', 'fatal', 'error', 'warn', 'info', 'debug', 'trace'];
+
+/** The settings of the server around the modules. */
+export class ServerOptions {
+  /** In `production` keys are never generated, cookies are `Secure`, the log is JSON, and OpenAPI is off. */
+  @FromEnv('NODE_ENV')
+  @MustBe(['production', 'development', 'test'])
+  readonly environment: 'production' | 'development' | 'test' = 'development';
+
+  /** Address to listen on. `0.0.0.0` is every IPv4 interface. */
+  @FromEnv('HOST')
+  @IsText()
+  readonly host: string = '127.0.0.1';
+
+  /** Port to listen on. `0` lets the system choose one. */
+  @FromEnv('PORT')
+  @IsWholeNumber(0, 65_535)
+  readonly port: number = 3000;
+
+  /** Minimum level of the log. */
+  @FromEnv('LOG_LEVEL')
+  @MustBe(LOG_LEVELS)
+  readonly logLevel: string = 'info';
+
+  /** Port of `GET /metrics`. Without it there are no metrics. */
+  @FromEnv('METRICS_PORT')
+  @IsOptional()
+  @IsWholeNumber(0, 65_535)
+  readonly metricsPort: number | undefined = undefined;
+
+  /** Address of `GET /metrics`. */
+  @FromEnv('METRICS_HOST')
+  @IsText()
+  readonly metricsHost: string = '127.0.0.1';
+
+  /**
+   * `file:PATH` (embedded SQLite; one process owns the file), `:memory:`, or
+   * `postgres://USER:PASSWORD@HOST:PORT/DATABASE`.
+   */
+  @FromEnv('DATABASE_URL', { secret: true })
+  @IsText()
+  readonly databaseUrl: string = 'file:./data/freshgate.db';
+
+  /**
+   * Private JWK Set, mode 0600. Generated on the first start outside production; required in production. Keep it like a
+   * password.
+   */
+  @FromEnv('AUTH_KEYS_FILE')
+  @IsText()
+  readonly keysFile: string = './data/keys.json';
+
+  /**
+   * Origins whose pages may call the API: `https://app.example`, or an app shell like `capacitor://localhost`. The CSRF
+   * check trusts them too.
+   */
+  @FromEnv('CORS_ORIGINS')
+  @AreOrigins()
+  @ToList()
+  readonly corsOrigins: readonly string[] = [];
+
+  /**
+   * Addresses and networks of your reverse proxies. Behind a proxy that is not listed, all clients share its address and
+   * its rate limits.
+   */
+  @FromEnv('TRUSTED_PROXIES')
+  @AreNetworks()
+  @ToList()
+  readonly trustedProxies: readonly string[] = [];
+
+  /**
+   * Whether Swagger UI (`/docs`) and `/openapi.json` are served.
+   * @default on; off in production
+   */
+  @FromEnv('OPENAPI')
+  @IsOptional()
+  @MustBe(['on', 'off'])
+  readonly openapi: 'on' | 'off' | undefined = undefined;
+
+  get isProduction(): boolean {
+    return this.environment === 'production';
+  }
+
+  get servesOpenApi(): boolean {
+    return (this.openapi ?? (this.isProduction ? 'off' : 'on')) === 'on';
+  }
+}
