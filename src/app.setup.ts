@@ -1,7 +1,7 @@
 import { type INestApplication, type NestApplicationOptions } from '@nestjs/common';
 import { AuthOptions, createValidationPipe } from './auth/index.js';
 import { type AppConfig } from './config/config.js';
-import { setupOpenApi } from './openapi.js';
+import { setupOpenApi } from './openapi/setup.js';
 
 export const APP_OPTIONS: NestApplicationOptions = {
   abortOnError: false,
@@ -35,6 +35,6 @@ export function configureApp<App extends INestApplication>(app: App, { server }:
   }
   app.useGlobalPipes(createValidationPipe());
   app.enableShutdownHooks();
-  setupOpenApi(app);
+  if (server.servesOpenApi) setupOpenApi(app);
   return app;
 }

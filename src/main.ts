@@ -23,7 +23,9 @@ async function start(): Promise<void> {
   await listen(configureApp(app, config), config);
   const logger = new Logger('freshgate');
   for (const warning of startWarnings(config)) logger.warn(warning);
-  logger.log(`listening on ${await app.getUrl()}, API documentation at ${await app.getUrl()}/docs`);
+  const url = await app.getUrl();
+  const documentation = config.server.servesOpenApi ? `, API documentation at ${url}/docs` : '';
+  logger.log(`listening on ${url}${documentation}`);
 }
 
 async function listen(app: NestFastifyApplication, { server: { host, port } }: AppConfig): Promise<void> {

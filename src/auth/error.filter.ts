@@ -8,10 +8,11 @@ import { type AuthRequest } from './request/auth-request.js';
 import { type ErrorAnswer, ErrorRenderer } from './hooks.js';
 import { AuthOptions } from './options/auth-options.js';
 import { ApiError } from './errors/api-error.js';
+import { type ErrorCode } from './errors/error-codes.js';
 import { bearerChallenge, TOKEN_MESSAGES, tokenChallenge } from './errors/challenge.js';
 
 /** The stable code of an error that names none itself; other statuses are named by their own text. */
-const CODE_OF_STATUS: Record<number, string> = {
+const CODE_OF_STATUS: Record<number, ErrorCode> = {
   400: 'validation_failed',
   413: 'payload_too_large',
   415: 'unsupported_media_type',

@@ -8,6 +8,9 @@ export { ClearsTokens, DeliversTokens } from './cookies/delivers-tokens.decorato
 export { CurrentToken, CurrentUser } from './request/current-user.decorator.js';
 export { AccountDto } from './dto/account.dto.js';
 export { ApiError, type FieldError, validationFailed } from './errors/api-error.js';
+export { ApiErrors, type ErrorsByStatus } from './errors/api-errors.decorator.js';
+export { ERROR_CODES, type ErrorCode, type ErrorCodes } from './errors/error-codes.js';
+export { ErrorDto } from './dto/error.dto.js';
 export { FreshAccess, type FreshAccessOptions } from './fresh-access/fresh-access.decorator.js';
 export {
   type ErrorAnswer,
@@ -19,8 +22,6 @@ export {
   UserLoader,
 } from './hooks.js';
 export { IdempotencyKey } from './refresh/idempotency-key.decorator.js';
-export { describeProtection } from './guard/openapi-protection.js';
-export { loadSwagger } from '../openapi/decorators.js';
 export { listRoutes, type Route } from './guard/routes.js';
 export { LoadUser } from './accounts/load-user.pipe.js';
 export { type AccessTokenOptions, type LoginOptions, Logins } from './login/logins.js';

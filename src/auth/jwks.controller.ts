@@ -1,5 +1,5 @@
 import { Controller, Get, Header } from '@nestjs/common';
-import { ApiOkResponse, ApiOperation, ApiProduces, ApiTags } from '../openapi/decorators.js';
+import { ApiOkResponse, ApiOperation, ApiProduces, ApiTags } from '@nestjs/swagger';
 import { Clock } from '../time/clock.js';
 import { JWKS_MAX_AGE, KeyRing } from '../keys/key-ring.js';
 import { Public } from './guard/public.decorator.js';
@@ -17,14 +17,14 @@ export class JwksController {
   @Public()
   @Get('jwks.json')
   @Header('Cache-Control', `max-age=${JWKS_MAX_AGE}`)
-  // RFC 7517 §8.5.1. Whoever asks for JSON takes it: the suffix says that it is some (RFC 6839 §3.1).
+  // RFC 7517 §8.5.1. Clients that accept JSON accept it: the suffix `+json` says so (RFC 6839 §3.1).
   @Header('Content-Type', JWK_SET)
   @ApiProduces(JWK_SET)
-  @ApiOperation({ summary: 'The public keys that verify access tokens (RFC 7517)' })
+  @ApiOperation({ summary: 'Get the public keys that verify access tokens (RFC 7517).' })
   @ApiOkResponse({
     schema: { type: 'object', properties: { keys: { type: 'array', items: { type: 'object' } } } },
   })
-  jwks(): ReturnType<KeyRing['publicJwks']> {
+  getJwks(): ReturnType<KeyRing['publicJwks']> {
     return this.keys.publicJwks(this.clock.now());
   }
 }

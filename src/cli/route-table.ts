@@ -1,23 +1,25 @@
 import { type Route } from '../auth/index.js';
 import { formatDuration } from '../time/duration.js';
+import { type ServedDocument } from '../openapi/served-documents.js';
 import { formatTable } from './table.js';
 
-/** What a route asks of who enters, in words and without defaults left out: for people, and for other programs. */
+/** What a route requires, in words and with its defaults: for people and for programs. */
 export interface RouteDescription {
   method: string;
   path: string;
   needs: Route['policy']['level'];
-  /** Any one of them. */
+  /** One of them is required. */
   roles: readonly string[];
-  /** How old the password proof may be, like `15m`; null where no fresh token is needed. */
+  /** How old the password proof may be, for example `15m`; null if the route requires no fresh token. */
   maxAge: string | null;
-  /** The token is spent by the first success. */
+  /** The first success uses the token up. */
   once: boolean;
-  /** Where its token may be; null where the application's order holds. */
+  /** Where the route looks for its token; null for the locations of the application. */
   locations: readonly string[] | null;
-  /** What is unusual besides: `even if ended`, `rotates`, `skips revocation`. */
+  /** `even if ended`, `rotates`, `skips revocation`; `document` or `static files` where no controller answers. */
   notes: readonly string[];
-  handler: string;
+  /** `ProfileController.getProfile`; null where no controller answers. */
+  handler: string | null;
 }
 
 const NOTES = {
@@ -43,6 +45,21 @@ export function describeRoutes(routes: readonly Route[], freshMaxAge: number): R
   }));
 }
 
+/** Documents are public, and listed so that the table has everything that answers HTTP. */
+export function describeDocuments(documents: readonly ServedDocument[]): RouteDescription[] {
+  return documents.map(({ method, path, kind }) => ({
+    method,
+    path,
+    needs: 'public',
+    roles: [],
+    maxAge: null,
+    once: false,
+    locations: null,
+    notes: [kind],
+    handler: null,
+  }));
+}
+
 const HEAD = ['METHOD', 'PATH', 'NEEDS', 'ROLE', 'MAX AGE', 'ONCE', 'NOTES', 'HANDLER'];
 
 /** One line a route. */
@@ -55,7 +72,7 @@ export function formatRoutes(routes: readonly RouteDescription[]): string {
     route.maxAge ?? '-',
     route.once ? 'once' : '-',
     [...route.notes, ...(route.locations ? [`from ${route.locations.join(', ')}`] : [])].join(', ') || '-',
-    route.handler,
+    route.handler ?? '-',
   ]);
   return formatTable([HEAD, ...rows])
     .map((line) => `${line}\n`)

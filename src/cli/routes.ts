@@ -5,24 +5,29 @@ import { AuthOptions, listRoutes } from '../auth/index.js';
 import { loadConfig } from '../app.config.js';
 import { readEnvironment } from '../config/environment.js';
 import { OperatorError, parseWords } from './operator.js';
-import { describeRoutes, formatRoutes } from './route-table.js';
+import { SERVED_DOCUMENTS } from '../openapi/served-documents.js';
+import { describeDocuments, describeRoutes, formatRoutes } from './route-table.js';
 
 const USAGE = `Usage:
-  npm run routes              the routes of all controllers, and what each asks of who enters
-  npm run -s routes -- --json the same for programs
+  npm run routes              list every route of the API and what it requires
+  npm run -s routes -- --json list them as JSON
 
-No server is started for it: the database and the keys stay as they are. The pages of /docs are no controller's.
+No server is started: the database and the keys stay as they are. HEAD is answered wherever GET is. Metrics, on a port
+of their own, are not listed.
 `;
 
 async function run(args: string[]): Promise<string> {
   const { values, positionals } = parseWords(args, { json: { type: 'boolean' } });
   if (values.help) return USAGE;
   if (positionals.length > 0) throw new OperatorError(`Unexpected: ${positionals.join(' ')}`);
-  // Made and never initialised: the modules know their routes, and the server beside keeps its database.
+  // The application is created and never initialised, so a server that runs beside it keeps its database.
   const config = loadConfig({ ...readEnvironment(), DATABASE_URL: ':memory:' });
   const options = { logger: false, abortOnError: false } as const;
   const app = await NestFactory.create(AppModule.forRoot(config), createAdapter(), options);
-  const routes = describeRoutes(listRoutes(app), app.get(AuthOptions, { strict: false }).freshMaxAge);
+  const routes = [
+    ...describeRoutes(listRoutes(app), app.get(AuthOptions, { strict: false }).freshMaxAge),
+    ...describeDocuments(config.server.servesOpenApi ? SERVED_DOCUMENTS : []),
+  ];
   return values.json ? `${JSON.stringify(routes, null, 2)}\n` : formatRoutes(routes);
 }
 

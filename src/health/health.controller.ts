@@ -1,4 +1,5 @@
 import { Controller, Get, Logger } from '@nestjs/common';
+import { ApiOkResponse, ApiOperation, ApiServiceUnavailableResponse, ApiTags } from '@nestjs/swagger';
 import {
   HealthCheck,
   type HealthCheckResult,
@@ -7,7 +8,7 @@ import {
 } from '@nestjs/terminus';
 import { Clock, Public, RevocationFeed } from '../auth/index.js';
 import { Database, MigrationSet } from '../database/index.js';
-import { ApiTags, later } from '../openapi/decorators.js';
+import { HealthReportDto } from './health.dto.js';
 
 /** Milliseconds that this clock may differ from the database server's; refresh compares times across instances. */
 const LARGEST_SKEW = 2_000;
@@ -15,10 +16,8 @@ const TIMEOUT = 3_000;
 /** Milliseconds without news of ended sessions; heard or read each second. */
 const LARGEST_SILENCE = 4_000;
 
-/** Terminus describes the answers too, and loads `@nestjs/swagger` for it. */
-const ApiHealthCheck = later(() => HealthCheck);
+/** Terminus would look for `@nestjs/swagger` by itself, and describe answers only where it finds it. */
 const UNDESCRIBED = { noCache: true, swaggerDocumentation: false };
-const DESCRIPTION = { noCache: false, swaggerDocumentation: true };
 
 @ApiTags('health')
 @Public()
@@ -35,19 +34,22 @@ export class HealthController {
     private readonly feed: RevocationFeed,
   ) {}
 
-  /** The process answers; whatever else is wrong, a restart would not mend it. */
+  /** The process answers. Any other failure is not mended by a restart. */
   @Get('live')
   @HealthCheck(UNDESCRIBED)
-  @ApiHealthCheck(DESCRIPTION)
-  live(): Promise<HealthCheckResult> {
+  @ApiOperation({ summary: 'Check that the process answers. Restart it if it does not.' })
+  @ApiOkResponse({ type: HealthReportDto })
+  getLiveness(): Promise<HealthCheckResult> {
     return this.health.check([]);
   }
 
-  /** The process can do its work; 503 names the part that cannot. */
+  /** The process can do its work; 503 names the part that fails. */
   @Get('ready')
   @HealthCheck(UNDESCRIBED)
-  @ApiHealthCheck(DESCRIPTION)
-  ready(): Promise<HealthCheckResult> {
+  @ApiOperation({ summary: 'Check that the server can handle requests. A 503 names the part that fails.' })
+  @ApiOkResponse({ type: HealthReportDto })
+  @ApiServiceUnavailableResponse({ type: HealthReportDto, description: 'A part fails.' })
+  getReadiness(): Promise<HealthCheckResult> {
     return this.health.check([
       async () =>
         this.indicators

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { type Response } from 'supertest';
+import { type ErrorCode } from '../auth/index.js';
 import { parseDuration } from '../time/duration.js';
 
 export interface ExpectedChallenge {
@@ -8,7 +9,7 @@ export interface ExpectedChallenge {
   /** `error` of the challenge; absent where no token was sent (RFC 6750 §3.1). */
   error?: string;
   /** `errorCode` of the body. */
-  errorCode?: string;
+  errorCode?: ErrorCode;
 }
 
 /**

@@ -5,7 +5,20 @@ import { readdirSync } from 'node:fs';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { AuthOptions, listRoutes } from '../../src/auth/index.js';
-import { describeRoutes, formatRoutes, type RouteDescription } from '../../src/cli/route-table.js';
+import {
+  describeDocuments,
+  describeRoutes,
+  formatRoutes,
+  type RouteDescription,
+} from '../../src/cli/route-table.js';
+import { createAdapter } from '../../src/adapter.js';
+import { AppModule, authOptions } from '../../src/app.module.js';
+import { APP_OPTIONS, configureApp } from '../../src/app.setup.js';
+import { loadConfig } from '../../src/app.config.js';
+import { generateKeySet } from '../../src/keys/key-file.js';
+import { SERVED_DOCUMENTS } from '../../src/openapi/served-documents.js';
+import { createTestApp as startTestApp } from '../../src/testing/index.js';
+import { testAuthOptions } from '../../src/testing/test-auth-options.js';
 import { builtFile, makeFolder } from '../support/server-process.js';
 import { createTestApp, type TestApp } from '../support/create-test-app.js';
 
@@ -24,6 +37,11 @@ function lineOf({ method, path, needs, roles, maxAge, once, locations, notes }: 
   return `${method} ${path} → ${details.join(', ')}`;
 }
 
+function describeEverything(api: TestApp): RouteDescription[] {
+  const routes = describeRoutes(listRoutes(api.app), api.get(AuthOptions).freshMaxAge);
+  return [...routes, ...describeDocuments(SERVED_DOCUMENTS)];
+}
+
 /** The kinds of parameter that the validation pipe sees, by the number that Nest gives them. */
 const VALIDATED = { 3: '@Body', 4: '@Query', 5: '@Param' } as const;
 
@@ -35,18 +53,20 @@ describe('the routes', () => {
   afterAll(() => api.close());
 
   it('#29 #90 are open to exactly these: a change here changes who may enter, review it as a change of permissions', () => {
-    const routes = describeRoutes(listRoutes(api.app), api.get(AuthOptions).freshMaxAge);
-    expect(routes.map(lineOf)).toMatchSnapshot();
+    expect(describeEverything(api).map(lineOf)).toMatchSnapshot();
   });
 
   it('are told alike by `npm run routes`, which opens no database and makes no keys', async () => {
     const folder = makeFolder();
-    const run = async (...args: string[]) =>
-      (await execute(process.execPath, [builtFile('cli/routes.js'), ...args], { cwd: folder, env: {} }))
-        .stdout;
-    const routes = describeRoutes(listRoutes(api.app), api.get(AuthOptions).freshMaxAge);
+    const runWith = async (env: Record<string, string>, ...args: string[]) =>
+      (await execute(process.execPath, [builtFile('cli/routes.js'), ...args], { cwd: folder, env })).stdout;
+    const run = (...args: string[]) => runWith({}, ...args);
+    const routes = describeEverything(api);
     expect(JSON.parse(await run('--json'))).toEqual(routes);
     expect(await run()).toBe(formatRoutes(routes));
+    expect(JSON.parse(await runWith({ OPENAPI: 'off' }, '--json'))).toEqual(
+      routes.filter(({ handler }) => handler !== null),
+    );
     expect(readdirSync(folder)).toEqual([]);
     await expect(run('profile')).rejects.toThrow('Unexpected: profile');
   });
@@ -56,6 +76,27 @@ describe('the routes', () => {
     for (const { method, path } of listRoutes(api.app)) {
       expect([path, server.hasRoute({ method: method as 'GET', url: path })]).toEqual([path, true]);
     }
+  });
+
+  it('are all that answers: the server has no route that the table does not list, and the reverse', async () => {
+    const served = new Set<string>();
+    const adapter = createAdapter();
+    adapter.getInstance().addHook('onRoute', ({ method, url }) => {
+      for (const each of [method].flat()) if (each !== 'HEAD') served.add(`${each} ${url}`);
+    });
+    const config = loadConfig({ NODE_ENV: 'test', DATABASE_URL: ':memory:' });
+    const all = await startTestApp({
+      root: AppModule.forRoot(config, testAuthOptions({ ...authOptions(config), keys: generateKeySet() })),
+      adapter,
+      applicationOptions: APP_OPTIONS,
+      configure: (app) => configureApp(app, config),
+    });
+    await all.close();
+    const listed = describeEverything(api).map(({ method, path }) => `${method} ${path}`);
+    const under = (route: string) =>
+      listed.some((each) => each.endsWith('/*') && route.startsWith(each.slice(0, -1)));
+    expect([...served].filter((route) => !listed.includes(route) && !under(route))).toEqual([]);
+    expect(listed.filter((route) => !served.has(route))).toEqual([]);
   });
 
   it('validate what they read: no body, query or parameter is of the type Object', () => {

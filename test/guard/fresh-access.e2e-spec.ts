@@ -9,6 +9,12 @@ import { createTestApp, type TestApp, type TestLogin } from '../support/create-t
 import { describeEachEngine } from '../support/engines.js';
 import { expectError } from '../support/expect-error.js';
 
+declare module '../../src/auth/index.js' {
+  interface ErrorCodes {
+    sold_out: 409;
+  }
+}
+
 class ActDto {
   @IsInt()
   readonly n!: number;

@@ -416,13 +416,13 @@ describe('the public documents', () => {
     expect(security('/auth/refresh', 'post')).toEqual([{ refresh_token: [] }]);
     expect(body.paths['/transfers'].post.responses['401'].description).toContain('fresh_token_required');
     expect(body.paths['/transfers'].post.description).toBe(
-      'Needs a fresh access token: its password proof is at most 15m old. A success spends it.',
+      'Requires a fresh access token: the password was proved at most 15m ago. A success uses the token up.',
     );
   });
 
   it('document the refusals of each route as they come: the challenge to the letter, the body by its schema', async () => {
     const { body } = await api.request('GET', '/openapi.json').expect(200);
-    const { required, properties } = body.components.schemas.ErrorAnswer;
+    const { required, properties } = body.components.schemas.ErrorDto;
     const guarded = listRoutes(api.app).filter(({ policy }) => policy.level !== 'public');
     const stale = await api.as('stale').stale();
     for (const { method, path, policy, roles } of guarded) {

@@ -29,6 +29,7 @@ import {
   TokenExtras,
   type User,
   UserLoader,
+  type ErrorCode,
 } from '../../src/auth/index.js';
 import { Database } from '../../src/database/index.js';
 import { type TokenKind } from '../../src/tokens/token-claims.js';
@@ -37,6 +38,13 @@ import { claimsOf, headerOf } from '../support/claims.js';
 import { createTestApp, type TestApp, type TestLogin } from '../support/create-test-app.js';
 import { expectError } from '../support/expect-error.js';
 import { forge, showToken } from '../support/token-kinds.js';
+
+declare module '../../src/auth/index.js' {
+  interface ErrorCodes {
+    device_unknown: 403;
+    plan_ended: 402;
+  }
+}
 
 const NOBODY = { ip: null, userAgent: null, requestId: null };
 
@@ -723,7 +731,7 @@ describe('ErrorBody', () => {
     instance: url,
   });
   /** One request for each way that errors come, with its status, code and challenge. */
-  const refusals: [string, () => PromiseLike<Response>, number, string][] = [
+  const refusals: [string, () => PromiseLike<Response>, number, ErrorCode][] = [
     ['/hooks', () => api.request('GET', '/hooks'), 401, 'token_missing'],
     ['/hooks', () => api.request('GET', '/hooks', 'x'), 401, 'token_invalid'],
     ['/nowhere', () => api.request('GET', '/nowhere'), 404, 'not_found'],

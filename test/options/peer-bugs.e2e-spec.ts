@@ -20,6 +20,7 @@ import {
   Refresh,
   SubjectMapper,
   TokenRule,
+  type ErrorCode,
 } from '../../src/auth/index.js';
 import { loadConfig } from '../../src/app.config.js';
 import { ConfigError } from '../../src/config/config.js';
@@ -109,7 +110,7 @@ async function sendRaw(api: TestApp, bytes: Buffer): Promise<string> {
 }
 
 /** A refused token, whatever is wrong with it: 401 with a challenge of RFC 6750, nothing else. */
-function expectRefusal(response: Response, errorCode: string): void {
+function expectRefusal(response: Response, errorCode: ErrorCode): void {
   expectError(response, 401, errorCode);
   expect(parseChallenge(response)).toMatchObject(
     errorCode === 'token_missing' ? {} : { error: 'invalid_token', error_description: expect.any(String) },
@@ -233,7 +234,7 @@ describe('what a stranger sends', () => {
   });
 
   // Of two faults the one that no refresh would mend is told: `token_expired` makes clients refresh and try again.
-  it.each<[string, object, object, string]>([
+  it.each<[string, object, object, ErrorCode]>([
     ['expired, and for another audience', { aud: 'another-api' }, {}, 'token_invalid'],
     ['expired, and of another issuer', { iss: 'another' }, {}, 'token_invalid'],
     ['expired, and without "type"', { type: undefined }, {}, 'token_invalid'],

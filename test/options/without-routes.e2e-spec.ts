@@ -21,6 +21,12 @@ import { createTestApp, type TestApp } from '../support/create-test-app.js';
 import { expectError } from '../support/expect-error.js';
 import { forge, type ShownToken, showToken, TOKEN_KINDS } from '../support/token-kinds.js';
 
+declare module '../../src/auth/index.js' {
+  interface ErrorCodes {
+    device_unknown: 403;
+  }
+}
+
 const CALLER = { ip: '192.0.2.1', userAgent: 'passkey/1.0', requestId: null };
 
 @Controller('shown')

@@ -166,6 +166,7 @@ const WRONG_VALUES: [variable: string, advice: RegExp, values: [string, string]]
   ['REVOCATION_MAX_STALENESS', DURATION, ['1s', 'never']],
   ['TOKEN_LOCATIONS', /header/, ['carrier-pigeon', 'header,carrier-pigeon']],
   ['CORS_ORIGINS', ORIGIN, ['*', 'https://app.example.com/']],
+  ['OPENAPI', /must be one of on, off/, ['yes', 'ON']],
   ['REGISTRATION', /must be one of open, closed/, ['maybe', 'OPEN']],
   ['TRANSFERS_OPENING_BALANCE', AMOUNT, ['12.50', '1000000000001']],
 ];

@@ -1,9 +1,10 @@
 import { expect } from '@jest/globals';
 import { STATUS_CODES } from 'node:http';
 import { type Response } from 'supertest';
+import { type ErrorCode } from '../../src/auth/index.js';
 
 /** The shape that every error answer has; returns the message for further looks. */
-export function expectError(response: Response, status: number, errorCode: string): string {
+export function expectError(response: Response, status: number, errorCode: ErrorCode): string {
   const body = response.body as { message: string };
   expect({ status: response.status, ...response.body }).toMatchObject({
     status,

@@ -12,6 +12,7 @@ import {
   Roles,
   type TokenClaims,
   TokenRule,
+  type ErrorCode,
 } from '../../src/auth/index.js';
 import { generateKeySet } from '../../src/keys/key-file.js';
 import { KeyRing } from '../../src/keys/key-ring.js';
@@ -86,7 +87,7 @@ const AUTH: TestAppOptions['auth'] = {
 /** What makes a token worthless, and what it is answered from then on. */
 const ENDS: Record<
   string,
-  [status: number, code: string, (api: TestApp, login: TestLogin) => Promise<unknown>]
+  [status: number, code: ErrorCode, (api: TestApp, login: TestLogin) => Promise<unknown>]
 > = {
   'its expiry': [401, 'token_expired', async (api) => api.clock.advance('15m')],
   logout: [

@@ -8,6 +8,7 @@ import {
   UseInterceptors,
 } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
+import { ApiExtension } from '@nestjs/swagger';
 import { map, type Observable, tap } from 'rxjs';
 import { requestOf, responseOf } from '../request/auth-request.js';
 import { type TokenPairDto } from '../dto/token-pair.dto.js';
@@ -70,9 +71,17 @@ export class ClearTokens implements NestInterceptor {
   }
 }
 
+/** Tells the OpenAPI document that a handler sets or clears cookies, which pages of other sites must not cause. */
+export const TOKEN_COOKIES = 'x-token-cookies';
+
 /** The handler returns an `IssuedPair`; the client gets it as the application's token locations say. */
 export const DeliversTokens = () =>
-  applyDecorators(UseInterceptors(DeliverTokens), Header('Cache-Control', 'no-store'));
+  applyDecorators(
+    UseInterceptors(DeliverTokens),
+    Header('Cache-Control', 'no-store'),
+    ApiExtension(TOKEN_COOKIES, true),
+  );
 
 /** The handler ends the session that asks; cookies that hold its tokens are cleared. */
-export const ClearsTokens = () => UseInterceptors(ClearTokens);
+export const ClearsTokens = () =>
+  applyDecorators(UseInterceptors(ClearTokens), ApiExtension(TOKEN_COOKIES, true));

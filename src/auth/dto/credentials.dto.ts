@@ -1,6 +1,6 @@
 import { applyDecorators } from '@nestjs/common';
 import { IsNotEmpty, IsString, Matches, MaxLength, MinLength } from 'class-validator';
-import { ApiProperty } from '../../openapi/decorators.js';
+import { ApiProperty } from '@nestjs/swagger';
 import { LONGEST_PASSWORD, SHORTEST_PASSWORD } from '../../passwords/password-policy.js';
 import { USERNAME } from '../../users/user-store.js';
 import { LowerCased } from './lower-cased.decorator.js';
@@ -9,7 +9,7 @@ import { LowerCased } from './lower-cased.decorator.js';
 const NEW_PASSWORD = {
   minLength: SHORTEST_PASSWORD,
   maxLength: LONGEST_PASSWORD,
-  description: 'None that is tried first, and not made of the name of the user or the service.',
+  description: 'Must not be a common password, nor consist of the username or the name of the service.',
 };
 
 /** Text that is no Unicode (a lone surrogate) has no bytes to hash: several such passwords would be one. */
@@ -32,7 +32,7 @@ export class RegisterDto {
     minLength: 3,
     maxLength: 32,
     pattern: USERNAME.source,
-    description: 'Lower-cased.',
+    description: 'Converted to lower case.',
   })
   @LowerCased()
   @Matches(USERNAME, { message: 'username must be 3 to 32 of a-z, 0-9, dot, underscore and hyphen' })

@@ -1,4 +1,4 @@
-import { ApiProperty } from '../../openapi/decorators.js';
+import { ApiProperty } from '@nestjs/swagger';
 import { type Session } from '../../sessions/sessions.table.js';
 import { toNumericDate } from '../../time/clock.js';
 
@@ -10,22 +10,25 @@ export class SessionDto {
   @ApiProperty({ format: 'date-time' })
   readonly created_at!: string;
 
-  @ApiProperty({ format: 'date-time', description: 'When tokens were last issued for it.' })
+  @ApiProperty({ format: 'date-time', description: 'When tokens were last issued for this session.' })
   readonly last_used_at!: string;
 
-  @ApiProperty({ type: 'integer', description: 'NumericDate of the last password proof.' })
+  @ApiProperty({
+    type: 'integer',
+    description: 'When the password was last proved: seconds since the epoch.',
+  })
   readonly auth_time!: number;
 
-  @ApiProperty({ format: 'date-time', description: 'When it ends at the latest.' })
+  @ApiProperty({ format: 'date-time', description: 'The latest time at which the session expires.' })
   readonly expires_at!: string;
 
-  @ApiProperty({ type: String, nullable: true, description: 'The address that logged in.' })
+  @ApiProperty({ type: String, nullable: true, description: 'The IP address of the login.' })
   readonly ip!: string | null;
 
   @ApiProperty({ type: String, nullable: true })
   readonly user_agent!: string | null;
 
-  @ApiProperty({ description: 'Whether it is the session of the token that asks.' })
+  @ApiProperty({ description: 'Whether the access token of this request belongs to this session.' })
   readonly current!: boolean;
 }
 

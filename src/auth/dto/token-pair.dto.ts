@@ -1,4 +1,4 @@
-import { ApiProperty } from '../../openapi/decorators.js';
+import { ApiProperty } from '@nestjs/swagger';
 
 /** RFC 6749 §5.1, with the life of the refresh token beside that of the access token. */
 export class TokenPairDto {

@@ -1,6 +1,7 @@
 import { HttpException } from '@nestjs/common';
 import { STATUS_CODES } from 'node:http';
 import { type ChallengeParameters } from './challenge.js';
+import { type ErrorCode, type ErrorCodes } from './error-codes.js';
 
 export interface FieldError {
   field: string;
@@ -22,16 +23,16 @@ interface ApiErrorOptions {
 }
 
 /**
- * An error answer with a stable `errorCode`. Features throw it for their own cases:
- * `throw new ApiError(409, 'insufficient_funds', 'Not enough money for this transfer')`.
+ * An error answer with a stable `errorCode`, one of `ErrorCodes` with one of its statuses:
+ * `throw new ApiError(404, 'not_found', 'There is no such session')`. Features add codes of their own to `ErrorCodes`.
  */
-export class ApiError extends HttpException {
+export class ApiError<Code extends ErrorCode = ErrorCode> extends HttpException {
   readonly reason: string | undefined;
   readonly retryAfter: number | undefined;
   readonly challenge: ChallengeParameters | undefined;
   readonly headers: Readonly<Record<string, string>>;
 
-  constructor(status: number, errorCode: string, message: string, options: ApiErrorOptions = {}) {
+  constructor(status: ErrorCodes[Code], errorCode: Code, message: string, options: ApiErrorOptions = {}) {
     const { reason, retryAfter, challenge, headers = {}, errors, cause } = options;
     super(
       { statusCode: status, error: STATUS_CODES[status], message, errorCode, ...(errors ? { errors } : {}) },

@@ -1,17 +1,6 @@
 import { Body, Controller, HttpCode, Post, Put, UseGuards } from '@nestjs/common';
-import {
-  ApiBadRequestResponse,
-  ApiConflictResponse,
-  ApiCreatedResponse,
-  ApiForbiddenResponse,
-  ApiHeader,
-  ApiOkResponse,
-  ApiOperation,
-  ApiServiceUnavailableResponse,
-  ApiTags,
-  ApiTooManyRequestsResponse,
-  ApiUnauthorizedResponse,
-} from '../../openapi/decorators.js';
+import { ApiCreatedResponse, ApiHeader, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
+import { ApiErrors } from '../errors/api-errors.decorator.js';
 import { type Caller } from '../../audit/audit-log.js';
 import { AuthService } from './auth.service.js';
 import { RequestCaller } from '../request/caller.decorator.js';
@@ -34,20 +23,18 @@ const IDEMPOTENCY_KEY = {
   name: 'Idempotency-Key',
   required: false,
   description:
-    'Names one rotation: a new random key for each refresh token, stored before sending, the same with every try.',
+    'Names one exchange. Store a new random key for each refresh token before sending, and repeat it with every retry.',
 };
 
 const DEVICE = {
   name: DEVICE_HEADER,
   required: false,
-  description: 'What the last login on this device answered in the header of the same name.',
+  description: 'The value that the last login on this device returned in the header of the same name.',
 };
 const DEVICE_ANSWER = {
-  description: 'To be sent with the next login on this device.',
+  description: 'Send it with the next login on this device.',
   schema: { type: 'string' as const },
 };
-const RATE_LIMITED = { description: '`rate_limited`, with `Retry-After`' };
-const OVERLOADED = { description: '`overloaded`, with `Retry-After`' };
 
 /** For bodies alone: on the controller it would be asked for each argument of each handler. */
 const VALID = createValidationPipe();
@@ -60,13 +47,14 @@ export class AuthController {
   @Public()
   @UseGuards(HashingCapacityGuard)
   @Post('register')
-  @ApiOperation({ summary: 'Create an account' })
+  @ApiOperation({ summary: 'Create an account.' })
   @ApiCreatedResponse({ type: AccountDto })
-  @ApiBadRequestResponse({ description: '`validation_failed`' })
-  @ApiForbiddenResponse({ description: '`registration_closed`' })
-  @ApiConflictResponse({ description: '`username_taken`' })
-  @ApiTooManyRequestsResponse(RATE_LIMITED)
-  @ApiServiceUnavailableResponse(OVERLOADED)
+  @ApiErrors({
+    403: 'registration_closed',
+    409: 'username_taken',
+    429: 'rate_limited',
+    503: ['overloaded', 'database_unavailable'],
+  })
   async register(
     @Body(VALID) { username, password }: RegisterDto,
     @RequestCaller() caller: Caller,
@@ -79,12 +67,14 @@ export class AuthController {
   @Post('login')
   @HttpCode(200)
   @DeliversTokens()
-  @ApiOperation({ summary: 'Password → a fresh access token and a refresh token' })
+  @ApiOperation({ summary: 'Log in with a password: start a session and issue a fresh access token.' })
   @ApiHeader(DEVICE)
   @ApiOkResponse({ type: TokenPairDto, headers: { [DEVICE_HEADER]: DEVICE_ANSWER } })
-  @ApiUnauthorizedResponse({ description: '`invalid_credentials`' })
-  @ApiTooManyRequestsResponse(RATE_LIMITED)
-  @ApiServiceUnavailableResponse(OVERLOADED)
+  @ApiErrors({
+    401: 'invalid_credentials',
+    429: 'rate_limited',
+    503: ['overloaded', 'database_unavailable'],
+  })
   async login(
     @Body(VALID) { username, password }: LoginDto,
     @PresentedDevices() devices: string[],
@@ -97,11 +87,13 @@ export class AuthController {
   @Post('refresh')
   @HttpCode(200)
   @DeliversTokens()
-  @ApiOperation({ summary: 'Refresh token → the next one, and an access token that is not fresh' })
+  @ApiOperation({
+    summary: 'Exchange a refresh token for the next one and an access token that is not fresh.',
+  })
   @ApiHeader(IDEMPOTENCY_KEY)
   @ApiOkResponse({ type: TokenPairDto })
-  @ApiTooManyRequestsResponse(RATE_LIMITED)
-  async refresh(@PresentedRefresh() attempt: RefreshRequest): Promise<IssuedPair> {
+  @ApiErrors({ 400: ['validation_failed', 'idempotency_key_reused'], 429: 'rate_limited' })
+  async refreshTokens(@PresentedRefresh() attempt: RefreshRequest): Promise<IssuedPair> {
     return this.auth.refresh(attempt);
   }
 
@@ -109,12 +101,16 @@ export class AuthController {
   @Post('reauthenticate')
   @HttpCode(200)
   @DeliversTokens()
-  @ApiOperation({ summary: 'Refresh token and password → the next one, and a fresh access token' })
+  @ApiOperation({
+    summary: 'Prove the password again: exchange a refresh token for the next one and a fresh access token.',
+  })
   @ApiHeader(IDEMPOTENCY_KEY)
   @ApiOkResponse({ type: TokenPairDto })
-  @ApiUnauthorizedResponse({ description: '`invalid_credentials`' })
-  @ApiTooManyRequestsResponse(RATE_LIMITED)
-  @ApiServiceUnavailableResponse(OVERLOADED)
+  @ApiErrors({
+    400: ['validation_failed', 'idempotency_key_reused'],
+    401: 'invalid_credentials',
+    429: 'rate_limited',
+  })
   async reauthenticate(
     @PresentedRefresh() attempt: RefreshRequest,
     @Body(VALID) { password }: ReauthenticateDto,
@@ -125,11 +121,9 @@ export class AuthController {
   @FreshAccess()
   @Put('password')
   @DeliversTokens()
-  @ApiOperation({ summary: 'Change the password; every other session ends' })
+  @ApiOperation({ summary: 'Change the password. Every other session is revoked.' })
   @ApiOkResponse({ type: TokenPairDto })
-  @ApiUnauthorizedResponse({ description: '`invalid_credentials`' })
-  @ApiTooManyRequestsResponse(RATE_LIMITED)
-  @ApiServiceUnavailableResponse(OVERLOADED)
+  @ApiErrors({ 401: 'invalid_credentials', 429: 'rate_limited' })
   async changePassword(
     @CurrentUser() user: Principal,
     @Body(VALID) body: ChangePasswordDto,

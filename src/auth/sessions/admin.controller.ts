@@ -1,11 +1,6 @@
 import { Controller, Delete, Get, HttpCode, Param, UsePipes } from '@nestjs/common';
-import {
-  ApiNoContentResponse,
-  ApiNotFoundResponse,
-  ApiOkResponse,
-  ApiOperation,
-  ApiTags,
-} from '../../openapi/decorators.js';
+import { ApiNoContentResponse, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
+import { ApiErrors } from '../errors/api-errors.decorator.js';
 import { type Caller } from '../../audit/audit-log.js';
 import { RequestCaller } from '../request/caller.decorator.js';
 import { CurrentUser } from '../request/current-user.decorator.js';
@@ -16,7 +11,7 @@ import { type Principal } from '../request/principal.js';
 import { SessionsService } from './sessions.service.js';
 import { createValidationPipe } from '../dto/validation.pipe.js';
 
-/** What an administrator can do about other people's sessions. */
+/** Lets an administrator list and revoke the sessions of other users. */
 @ApiTags('admin')
 @Roles('admin')
 @UsePipes(createValidationPipe())
@@ -25,10 +20,13 @@ export class AdminController {
   constructor(private readonly sessions: SessionsService) {}
 
   @Get(':id/sessions')
-  @ApiOperation({ summary: 'The sessions of a user that live, the one used last first' })
+  @ApiOperation({ summary: 'List the active sessions of a user, most recently used first.' })
   @ApiOkResponse({ type: [SessionDto] })
-  @ApiNotFoundResponse({ description: '`not_found`: no such user' })
-  async list(@CurrentUser() admin: Principal, @Param('id') userId: string): Promise<SessionDto[]> {
+  @ApiErrors({ 404: 'not_found' })
+  async listUserSessions(
+    @CurrentUser() admin: Principal,
+    @Param('id') userId: string,
+  ): Promise<SessionDto[]> {
     const sessions = await this.sessions.listOf(userId);
     return sessions.map((session) => toSessionDto(session, admin.sessionId));
   }
@@ -36,10 +34,10 @@ export class AdminController {
   @FreshAccess()
   @Delete(':id/sessions')
   @HttpCode(204)
-  @ApiOperation({ summary: 'End every session of a user' })
+  @ApiOperation({ summary: 'Revoke every session of a user.' })
   @ApiNoContentResponse()
-  @ApiNotFoundResponse({ description: '`not_found`: no such user' })
-  async endAll(
+  @ApiErrors({ 404: 'not_found' })
+  async revokeUserSessions(
     @CurrentUser() admin: Principal,
     @Param('id') userId: string,
     @RequestCaller() caller: Caller,

@@ -1,11 +1,6 @@
 import { Controller, Delete, Get, HttpCode, Param, Post, UsePipes } from '@nestjs/common';
-import {
-  ApiNoContentResponse,
-  ApiNotFoundResponse,
-  ApiOkResponse,
-  ApiOperation,
-  ApiTags,
-} from '../../openapi/decorators.js';
+import { ApiNoContentResponse, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
+import { ApiErrors } from '../errors/api-errors.decorator.js';
 import { type Caller } from '../../audit/audit-log.js';
 import { RequestCaller } from '../request/caller.decorator.js';
 import { ClearsTokens } from '../cookies/delivers-tokens.decorator.js';
@@ -27,7 +22,9 @@ export class SessionsController {
   @ClearsTokens()
   @Post('logout')
   @HttpCode(204)
-  @ApiOperation({ summary: 'End the session of the token shown, access or refresh, expired or not' })
+  @ApiOperation({
+    summary: 'Log out: revoke the session of the access or refresh token, even if the token has expired.',
+  })
   @ApiNoContentResponse()
   async logout(@CurrentUser() user: Principal, @RequestCaller() caller: Caller): Promise<void> {
     await this.sessions.logout(user, caller);
@@ -36,26 +33,26 @@ export class SessionsController {
   @ClearsTokens()
   @Post('logout-all')
   @HttpCode(204)
-  @ApiOperation({ summary: 'End every session of the user' })
+  @ApiOperation({ summary: 'Log out everywhere: revoke every session of the user.' })
   @ApiNoContentResponse()
   async logoutAll(@CurrentUser() user: Principal, @RequestCaller() caller: Caller): Promise<void> {
     await this.sessions.logoutAll(user, caller);
   }
 
   @Get('sessions')
-  @ApiOperation({ summary: 'The sessions of the user that live, the one used last first' })
+  @ApiOperation({ summary: 'List active sessions, most recently used first.' })
   @ApiOkResponse({ type: [SessionDto] })
-  async list(@CurrentUser() user: Principal): Promise<SessionDto[]> {
+  async listSessions(@CurrentUser() user: Principal): Promise<SessionDto[]> {
     return (await this.sessions.list(user)).map((session) => toSessionDto(session, user.sessionId));
   }
 
   @FreshAccess()
   @Delete('sessions/:id')
   @HttpCode(204)
-  @ApiOperation({ summary: 'End one session of the user' })
+  @ApiOperation({ summary: 'Revoke one session of the user.' })
   @ApiNoContentResponse()
-  @ApiNotFoundResponse({ description: '`not_found`: no such session, or not theirs' })
-  async end(
+  @ApiErrors({ 404: 'not_found' })
+  async revokeSession(
     @CurrentUser() user: Principal,
     @Param('id') id: string,
     @RequestCaller() caller: Caller,

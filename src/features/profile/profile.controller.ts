@@ -1,5 +1,5 @@
 import { Controller, Delete, Get, HttpCode } from '@nestjs/common';
-import { ApiNoContentResponse, ApiOkResponse, ApiOperation, ApiTags } from '../../openapi/decorators.js';
+import { ApiNoContentResponse, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import {
   AccountDto,
   Accounts,
@@ -19,9 +19,9 @@ export class ProfileController {
   constructor(private readonly accounts: Accounts) {}
 
   @Get()
-  @ApiOperation({ summary: 'Who am I' })
+  @ApiOperation({ summary: 'Get the account of the user.' })
   @ApiOkResponse({ type: ProfileDto })
-  show(@CurrentUser() user: Principal, @CurrentUser(LoadUser) account: AccountDto): ProfileDto {
+  getProfile(@CurrentUser() user: Principal, @CurrentUser(LoadUser) account: AccountDto): ProfileDto {
     return { ...account, fresh: user.fresh, auth_time: user.authTime };
   }
 
@@ -29,9 +29,9 @@ export class ProfileController {
   @ClearsTokens()
   @Delete()
   @HttpCode(204)
-  @ApiOperation({ summary: 'Delete the account with all it owns, and end its sessions' })
+  @ApiOperation({ summary: 'Delete the account and everything it owns. Its sessions are revoked.' })
   @ApiNoContentResponse()
-  async delete(@CurrentUser() user: Principal, @RequestCaller() caller: Caller): Promise<void> {
+  async deleteAccount(@CurrentUser() user: Principal, @RequestCaller() caller: Caller): Promise<void> {
     await this.accounts.delete(user, caller);
   }
 }

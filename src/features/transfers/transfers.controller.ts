@@ -1,15 +1,6 @@
 import { Body, Controller, Get, Post, Query } from '@nestjs/common';
-import {
-  ApiBadRequestResponse,
-  ApiConflictResponse,
-  ApiCreatedResponse,
-  ApiHeader,
-  ApiNotFoundResponse,
-  ApiOkResponse,
-  ApiOperation,
-  ApiTags,
-} from '../../openapi/decorators.js';
-import { CurrentUser, FreshAccess, IdempotencyKey, type Principal } from '../../auth/index.js';
+import { ApiCreatedResponse, ApiHeader, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
+import { ApiErrors, CurrentUser, FreshAccess, IdempotencyKey, type Principal } from '../../auth/index.js';
 import { CreateTransferDto, ListTransfersQuery, TransferDto, TransferListDto } from './transfers.dto.js';
 import { TransfersService } from './transfers.service.js';
 
@@ -19,26 +10,27 @@ export class TransfersController {
   constructor(private readonly transfers: TransfersService) {}
 
   @Get()
-  @ApiOperation({ summary: 'The balance, and the transfers, newest first' })
+  @ApiOperation({ summary: 'Get the balance and list transfers, newest first.' })
   @ApiOkResponse({ type: TransferListDto })
-  @ApiBadRequestResponse({ description: '`validation_failed`' })
-  async list(@CurrentUser() user: Principal, @Query() query: ListTransfersQuery): Promise<TransferListDto> {
+  async listTransfers(
+    @CurrentUser() user: Principal,
+    @Query() query: ListTransfersQuery,
+  ): Promise<TransferListDto> {
     return this.transfers.list(user, query);
   }
 
   @FreshAccess({ once: true })
   @Post()
-  @ApiOperation({ summary: 'Send money; takes a fresh token, which it spends' })
+  @ApiOperation({ summary: 'Transfer money to another user.' })
   @ApiHeader({
     name: 'Idempotency-Key',
     required: false,
-    description: 'The same key gets the first transfer again, and no second one is made.',
+    description:
+      'A repeated request with the same key gets the first transfer again, and makes no second one.',
   })
   @ApiCreatedResponse({ type: TransferDto })
-  @ApiBadRequestResponse({ description: '`validation_failed`, also for a transfer to oneself' })
-  @ApiNotFoundResponse({ description: '`not_found`: no such receiver' })
-  @ApiConflictResponse({ description: '`insufficient_funds`' })
-  async create(
+  @ApiErrors({ 404: 'not_found', 409: 'insufficient_funds' })
+  async createTransfer(
     @CurrentUser() user: Principal,
     @Body() body: CreateTransferDto,
     @IdempotencyKey() key: string | null,

@@ -1,4 +1,4 @@
-import { ApiProperty, ApiPropertyOptional } from '../../openapi/decorators.js';
+import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { Transform } from 'class-transformer';
 import { IsInt, IsNotEmpty, IsOptional, IsString, IsUUID, Max, MaxLength, Min } from 'class-validator';
 import { LowerCased } from '../../auth/index.js';
@@ -16,7 +16,7 @@ export class CreateTransferDto {
     example: 1250,
     minimum: 1,
     maximum: 1e12,
-    description: 'Whole minor units.',
+    description: 'Minor units, for example cents.',
   })
   @Max(1e12)
   @Min(1)
@@ -35,7 +35,7 @@ export class ListTransfersQuery {
   @IsOptional()
   readonly limit: number = 20;
 
-  @ApiPropertyOptional({ format: 'uuid', description: '`next_cursor` of the page before.' })
+  @ApiPropertyOptional({ format: 'uuid', description: '`next_cursor` of the previous page.' })
   @IsUUID()
   @IsOptional()
   readonly cursor?: string;
@@ -51,7 +51,7 @@ export class TransferDto {
   @ApiProperty({
     type: String,
     nullable: true,
-    description: 'A username; null when that account was deleted.',
+    description: 'A username, or null if the account was deleted.',
   })
   readonly counterparty!: string | null;
 

@@ -10,6 +10,12 @@ import { TransfersOptions } from './transfers.options.js';
 import { TransfersRepository } from './transfers.repository.js';
 import { type TransferRow } from './transfers.table.js';
 
+declare module '../../auth/index.js' {
+  interface ErrorCodes {
+    insufficient_funds: 409;
+  }
+}
+
 @Injectable()
 export class TransfersService {
   constructor(
@@ -29,8 +35,7 @@ export class TransfersService {
 
     const receiver = await this.accounts.findByUsername(to);
     if (!receiver) throw noSuchReceiver(to);
-    if (receiver.id === userId)
-      throw validationFailed([{ field: 'to', messages: ['must be somebody else'] }]);
+    if (receiver.id === userId) throw validationFailed([{ field: 'to', messages: ['must be another user'] }]);
 
     const result = await this.transfers.transfer(
       { senderId: userId, receiverId: receiver.id, amount, idempotencyKey: key, now: this.clock.now() },

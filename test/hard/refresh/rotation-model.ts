@@ -1,3 +1,5 @@
+import { type ErrorCode } from '../../../src/auth/index.js';
+
 /** A plain reference of what is promised about refresh tokens, for one user. Shares no code with the application. */
 
 const SECOND = 1_000;
@@ -30,7 +32,7 @@ export type Outcome = (typeof OUTCOMES)[number];
 export interface Answer {
   outcome: Outcome;
   status: number;
-  errorCode?: string;
+  errorCode?: ErrorCode;
   /** Where a token pair is to come: for which session, and whether its access token is fresh. */
   pair?: { session: ModelSession; fresh: boolean };
 }

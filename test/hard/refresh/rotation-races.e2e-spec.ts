@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { type Response } from 'supertest';
 import { type TokenPairDto } from '../../../src/auth/dto/token-pair.dto.js';
-import { AccountAdmin } from '../../../src/auth/index.js';
+import { AccountAdmin, type ErrorCode } from '../../../src/auth/index.js';
 import { Database } from '../../../src/database/index.js';
 import { claimsOf } from '../../support/claims.js';
 import { createTestApp, type TestApp, type TestLogin } from '../../support/create-test-app.js';
@@ -247,7 +247,7 @@ describeEachEngine('#44 #95 the end of a session, amid other requests', (engine)
     const given = answers.filter(({ status }) => status === 200);
     const refused = answers.filter(({ status }) => status !== 200);
     for (const answer of refused) {
-      expectError(answer, 401, String(errorCodeOf(answer)));
+      expectError(answer, 401, errorCodeOf(answer) as ErrorCode);
       expect(['token_revoked', 'invalid_credentials']).toContain(errorCodeOf(answer));
     }
     const pairs = [
@@ -449,7 +449,7 @@ describeEachEngine('#42 a token that fails verification', (engine) => {
     await login.rotate();
   });
 
-  it.each<[string, string, (login: TestLogin, first: string) => string]>([
+  it.each<[string, ErrorCode, (login: TestLogin, first: string) => string]>([
     ['garbage', 'token_invalid', () => 'not.a.token'],
     ['cut short', 'token_invalid', (_, first) => first.slice(0, -1)],
     ['without its signature', 'token_invalid', (_, first) => first.slice(0, first.lastIndexOf('.') + 1)],

@@ -1,14 +1,12 @@
 import { Body, Controller, Delete, Get, HttpCode, Param, Post, Query } from '@nestjs/common';
 import {
-  ApiBadRequestResponse,
   ApiCreatedResponse,
   ApiNoContentResponse,
-  ApiNotFoundResponse,
   ApiOkResponse,
   ApiOperation,
   ApiTags,
-} from '../../openapi/decorators.js';
-import { CurrentUser, FreshAccess, type Principal } from '../../auth/index.js';
+} from '@nestjs/swagger';
+import { ApiErrors, CurrentUser, FreshAccess, type Principal } from '../../auth/index.js';
 import {
   CreateSampleThingDto,
   ListSampleThingsQuery,
@@ -23,10 +21,9 @@ export class SampleThingsController {
   constructor(private readonly service: SampleThingsService) {}
 
   @Get()
-  @ApiOperation({ summary: 'One’s own, newest first' })
+  @ApiOperation({ summary: 'List the sample things of the user, newest first.' })
   @ApiOkResponse({ type: SampleThingListDto })
-  @ApiBadRequestResponse({ description: '`validation_failed`' })
-  async list(
+  async listSampleThings(
     @CurrentUser() user: Principal,
     @Query() query: ListSampleThingsQuery,
   ): Promise<SampleThingListDto> {
@@ -34,28 +31,30 @@ export class SampleThingsController {
   }
 
   @Post()
-  @ApiOperation({ summary: 'Another one' })
+  @ApiOperation({ summary: 'Create one sample thing.' })
   @ApiCreatedResponse({ type: SampleThingDto })
-  @ApiBadRequestResponse({ description: '`validation_failed`' })
-  async create(@CurrentUser() user: Principal, @Body() body: CreateSampleThingDto): Promise<SampleThingDto> {
+  async createSampleThing(
+    @CurrentUser() user: Principal,
+    @Body() body: CreateSampleThingDto,
+  ): Promise<SampleThingDto> {
     return this.service.create(user, body);
   }
 
   @Get(':id')
-  @ApiOperation({ summary: 'One of one’s own' })
+  @ApiOperation({ summary: 'Get one sample thing.' })
   @ApiOkResponse({ type: SampleThingDto })
-  @ApiNotFoundResponse({ description: '`not_found`' })
-  async find(@CurrentUser() user: Principal, @Param('id') id: string): Promise<SampleThingDto> {
+  @ApiErrors({ 404: 'not_found' })
+  async getSampleThing(@CurrentUser() user: Principal, @Param('id') id: string): Promise<SampleThingDto> {
     return this.service.find(user, id);
   }
 
   @FreshAccess()
   @Delete(':id')
   @HttpCode(204)
-  @ApiOperation({ summary: 'Delete one; takes a fresh token' })
+  @ApiOperation({ summary: 'Delete one sample thing.' })
   @ApiNoContentResponse()
-  @ApiNotFoundResponse({ description: '`not_found`' })
-  async delete(@CurrentUser() user: Principal, @Param('id') id: string): Promise<void> {
+  @ApiErrors({ 404: 'not_found' })
+  async deleteSampleThing(@CurrentUser() user: Principal, @Param('id') id: string): Promise<void> {
     await this.service.delete(user, id);
   }
 }

@@ -1,4 +1,4 @@
-import { ApiProperty, ApiPropertyOptional } from '../../openapi/decorators.js';
+import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { IsNotEmpty, IsOptional, IsString, IsUUID, MaxLength } from 'class-validator';
 
 export class CreateSampleThingDto {
@@ -10,7 +10,7 @@ export class CreateSampleThingDto {
 }
 
 export class ListSampleThingsQuery {
-  @ApiPropertyOptional({ format: 'uuid', description: '`next_cursor` of the page before.' })
+  @ApiPropertyOptional({ format: 'uuid', description: '`next_cursor` of the previous page.' })
   @IsUUID()
   @IsOptional()
   readonly cursor?: string;

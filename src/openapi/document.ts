@@ -1,0 +1,33 @@
+import { type INestApplication } from '@nestjs/common';
+import { type OpenAPIObject, SwaggerModule, type SwaggerDocumentOptions } from '@nestjs/swagger';
+import { AuthOptions, ErrorDto, listRoutes } from '../auth/index.js';
+import { OperationIds } from './operation-ids.js';
+import { describeProtection, type Operation } from './protection.js';
+
+/**
+ * `SwaggerModule.createDocument`, with the protection of every route and the error codes that it answers, read from the
+ * same declarations as the guard reads. Operations are named after their handlers, unless `options` say otherwise.
+ * @param outline what `DocumentBuilder` made
+ */
+export function createOpenApiDocument(
+  app: INestApplication,
+  outline: Omit<OpenAPIObject, 'paths'>,
+  options: SwaggerDocumentOptions = {},
+): OpenAPIObject {
+  const authOptions = app.get(AuthOptions, { strict: false });
+  const ids = new OperationIds(listRoutes(app), options.operationIdFactory);
+  const document = SwaggerModule.createDocument(app, outline, {
+    ...options,
+    extraModels: [...(options.extraModels ?? []), ErrorDto],
+    operationIdFactory: ids.factory,
+  });
+  const components = (document.components ??= {});
+  for (const [path, item] of Object.entries(document.paths)) {
+    for (const [method, operation] of Object.entries(item as Record<string, Operation>)) {
+      const route = ids.routeOf(operation.operationId, method, path);
+      const schemes = describeProtection(operation, method, route, authOptions);
+      components.securitySchemes = { ...components.securitySchemes, ...schemes };
+    }
+  }
+  return document;
+}

@@ -1,0 +1,2 @@
+/** What applications may import: `freshgate/openapi`. */
+export { createOpenApiDocument } from './document.js';

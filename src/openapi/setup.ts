@@ -1,0 +1,46 @@
+import { type INestApplication } from '@nestjs/common';
+import { DocumentBuilder, SwaggerModule } from '@nestjs/swagger';
+import { createOpenApiDocument } from './document.js';
+
+/** Serves Swagger UI at `/docs` and the OpenAPI 3.1 document at `/openapi.json`, which is made once, when first asked for. */
+export function setupOpenApi(app: INestApplication): void {
+  const outline = new DocumentBuilder()
+    .setOpenAPIVersion('3.1.0')
+    .setTitle('freshgate')
+    .setDescription(
+      'Login gives a fresh access token and a refresh token. A refresh gives access tokens that are not fresh. ' +
+        'Critical routes require a fresh one.',
+    )
+    .setVersion('0.1.0')
+    .setLicense('MIT', 'https://opensource.org/license/mit')
+    .addServer('/')
+    .addTag('auth', 'Register, log in, refresh tokens and manage sessions.')
+    .addTag('admin', 'Manage the sessions of other users. Requires the role `admin`.')
+    .addTag('keys', 'Public keys that verify access tokens.')
+    .addTag('health', 'Probes for load balancers and orchestrators.')
+    .addTag('profile', 'The account of the user.')
+    .addTag('transfers', 'Example: transfer money between users.')
+    .build();
+  SwaggerModule.setup('docs', app, () => createOpenApiDocument(app, outline), {
+    jsonDocumentUrl: 'openapi.json',
+    raw: ['json'],
+    customSiteTitle: 'freshgate API',
+    swaggerOptions: { persistAuthorization: true, responseInterceptor: adoptTokens },
+  });
+}
+
+/**
+ * Swagger sends the text of this function to the page, where it must not refer to anything of this module. After a login,
+ * a refresh or a reauthentication on the page, its next requests use the new tokens.
+ */
+function adoptTokens(response: { ok: boolean; url: string; text?: string }): object {
+  const page = globalThis as unknown as {
+    ui: { preauthorizeApiKey: (scheme: string, token: string) => void };
+  };
+  if (response.ok && /\/auth\/(login|refresh|reauthenticate|password)$/.test(response.url)) {
+    const { access_token, refresh_token } = JSON.parse(response.text ?? '{}') as Record<string, string>;
+    if (access_token !== undefined) page.ui.preauthorizeApiKey('access_token', access_token);
+    if (refresh_token !== undefined) page.ui.preauthorizeApiKey('refresh_token', refresh_token);
+  }
+  return response;
+}
