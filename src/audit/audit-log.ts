@@ -1,7 +1,10 @@
 import { Injectable, Logger } from '@nestjs/common';
-import { v7 as uuidv7 } from 'uuid';
-import { Database, Statement, type Tx } from '../database/index.js';
-import { type AuditEventName, type AuditRow, insertAuditRow } from './audit.table.js';
+import { v5 as uuidv5, v7 as uuidv7 } from 'uuid';
+import { Database, type Tx } from '../database/index.js';
+import { type AuditEventName } from './audit.table.js';
+
+/** The namespace of the ids of events that are recorded once (RFC 9562 §5.5). */
+const ONCE = '5f2a4c0e-9d0b-4f3a-8f0e-3d1c6f2b7a90';
 
 /** Where a request comes from, as far as it says. */
 export interface Caller {
@@ -21,60 +24,65 @@ export interface AuditEvent {
   at: number;
 }
 
-/** The audit trail. Given the transaction of the change, it holds the event exactly if the change holds. */
+/** The audit trail. Given the transaction of a change, it holds the event exactly if the change holds. */
 @Injectable()
 export class AuditLog {
   private readonly logger = new Logger('Audit');
-
-  private readonly inserting = new Statement<AuditRow, never>((db, param) => insertAuditRow(db, param));
-
   private readonly listeners: ((entry: AuditEvent) => void)[] = [];
 
   constructor(private readonly db: Database) {}
 
-  /** Hears what has become true, for counting. Must not throw. */
+  /** Adds a listener, for counting: called once an event has become true. Must not throw. */
   listen(listener: (entry: AuditEvent) => void): void {
     this.listeners.push(listener);
   }
 
-  /** For the listeners alone: what changes nothing, and so leaves no record. */
-  tell(entry: AuditEvent, tx: Tx): void {
-    this.db.afterCommit(tx, () => this.announce(entry));
+  /** Tells the listeners of an event that leaves no record, because it changed nothing or happens all the time. */
+  announce(entry: AuditEvent, tx?: Tx): void {
+    this.afterCommit(tx, () => this.tellListeners(entry));
   }
 
-  async record(entry: AuditEvent, caller: Caller, tx?: Tx): Promise<void> {
-    await this.inserting.execute(tx ?? this.db, this.toRow(entry, caller));
-    // The log tells only what has become true.
-    if (tx) this.db.afterCommit(tx, () => this.recorded(entry, caller));
-    else this.recorded(entry, caller);
+  /** @param once what is recorded at most once, under this name: who repeats it cannot fill the trail */
+  async record(entry: AuditEvent, caller: Caller, tx?: Tx, once?: string): Promise<void> {
+    const { numInsertedOrUpdatedRows } = await (tx ?? this.db)
+      .insertInto('audit_events')
+      .values({
+        id: once === undefined ? uuidv7() : uuidv5(once, ONCE),
+        at: entry.at,
+        event: entry.event,
+        outcome: entry.outcome ?? 'success',
+        cause: entry.cause ?? null,
+        actor_id: entry.actorId ?? null,
+        subject_id: entry.subjectId ?? null,
+        session_id: entry.sessionId ?? null,
+        ip: caller.ip,
+        user_agent: caller.userAgent,
+        request_id: caller.requestId,
+      })
+      .onConflict((conflict) => conflict.column('id').doNothing())
+      .executeTakeFirstOrThrow();
+    this.afterCommit(tx, () => {
+      if (numInsertedOrUpdatedRows === 1n) this.log(entry, caller);
+      this.tellListeners(entry);
+    });
   }
 
-  /** For a statement that makes a change and its record at once: the row; and then, once it is true, `recorded`. */
-  toRow(entry: AuditEvent, caller: Caller): AuditRow {
-    return {
-      id: uuidv7(),
-      at: entry.at,
-      event: entry.event,
-      outcome: entry.outcome ?? 'success',
-      cause: entry.cause ?? null,
-      actor_id: entry.actorId ?? null,
-      subject_id: entry.subjectId ?? null,
-      session_id: entry.sessionId ?? null,
-      ip: caller.ip,
-      user_agent: caller.userAgent,
-      request_id: caller.requestId,
-    };
+  /** Log and listeners learn only what has become true. */
+  private afterCommit(tx: Tx | undefined, act: () => void): void {
+    if (tx) this.db.afterCommit(tx, act);
+    else act();
   }
 
-  recorded(entry: AuditEvent, { requestId }: Caller): void {
-    const { event, outcome = 'success', cause, sessionId = '-' } = entry;
+  private log(
+    { event, outcome = 'success', cause, sessionId = '-' }: AuditEvent,
+    { requestId }: Caller,
+  ): void {
     this.logger.log(
       [event, outcome, cause, `session ${sessionId}`, `[${requestId}]`].filter(Boolean).join(' '),
     );
-    this.announce(entry);
   }
 
-  private announce(entry: AuditEvent): void {
+  private tellListeners(entry: AuditEvent): void {
     for (const listener of this.listeners) listener(entry);
   }
 }

@@ -1,5 +1,5 @@
-import { type Kysely, type Selectable, sql } from 'kysely';
-import { type Executor, type Migrations, type Param } from '../database/index.js';
+import { type Kysely } from 'kysely';
+import { type Migrations } from '../database/index.js';
 
 /** What happened; names of the OWASP Logging Vocabulary. */
 export type AuditEventName =
@@ -39,8 +39,6 @@ export interface AuditEventsTable {
   request_id: string | null;
 }
 
-export type AuditRow = Selectable<AuditEventsTable>;
-
 declare module '../database/index.js' {
   interface Tables {
     audit_events: AuditEventsTable;
@@ -77,26 +75,3 @@ export const auditMigrations: Migrations = {
     },
   },
 };
-
-const COLUMNS = [
-  'id',
-  'at',
-  'event',
-  'outcome',
-  'cause',
-  'actor_id',
-  'subject_id',
-  'session_id',
-  'ip',
-  'user_agent',
-  'request_id',
-] as const satisfies (keyof AuditRow)[];
-
-/** @param changed the name of what the same statement has changed: nothing is recorded where it is empty */
-export function insertAuditRow(db: Executor, param: Param<AuditRow>, changed?: string) {
-  const row = sql<AuditRow>`select ${sql.join(COLUMNS.map((column) => param(column)))}`;
-  return db
-    .insertInto('audit_events')
-    .columns(COLUMNS)
-    .expression(changed === undefined ? row : sql`${row} from ${sql.table(changed)}`);
-}

@@ -32,7 +32,11 @@ import { AccountLoader, Accounts } from './accounts/accounts.js';
 import { AdminController } from './sessions/admin.controller.js';
 import { AuthController } from './login/auth.controller.js';
 import { Authenticator } from './guard/authenticator.js';
-import { AuthService } from './login/auth.service.js';
+import { LoginService } from './login/login.service.js';
+import { PasswordService } from './login/password.service.js';
+import { RefreshService } from './login/refresh.service.js';
+import { parseLimit } from '../rate-limits/limit.js';
+import { RateLimitOptions } from '../rate-limits/rate-limit-options.js';
 import { CsrfCheck } from './cookies/csrf-check.js';
 import { CsrfTokens } from './cookies/csrf-tokens.js';
 import { TokenCookies } from './cookies/token-cookies.js';
@@ -68,8 +72,6 @@ import { HandlerCheck } from './handler-check.js';
 import { RefreshGuard, RefreshStrategy } from './refresh/refresh.guard.js';
 import { TokenAuthenticator } from './guard/token-authenticator.js';
 import { TokenPairs } from './login/token-pairs.js';
-import { OpeningStatement } from './login/opening-statement.js';
-import { RotationStatement } from './refresh/rotation-statement.js';
 
 /** A team's own classes for the hooks (`hooks.ts`), and the modules that they need. */
 export interface AuthModuleExtras {
@@ -115,9 +117,10 @@ const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN } = new ConfigurableModule
     {
       provide: SessionOptions,
       inject: [AuthOptions, Clock],
-      useFactory: ({ sessions, tokens }: AuthOptions, clock: Clock) => ({
+      useFactory: ({ sessions, tokens, limits }: AuthOptions, clock: Clock) => ({
         ...sessions,
         accessTtl: tokens.accessTtl,
+        refreshLimit: parseLimit(limits.refresh),
         now: () => clock.now(),
       }),
     },
@@ -149,19 +152,20 @@ const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN } = new ConfigurableModule
       useFactory: ({ passwords, tokens }: AuthOptions) =>
         new PasswordPolicy(passwords.minLength, [tokens.issuer]),
     },
+    { provide: RateLimitOptions, inject: [AuthOptions], useFactory: ({ limits }: AuthOptions) => limits },
     RateLimits,
     RateLimitPurge,
     Devices,
     DeviceReader,
     PasswordVerifier,
     HashingCapacityGuard,
-    AuthService,
+    LoginService,
+    RefreshService,
+    PasswordService,
     SessionsService,
     Accounts,
     Logins,
     TokenPairs,
-    OpeningStatement,
-    RotationStatement,
     Authenticator,
     TokenAuthenticator,
     TokenReader,

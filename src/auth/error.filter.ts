@@ -2,6 +2,7 @@ import { type ArgumentsHost, Catch, type ExceptionFilter, HttpException, Logger 
 import { HttpAdapterHost } from '@nestjs/core';
 import { STATUS_CODES } from 'node:http';
 import { DatabaseUnavailableError } from '../database/index.js';
+import { RateLimitedError } from '../rate-limits/rate-limited.error.js';
 import { TokenError } from '../tokens/token.errors.js';
 import { HashingOverloadedError } from '../passwords/hashing-queue.js';
 import { type AuthRequest } from './request/auth-request.js';
@@ -117,9 +118,22 @@ function toAnswer(exception: unknown, scheme?: string): Answer {
   if (exception instanceof HashingOverloadedError) {
     return answerHttp(new ApiError(503, 'overloaded', 'Too many logins at once; try again shortly'), scheme);
   }
+  if (exception instanceof RateLimitedError) return answerHttp(rateLimited(exception));
   const status = clientErrorStatus(exception);
   if (status !== undefined) return answerHttp(new HttpException((exception as Error).message, status));
   return answerHttp(new ApiError(500, 'internal_error', 'Internal server error'));
+}
+
+/** RFC 6585 §4, and draft-ietf-httpapi-ratelimit-headers: structured fields, with `t` the same as `Retry-After`. */
+function rateLimited({ limit: { name, points, seconds }, retryAfter }: RateLimitedError): ApiError {
+  const after = Math.max(1, Math.ceil(retryAfter / 1000));
+  return new ApiError(429, 'rate_limited', 'Too many attempts; try again later', {
+    retryAfter: after,
+    headers: {
+      RateLimit: `"${name}";r=0;t=${after}`,
+      'RateLimit-Policy': `"${name}";q=${points};w=${seconds}`,
+    },
+  });
 }
 
 function answerToken({ code, maxAge }: TokenError, scheme?: string): Answer {

@@ -51,6 +51,7 @@ export class DatabaseModule implements OnModuleInit, OnApplicationShutdown {
     try {
       await this.database.ping();
     } catch (error) {
+      if (error instanceof DatabaseUrlError) throw error;
       throw new DatabaseUrlError(`the database cannot be used: ${(error as Error).message || codeOf(error)}`);
     }
     await this.migrations.run();

@@ -62,7 +62,7 @@ export class Database extends Kysely<Tables> {
     });
   }
 
-  /** Runs what is one statement, and so one transaction; again where PostgreSQL has made it give way to another. */
+  /** Runs `work`, a statement or a transaction, again if PostgreSQL aborted it in favour of another one. */
   async retryOnDeadlock<T>(work: () => Promise<T>): Promise<T> {
     for (let attempt = 1; ; attempt++) {
       try {
@@ -112,16 +112,6 @@ export class Database extends Kysely<Tables> {
       }
       return work(tx);
     });
-  }
-
-  /** Closes the connections; an SQLite file then holds everything, its write-ahead log is gone. */
-  override async destroy(): Promise<void> {
-    try {
-      // Kysely closes only what has been used, and the file is open from the first moment.
-      if (this.engine === 'sqlite') await this.ping();
-    } finally {
-      await super.destroy();
-    }
   }
 
   /** @throws whatever the driver reports when the database does not answer */

@@ -11,4 +11,3 @@ export { type Listener, type ReadRows } from './listener.js';
 export { type Migrations, MigrationSet } from './migrations.js';
 export { openDatabase } from './open-database.js';
 export { PURGE_MARGIN_MS, Purger, type PurgeTask } from './purger.js';
-export { type Param, Statement } from './statement.js';

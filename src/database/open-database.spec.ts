@@ -79,6 +79,17 @@ describe('openDatabase', () => {
   });
 });
 
+/** What the first query says of a file that cannot be opened. */
+async function refusalOfFile(path: string): Promise<string> {
+  try {
+    await open(`file:${path}`).ping();
+  } catch (error) {
+    if (error instanceof DatabaseUrlError) return error.message;
+    throw error;
+  }
+  return 'accepted';
+}
+
 describe('openDatabase, on a file', () => {
   it.each(['file:', 'file:%zz', 'file:./100%.db', 'file://elsewhere/x.db'])(
     'refuses "%s", which names no local file, and says what was expected',
@@ -100,16 +111,17 @@ describe('openDatabase, on a file', () => {
     ['a file URL', 'x.db', (path) => pathToFileURL(path).href],
     ['a file URL with an encoded name', 'größe 1%.db', (path) => pathToFileURL(path).href],
     ['file:PATH with an encoded name', 'a b.db', (path) => `file:${path.replace(' ', '%20')}`],
-  ])('finds it by %s', (_, name, url) => {
+  ])('finds it by %s', async (_, name, url) => {
     const path = join(folder, name);
-    open(url(path));
+    await open(url(path)).ping();
     expect(existsSync(path)).toBe(true);
   });
 
   it('refuses a file that is open already, and leaves it to its owner', async () => {
     const path = join(folder, 'x.db');
     const owner = open(`file:${path}`);
-    expect(refusal(`file:${path}`)).toMatch(/x\.db is in use by another process; .* use PostgreSQL$/);
+    await owner.ping();
+    expect(await refusalOfFile(path)).toMatch(/x\.db is in use by another process; .* use PostgreSQL$/);
     await expect(owner.ping()).resolves.toBeUndefined();
   });
 
@@ -159,15 +171,15 @@ describe('openDatabase, on a file', () => {
   it.each<[string, (path: string) => void]>([
     ['a folder', (path) => mkdirSync(path)],
     ['a file that is no database', (path) => writeFileSync(path, 'no database'.repeat(100))],
-  ])('refuses %s in its place, and names the path', (_, make) => {
+  ])('refuses %s in its place, and names the path', async (_, make) => {
     const path = join(folder, 'x.db');
     make(path);
-    expect(refusal(`file:${path}`)).toContain(`${path} cannot be opened: `);
+    expect(await refusalOfFile(path)).toContain(`${path} cannot be opened: `);
   });
 
-  it('refuses a place below a file, and names the path', () => {
+  it('refuses a place below a file, and names the path', async () => {
     writeFileSync(join(folder, 'file'), '');
     const path = join(folder, 'file/x.db');
-    expect(refusal(`file:${path}`)).toContain(`${path} cannot be opened: `);
+    expect(await refusalOfFile(path)).toContain(`${path} cannot be opened: `);
   });
 });

@@ -6,7 +6,6 @@ import { columnTypes } from './column-types.js';
 import { DatabaseUrlError, EXPECTED_URL } from './database-errors.js';
 import { Database } from './database.js';
 import { ReportingDriver } from './reporting-driver.js';
-import { nameOf } from './statement.js';
 
 class ServerDialect extends PostgresDialect {
   override createDriver(): Driver {
@@ -56,29 +55,9 @@ async function openPool(url: string, limits: Partial<typeof LIMITS>): Promise<pg
   pool.on('remove', (client) => idle.delete(client));
   pool.on('connect', (client) => {
     client.on('error', onLost);
-    nameKept(client, driver);
     onSilence(client, () => [client, ...idle].forEach(hangUp));
   });
   return pool;
-}
-
-/** A statement that has a name is parsed and planned once for each connection. */
-function nameKept(client: pg.PoolClient, { Query }: typeof pg): void {
-  const query = client.query.bind(client) as (...args: unknown[]) => unknown;
-  const named = (text: unknown, values: unknown, ...rest: unknown[]): unknown => {
-    const name = typeof text === 'string' ? nameOf(text) : undefined;
-    if (name === undefined) return query(text, values, ...rest);
-    // As the driver does it, but for the copy that it makes of an object with a name, descriptor by descriptor.
-    return new Promise((resolve, reject) => {
-      const done = (error: Error | undefined, result: unknown) => (error ? reject(error) : resolve(result));
-      query(Object.assign(new Query(text as string, values as unknown[], done), { name }));
-    }).catch((error: Error) => {
-      // Where it was asked, and not where the answer was read.
-      Error.captureStackTrace(error);
-      throw error;
-    });
-  };
-  client.query = named as typeof client.query;
 }
 
 /**

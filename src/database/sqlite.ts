@@ -1,12 +1,12 @@
 import { closeSync, mkdirSync, openSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { type Driver, SqliteAdapter, SqliteDialect } from 'kysely';
 import { DatabaseInUseError, DatabaseUrlError } from './database-errors.js';
 import { Database } from './database.js';
-import { EmbeddedDriver } from './embedded-driver.js';
-import { EmbeddedHandle } from './embedded-handle.js';
 import { ReportingDriver } from './reporting-driver.js';
+import { openHandle, SqliteDriver, type SqliteHandle } from './sqlite-driver.js';
 
 /** Kysely does not rely on it, but in SQLite DDL is transactional: a crash amid a migration leaves nothing behind. */
 class TransactionalDdlAdapter extends SqliteAdapter {
@@ -16,12 +16,13 @@ class TransactionalDdlAdapter extends SqliteAdapter {
 }
 
 class EmbeddedDialect extends SqliteDialect {
-  constructor(private readonly handle: EmbeddedHandle) {
-    super({ database: handle });
+  constructor(private readonly path: string) {
+    // The driver below opens the file itself.
+    super({ database: () => Promise.reject(new Error('not used')) });
   }
 
   override createDriver(): Driver {
-    return new ReportingDriver(new EmbeddedDriver(this.handle));
+    return new ReportingDriver(new SqliteDriver(() => openFile(this.path)));
   }
 
   override createAdapter(): SqliteAdapter {
@@ -29,44 +30,47 @@ class EmbeddedDialect extends SqliteDialect {
   }
 }
 
-/** Processes that open one file at the same moment can each keep the others out; all but one then come again. */
-const OPEN_TRIES = 8;
-const LONGEST_PAUSE = 150;
+/** Processes that open one file at the same moment can each keep the others out; all but one then try again. */
+const MAX_OPEN_TRIES = 8;
+const MAX_PAUSE_MS = 150;
 
 /**
- * Opens the embedded database, made on first start. WAL with `synchronous=FULL`: what was answered 2xx survives
- * a power cut. The exclusive lock is held until the process ends, however it ends, so one process owns the file.
- * @throws DatabaseUrlError when another process owns the file, or it cannot be opened
+ * The embedded database, created on first use. WAL with `synchronous=FULL`: what was answered 2xx survives a power cut.
+ * The exclusive lock is held until the process ends, however it ends, so one process owns the file.
+ * The first query throws DatabaseUrlError if another process owns the file, or it cannot be opened.
+ * @throws DatabaseUrlError for a URL that names no file
  */
 export function openSqlite(url: string): Database {
-  const path = url === ':memory:' ? url : pathOf(url);
+  return new Database('sqlite', new EmbeddedDialect(url === ':memory:' ? url : pathOf(url)));
+}
+
+async function openFile(path: string): Promise<SqliteHandle> {
   for (let attempt = 1; ; attempt++) {
     try {
-      return new Database('sqlite', new EmbeddedDialect(openFile(path)));
+      return await tryToOpen(path);
     } catch (error) {
       const { code, message } = error as Error & { code?: string };
       if (code !== 'SQLITE_BUSY') throw new DatabaseUrlError(`${path} cannot be opened: ${message}`);
-      if (attempt === OPEN_TRIES) {
+      if (attempt === MAX_OPEN_TRIES) {
         throw new DatabaseInUseError(
-          `${path} is in use by another process; an embedded database has one owner. Stop the other one, or use PostgreSQL`,
+          `${path} is in use by another process; an embedded database has one owner. Stop the other process, or use PostgreSQL`,
         );
       }
-      pause(Math.random() * LONGEST_PAUSE);
+      await delay(Math.random() * MAX_PAUSE_MS);
     }
   }
 }
 
-function openFile(path: string): EmbeddedHandle {
+async function tryToOpen(path: string): Promise<SqliteHandle> {
   if (path !== ':memory:') {
     mkdirSync(dirname(path), { recursive: true });
-    // It holds password hashes: nobody else's to read. SQLite gives its other files the mode of this one.
+    // It holds password hashes: only the owner may read it. SQLite gives its other files the mode of this one.
     closeSync(openSync(path, 'a', 0o600));
   }
-  const handle = new EmbeddedHandle(path);
+  const handle = openHandle(path);
   try {
-    // Not `pragma()`: its statements stay open until they are collected, and keep a closed handle's locks.
     // The locking mode comes before the journal mode: WAL without shared memory is what makes the lock exclusive.
-    handle.exec(`
+    await handle.exec(`
       PRAGMA locking_mode = EXCLUSIVE;
       PRAGMA journal_mode = WAL;
       PRAGMA synchronous = FULL;
@@ -94,9 +98,4 @@ function pathOf(url: string): string {
   throw new DatabaseUrlError(
     'expected file:PATH with the path of a local file, like file:./data/freshgate.db',
   );
-}
-
-/** Synchronous, at start only: nothing else can be done before the database is open. */
-function pause(milliseconds: number): void {
-  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, milliseconds);
 }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { canonicalAddress, networkOf } from './client-address.js';
+import { canonicalAddress, networkOf, wideNetworkOf } from './client-address.js';
 
 describe('the canonical address', () => {
   it.each([
@@ -53,5 +53,19 @@ describe('the network that is counted together', () => {
     ['64:ff9c::192.0.2.1', '64:ff9c::/64'],
   ])('with %s is %s', (text, network) => {
     expect(networkOf(text)).toBe(network);
+  });
+});
+
+describe('the wide network', () => {
+  it.each([
+    ['2001:db8:1:2::1', '2001:db8:1::/48'],
+    ['2001:db8:1:ffff::1', '2001:db8:1::/48'],
+    ['2001:db8:2::1', '2001:db8:2::/48'],
+    ['192.0.2.1', undefined],
+    ['::ffff:192.0.2.1', undefined],
+    ['2002:c000:201:7::1', undefined],
+    ['unknown', undefined],
+  ])('of %s is %s', (text, network) => {
+    expect(wideNetworkOf(text)).toBe(network);
   });
 });

@@ -2,6 +2,8 @@ import ipaddr from 'ipaddr.js';
 
 /** Bits of an IPv6 address that name a site; one household or host picks the rest as it likes (RFC 6177, RFC 8981). */
 const IPV6_SITE = 64;
+/** Bits that name what one customer of a provider, or a rented server, may have: 65,536 sites. */
+const IPV6_WIDE = 48;
 
 /** The byte at which IPv6 carries an IPv4 address: of translators (RFC 6052, RFC 7915) and of 6to4 (RFC 3056). */
 const IPV4_AT: Partial<Record<string, number>> = { rfc6052: 12, rfc6145: 12, '6to4': 2 };
@@ -16,14 +18,24 @@ export function canonicalAddress(text: string | undefined): string | null {
 
 /** Whom to count together: an IPv4 address, however it comes, or all of an IPv6 site, `2001:db8:1:2::/64`. */
 export function networkOf(text: string | null): string {
+  return networkOfWidth(text, IPV6_SITE);
+}
+
+/** The /48 of an IPv6 address: who has one picks among its sites at will. Undefined for every other address. */
+export function wideNetworkOf(text: string | null): string | undefined {
+  const network = networkOfWidth(text, IPV6_WIDE);
+  return network.endsWith(`/${IPV6_WIDE}`) ? network : undefined;
+}
+
+function networkOfWidth(text: string | null, bits: number): string {
   const address = parse(text ?? undefined);
   if (!address) return 'unknown';
   if (address.kind() === 'ipv4') return address.toString();
   const bytes = address.toByteArray();
   const carried = IPV4_AT[address.range()];
   if (carried !== undefined) return ipaddr.fromByteArray(bytes.slice(carried, carried + 4)).toString();
-  const site = bytes.map((byte, i) => (i < IPV6_SITE / 8 ? byte : 0));
-  return `${ipaddr.fromByteArray(site).toString()}/${IPV6_SITE}`;
+  const site = bytes.map((byte, i) => (i < bits / 8 ? byte : 0));
+  return `${ipaddr.fromByteArray(site).toString()}/${bits}`;
 }
 
 function parse(text = ''): ipaddr.IPv4 | ipaddr.IPv6 | undefined {

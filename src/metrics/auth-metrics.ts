@@ -57,7 +57,7 @@ const REFRESH_CAUSES: ReadonlySet<string> = new Set([
   'rotated',
   'replayed',
   'concurrent',
-  'superseded',
+  'concurrent_elsewhere',
   'reuse',
   'rolled_back',
   'revoked',

@@ -1,5 +1,5 @@
-import { ApiError } from '../auth/errors/api-error.js';
-import { type Count, type Counters, isBeyond, type NamedLimit, type RateLimitKey } from './counters.js';
+import { type Count, type Counters, isBeyond, type RateLimitKey } from './counters.js';
+import { RateLimitedError } from './rate-limited.error.js';
 
 /** A window that an attempt counts in, and what becomes of it when the attempt succeeds. */
 export interface ReservedKey extends RateLimitKey {
@@ -18,21 +18,13 @@ export class RateLimitReservation {
     private readonly counts: readonly Count[],
   ) {}
 
-  /**
-   * @param counted where a statement that did more has counted already
-   * @throws ApiError `rate_limited`, and then nothing has been counted: who is refused has tried nothing, and must not
-   * be kept out the longer for it
-   */
-  static async make(
-    counters: Counters,
-    places: readonly ReservedKey[],
-    counted?: readonly Count[],
-  ): Promise<RateLimitReservation> {
-    const counts = counted ?? (await counters.take(places));
+  /** @throws RateLimitedError, and then nothing has been counted: a refused attempt must not extend the refusal */
+  static async make(counters: Counters, places: readonly ReservedKey[]): Promise<RateLimitReservation> {
+    const counts = await counters.take(places);
     const [last, place] = [counts.at(-1), places[counts.length - 1]];
     if (last && place && isBeyond(place.limit, last)) {
       await counters.release(places.slice(0, counts.length));
-      throw rateLimited(place.limit, last.msLeft);
+      throw new RateLimitedError(place.limit, last.msLeft);
     }
     return new RateLimitReservation(counters, places, counts);
   }
@@ -55,17 +47,4 @@ export class RateLimitReservation {
       .filter(({ limit }, at) => this.counts[at]?.taken === limit.points)
       .map(({ limit }) => limit.name);
   }
-}
-
-/** RFC 6585 §4, and draft-ietf-httpapi-ratelimit-headers: structured fields, with `t` the same as `Retry-After`. */
-function rateLimited({ name, points, seconds }: NamedLimit, msLeft: number): ApiError {
-  const retryAfter = Math.max(1, Math.ceil(msLeft / 1000));
-  return new ApiError(429, 'rate_limited', 'Too many attempts; try again later', {
-    reason: `limit ${name}: ${points} in ${seconds} s`,
-    retryAfter,
-    headers: {
-      RateLimit: `"${name}";r=0;t=${retryAfter}`,
-      'RateLimit-Policy': `"${name}";q=${points};w=${seconds}`,
-    },
-  });
 }

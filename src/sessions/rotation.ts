@@ -16,18 +16,13 @@ export interface Presented {
  * - `replay`: one behind, with the key that made the live one: the answer was lost, give it again.
  * - `concurrent`: one behind, no keys, within the grace: another tab won, give it the same successor.
  * - `reuse`: any other generation behind: two parties hold the session.
- * - `superseded`: one behind, and a password change made the live one: nobody may follow, and nobody did wrong.
  * - `rolled_back`: ahead of the row: the database was restored from a backup.
- * - `revoked`: the session has ended, or never was.
+ * - `revoked`: the session is revoked, expired or unknown.
  */
-export type Verdict =
-  'rotate' | 'key_reused' | 'replay' | 'concurrent' | 'superseded' | 'reuse' | 'rolled_back' | 'revoked';
-
-/** In place of a key's hash: no key has it. */
-export const MADE_BY_PASSWORD_CHANGE = 'password change';
+export type Verdict = 'rotate' | 'key_reused' | 'replay' | 'concurrent' | 'reuse' | 'rolled_back' | 'revoked';
 
 /** The clocks of two instances may differ by this much (milliseconds) without a fresh rotation looking odd. */
-const CLOCK_TOLERANCE = 2_000;
+const CLOCK_TOLERANCE_MS = 2_000;
 
 /** The one decision about a refresh token. Pure, so that a model can be held against it. */
 export function classify(
@@ -46,8 +41,7 @@ export function classify(
   // Also of what is no number: whoever lets that in must not be told that it is one behind.
   if (behind !== 1) return 'reuse';
   if (sameKey) return 'replay';
-  if (session.rotation_key_hash === MADE_BY_PASSWORD_CHANGE) return 'superseded';
   const keyless = presented.keyHash === null && session.rotation_key_hash === null;
   const age = presented.now - session.rotated_at;
-  return keyless && age >= -CLOCK_TOLERANCE && age <= grace ? 'concurrent' : 'reuse';
+  return keyless && age >= -CLOCK_TOLERANCE_MS && age <= grace ? 'concurrent' : 'reuse';
 }

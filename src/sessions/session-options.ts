@@ -8,6 +8,8 @@ export abstract class SessionOptions {
   abstract readonly refreshGrace: number;
   /** The longest life of an access token issued for a session. */
   abstract readonly accessTtl: number;
+  /** How often one session may refresh in a window. */
+  abstract readonly refreshLimit: { readonly points: number; readonly seconds: number };
   /** The application's clock, for what no request asks for. */
   abstract readonly now: () => number;
 }

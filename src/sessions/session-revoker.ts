@@ -1,65 +1,52 @@
 import { Injectable } from '@nestjs/common';
-import { type Expression, sql } from 'kysely';
-import { type Executor, Statement, type Tx } from '../database/index.js';
+import { type Executor, type Tx } from '../database/index.js';
 import { RevocationFeed } from './revocation-feed.js';
 import { type RevokeCause } from './sessions.table.js';
 
-const MOST_LIVE_SESSIONS = 100;
-/** With how many one more may be one too many: some below the most, for logins of the same moment do not see each other. */
-const MANY_LIVE_SESSIONS = 80;
+const MAX_LIVE_SESSIONS = 100;
 
-/** Ends sessions: on the row, in the memory of this instance once it is committed, and in that of every other. */
+/** Revokes sessions: on the row, and after the commit in the memory of every instance. */
 @Injectable()
 export class SessionRevoker {
-  private readonly selectingSurplus = new Statement<{ userId: string; now: number }, { id: string }>(
-    (db, param) =>
-      liveSessions(db, param('userId'), param('now'))
-        .select('id')
-        .orderBy('created_at', 'desc')
-        .orderBy('id', 'desc')
-        // SQLite takes an OFFSET only after a LIMIT.
-        .limit(MOST_LIVE_SESSIONS)
-        .offset(MOST_LIVE_SESSIONS),
-  );
-
   constructor(private readonly feed: RevocationFeed) {}
 
-  /** Ends one session; with a user, only if it is theirs and has not expired. @returns false when it had ended before, or is not */
+  /**
+   * Revokes one session; with a user, only if it is theirs and has not expired.
+   * @returns false if it was revoked before, or is unknown
+   */
   async revoke(tx: Tx, id: string, cause: RevokeCause, now: number, userId?: string): Promise<boolean> {
-    const ended = await this.revokeWhere(tx, cause, now)
+    const revoked = await this.revokeWhere(tx, cause, now)
       .where('id', '=', id)
       .$if(userId !== undefined, (query) =>
         query.where('user_id', '=', userId ?? '').where('idle_expires_at', '>', now),
       )
       .execute();
-    await this.feed.publish(tx, ended);
-    return ended.length === 1;
+    await this.feed.publish(tx, revoked);
+    return revoked.length === 1;
   }
 
-  /** Ends the sessions of a user, all or all but one. @returns their ids */
-  async revokeAll(
-    tx: Tx,
-    userId: string,
-    cause: RevokeCause,
-    now: number,
-    except?: string,
-  ): Promise<string[]> {
-    const ended = await this.revokeWhere(tx, cause, now)
-      .where('user_id', '=', userId)
-      .$if(except !== undefined, (query) => query.where('id', '!=', except ?? ''))
-      .execute();
-    await this.feed.publish(tx, ended);
-    return ended.map(({ id }) => id);
+  /** Revokes all sessions of a user. @returns their ids */
+  async revokeAll(tx: Tx, userId: string, cause: RevokeCause, now: number): Promise<string[]> {
+    const revoked = await this.revokeWhere(tx, cause, now).where('user_id', '=', userId).execute();
+    await this.feed.publish(tx, revoked);
+    return revoked.map(({ id }) => id);
   }
 
-  /** Ends the oldest sessions of a user beyond the most that may live at once. @returns their ids */
+  /** Revokes the oldest sessions of a user beyond the 100 that may live at once. @returns their ids */
   async revokeOldest(tx: Tx, userId: string, now: number): Promise<string[]> {
-    const surplus = await this.selectingSurplus.execute(tx, { userId, now });
+    const surplus = await liveSessions(tx, userId, now)
+      .select('id')
+      .orderBy('created_at', 'desc')
+      .orderBy('id', 'desc')
+      // SQLite takes an OFFSET only after a LIMIT.
+      .limit(MAX_LIVE_SESSIONS)
+      .offset(MAX_LIVE_SESSIONS)
+      .execute();
     if (surplus.length === 0) return [];
     const ids = surplus.map(({ id }) => id);
-    const ended = await this.revokeWhere(tx, 'too_many_sessions', now).where('id', 'in', ids).execute();
-    await this.feed.publish(tx, ended);
-    return ended.map(({ id }) => id);
+    const revoked = await this.revokeWhere(tx, 'too_many_sessions', now).where('id', 'in', ids).execute();
+    await this.feed.publish(tx, revoked);
+    return revoked.map(({ id }) => id);
   }
 
   private revokeWhere(tx: Tx, cause: RevokeCause, now: number) {
@@ -71,18 +58,8 @@ export class SessionRevoker {
   }
 }
 
-/** Whether a user is near the most sessions that may live at once. */
-export function hasMany(db: Executor, userId: Expression<string>, now: Expression<number>) {
-  const last = MANY_LIVE_SESSIONS - 1;
-  return sql<boolean>`exists (${liveSessions(db, userId, now).select('id').limit(1).offset(last)})`;
-}
-
-/** The sessions of a user that have neither ended nor expired. */
-export function liveSessions(
-  db: Executor,
-  userId: string | Expression<string>,
-  now: number | Expression<number>,
-) {
+/** The sessions of a user that are neither revoked nor expired. */
+export function liveSessions(db: Executor, userId: string, now: number) {
   return db
     .selectFrom('sessions')
     .where('user_id', '=', userId)

@@ -1,10 +1,8 @@
 import { Injectable } from '@nestjs/common';
-import { sql } from 'kysely';
+import { type ExpressionBuilder, sql } from 'kysely';
 import { v7 as uuidv7 } from 'uuid';
-import { Database, type Executor, type Param, Statement, type Tx } from '../database/index.js';
-import { open, type Opening } from './open.js';
-import { type Advance, advance, greatest, type Lives, renew, type TokenSession, used } from './advance.js';
-import { classify, MADE_BY_PASSWORD_CHANGE, type Presented, type Verdict } from './rotation.js';
+import { Database, type Executor, type Tables, type Tx } from '../database/index.js';
+import { classify, type Presented, type Verdict } from './rotation.js';
 import { liveSessions, SessionRevoker } from './session-revoker.js';
 import { SessionOptions } from './session-options.js';
 import { type Session } from './sessions.table.js';
@@ -16,11 +14,13 @@ export interface Device {
 
 export interface RotationRequest extends Presented {
   sessionId: string;
-  /** Set where the password was just proved: `auth_time` becomes `now`. */
-  passwordProved?: boolean;
+  /** Where the request comes from; kept on the row. */
+  device: Device;
+  /** How the user was just proved (RFC 8176): `auth_time` becomes `now`. Absent for a refresh. */
+  proof?: readonly string[];
 }
 
-/** How one session is to differ from others. Durations in milliseconds. */
+/** How one session differs from others. Durations in milliseconds. */
 export interface OpenOptions {
   /** RFC 8176: how the user proved who they are. */
   amr: readonly string[];
@@ -28,91 +28,122 @@ export interface OpenOptions {
   accessTtl?: number | undefined;
 }
 
-/** What became of a rotation; with what the row now says where the client is to get tokens for it. */
+/** What became of a refresh token; with the row if the client receives tokens for it. */
 export type Rotation =
-  | { outcome: 'rotated' | 'replayed' | 'concurrent'; session: TokenSession }
-  | { outcome: 'key_reused' | 'superseded' | 'reuse' | 'rolled_back' | 'revoked' };
+  | { outcome: 'rotated' | 'replayed' | 'concurrent' | 'concurrent_elsewhere'; session: Session }
+  | { outcome: 'rate_limited'; retryAfter: number }
+  | { outcome: 'key_reused' | 'reuse' | 'rolled_back' | 'revoked' };
 
-/** The rows of `sessions`. Rotation, revocation and whatever proves a password meet on them, in one transaction. */
+/** A refresh token as it was found, before anything is rotated. */
+export type Inspection =
+  { verdict: 'rate_limited'; retryAfter: number } | { verdict: Verdict; session: Session | undefined };
+
+/** The rows of `sessions`. Rotation, revocation and every proof of a password meet on them. */
 @Injectable()
 export class Sessions {
-  private readonly advancing = new Statement<Advance, TokenSession>((db, param) => advance(db, param, false));
-  private readonly advancingProved = new Statement<Advance, TokenSession>((db, param) =>
-    advance(db, param, true),
-  );
-
-  private readonly opening = new Statement<Opening, TokenSession>((db, param) => open(db, param));
-
   constructor(
     private readonly db: Database,
     private readonly options: SessionOptions,
-    private readonly ends: SessionRevoker,
+    private readonly revoker: SessionRevoker,
   ) {}
 
-  async open(tx: Tx, opening: Opening): Promise<TokenSession> {
-    const [session] = await this.opening.execute(tx, opening);
-    if (!session) throw new Error('a session was inserted, and is not there');
-    return session;
-  }
-
-  /** The row that a new session is to have. */
-  toOpen(userId: string, { ip, userAgent }: Device, now: number, own: OpenOptions): Opening {
+  /** Opens a session for a user who was just proved. */
+  async open(
+    tx: Tx,
+    userId: string,
+    { ip, userAgent }: Device,
+    now: number,
+    own: OpenOptions,
+  ): Promise<Session> {
     const { sessionTtl = this.options.sessionTtl, accessTtl = this.options.accessTtl } = own;
-    const { refreshTtl } = this.options;
-    return {
-      sessionId: uuidv7(),
-      userId,
-      ip,
-      userAgent,
-      now,
-      amr: own.amr.join(' '),
-      idleUntil: now + Math.min(refreshTtl, sessionTtl),
-      accessUntil: now + Math.min(accessTtl, sessionTtl),
-      until: now + sessionTtl,
-    };
+    return tx
+      .insertInto('sessions')
+      .values({
+        id: uuidv7(),
+        user_id: userId,
+        generation: 0,
+        rotated_at: now,
+        rotation_key_hash: null,
+        idle_expires_at: now + Math.min(this.options.refreshTtl, sessionTtl),
+        expires_at: now + sessionTtl,
+        auth_time: now,
+        amr: own.amr.join(' '),
+        created_at: now,
+        last_used_at: now,
+        access_until: now + Math.min(accessTtl, sessionTtl),
+        refresh_window_ends_at: 0,
+        refresh_count: 0,
+        ip,
+        user_agent: userAgent,
+        revoked_at: null,
+        revoke_cause: null,
+      })
+      .returningAll()
+      .executeTakeFirstOrThrow();
   }
 
   async find(id: string, db: Executor = this.db): Promise<Session | undefined> {
     return db.selectFrom('sessions').selectAll().where('id', '=', id).executeTakeFirst();
   }
 
-  /** The session, unless it has ended. Reads the row: authoritative, whatever is cached elsewhere. */
+  /** The session if it is neither revoked nor expired. Reads the row: authoritative, whatever is cached elsewhere. */
   async findLive(id: string, now: number): Promise<Session | undefined> {
     const session = await this.find(id);
     return session && session.revoked_at === null && session.expires_at > now ? session : undefined;
   }
 
   /**
-   * Classifies a presented refresh token without rotating. Reuse ends the session there and then, so that no
-   * password is ever checked for a token that is not its session's.
+   * One conditional UPDATE: the presented generation is live and becomes the next. Of N parallel requests exactly one
+   * advances it. Needs no transaction.
+   * @returns undefined, and changes nothing, in every other case: `settle` finds out which
    */
-  async inspect(tx: Tx, request: RotationRequest): Promise<Verdict> {
-    const verdict = classify(await this.find(request.sessionId, tx), request, this.options.refreshGrace);
-    if (verdict !== 'reuse' && verdict !== 'rolled_back') return verdict;
-    // Of several that find it at once, one ends the session and tells of it.
-    return (await this.ends.revoke(tx, request.sessionId, verdict, request.now)) ? verdict : 'revoked';
+  async advance(request: RotationRequest, db: Executor = this.db): Promise<Session | undefined> {
+    const { now, keyHash } = request;
+    return this.db.retryOnDeadlock(() =>
+      this.updateLive(request, request.generation, db)
+        .set((eb) => ({
+          generation: eb('generation', '+', 1),
+          rotated_at: now,
+          rotation_key_hash: keyHash,
+          idle_expires_at: atMost(eb, 'expires_at', now + this.options.refreshTtl),
+        }))
+        .where((eb) =>
+          eb.or([eb('rotation_key_hash', 'is', null), eb('rotation_key_hash', 'is distinct from', keyHash)]),
+        )
+        .returningAll()
+        .executeTakeFirst(),
+    );
   }
 
-  /** Advances the generation, or finds out why it cannot. Of N parallel requests exactly one advances it. */
-  async rotate(tx: Tx, request: RotationRequest): Promise<Rotation> {
-    const advancing = request.passwordProved ? this.advancingProved : this.advancing;
-    const [rotated] = await advancing.execute(tx, this.toAdvance(request));
-    if (rotated) return { outcome: 'rotated', session: rotated };
+  /** Decides about a refresh token that was not simply rotated. */
+  async settle(tx: Tx, request: RotationRequest): Promise<Rotation> {
+    const advanced = await this.advance(request, tx);
+    if (advanced) return { outcome: 'rotated', session: advanced };
+    const first = await this.repeat(tx, request, await this.inspect(tx, request));
+    // Changed since it was read: revoked, or advanced once more. Neither is undone, so the second look is the last.
+    const found = first ?? (await this.repeat(tx, request, await this.inspect(tx, request)));
+    if (found) return found;
+    throw new Error(`session ${request.sessionId}: generation moved backwards`);
+  }
 
-    let verdict = await this.inspect(tx, request);
-    if (verdict === 'replay' || verdict === 'concurrent') {
-      const session = await this.repeat(tx, request);
-      if (session) return { outcome: verdict === 'replay' ? 'replayed' : 'concurrent', session };
-      // Gone since it was read: ended, or advanced once more. Neither is undone, so the second look is the last.
-      verdict = await this.inspect(tx, request);
+  /**
+   * Classifies a presented refresh token without rotating it. Reuse revokes the session at once, so that no password is
+   * ever checked for a token that is not its session's.
+   */
+  async inspect(tx: Tx, request: RotationRequest): Promise<Inspection> {
+    const { sessionId, now } = request;
+    const session = await this.find(sessionId, tx);
+    const verdict = classify(session, request, this.options.refreshGrace);
+    if (verdict === 'reuse' || verdict === 'rolled_back') {
+      // Of several requests that detect it at once, one revokes the session and records it.
+      const first = await this.revoker.revoke(tx, sessionId, verdict, now);
+      return { verdict: first ? verdict : 'revoked', session };
     }
-    // The generation never comes back: what could not be advanced a moment ago cannot be live now.
-    if (verdict === 'rotate' || verdict === 'replay' || verdict === 'concurrent')
-      throw new Error(`session ${request.sessionId}: generation moved backwards`);
-    return { outcome: verdict };
+    const retryAfter = session && TAKES_TOKENS.has(verdict) ? this.retryAfter(session, now) : 0;
+    return retryAfter > 0 ? { verdict: 'rate_limited', retryAfter } : { verdict, session };
   }
 
-  /** The sessions of a user that live, the one used last first. */
+  /** List the live sessions of a user, most recently used first. */
   async listLive(userId: string, now: number): Promise<Session[]> {
     return liveSessions(this.db, userId, now)
       .selectAll()
@@ -122,22 +153,13 @@ export class Sessions {
   }
 
   /**
-   * The next generation, whatever the live one is, with the password just changed: a refresh token from before
-   * gets no successor, be it a thief's.
-   */
-  async renew(tx: Tx, id: string, now: number): Promise<TokenSession | undefined> {
-    const values = { sessionId: id, keyHash: MADE_BY_PASSWORD_CHANGE, ...this.lives(now) };
-    return renew(tx, valuesOf(values), true).executeTakeFirst();
-  }
-
-  /**
-   * Another access token for a session that lives, until `until` (milliseconds) at the latest.
-   * @returns undefined when it has ended
+   * Notes another access token of a live session, until `until` (milliseconds) at the latest.
+   * @returns undefined if the session is revoked or expired
    */
   async extendAccess(tx: Tx, id: string, until: number, now: number): Promise<Session | undefined> {
     return tx
       .updateTable('sessions')
-      .set((eb) => ({ last_used_at: now, access_until: greatest(eb, 'access_until', eb.val(until)) }))
+      .set((eb) => ({ last_used_at: now, access_until: atLeast(eb, 'access_until', until) }))
       .where('id', '=', id)
       .where('revoked_at', 'is', null)
       .where('expires_at', '>', now)
@@ -145,31 +167,64 @@ export class Sessions {
       .executeTakeFirst();
   }
 
-  /** What a request asks of the row. */
-  toAdvance({ sessionId, generation, keyHash, now }: RotationRequest): Advance {
-    return { sessionId, generation, keyHash, ...this.lives(now) };
-  }
-
-  /** The live generation once more, if the presented one is still its predecessor and the session lives. */
-  private async repeat(tx: Tx, request: RotationRequest): Promise<Session | undefined> {
-    const param = valuesOf(this.lives(request.now));
-    return tx
-      .updateTable('sessions')
-      .set((eb) => used(eb, param, request.passwordProved ?? false))
-      .where('id', '=', request.sessionId)
-      .where('generation', '=', request.generation + 1)
-      .where('revoked_at', 'is', null)
+  /** Answers a token that buys the live generation once more. @returns undefined if the row has changed since */
+  private async repeat(tx: Tx, request: RotationRequest, seen: Inspection): Promise<Rotation | undefined> {
+    if (seen.verdict === 'rate_limited') return { outcome: 'rate_limited', retryAfter: seen.retryAfter };
+    const { verdict, session } = seen;
+    if (verdict === 'rotate') return undefined;
+    if (verdict !== 'replay' && verdict !== 'concurrent') return { outcome: verdict };
+    const repeated = await this.updateLive(request, request.generation + 1, tx)
       .returningAll()
       .executeTakeFirst();
+    if (!repeated) return undefined;
+    if (verdict === 'replay') return { outcome: 'replayed', session: repeated };
+    const { ip, userAgent } = request.device;
+    const elsewhere = session?.ip !== ip || session.user_agent !== userAgent;
+    return { outcome: elsewhere ? 'concurrent_elsewhere' : 'concurrent', session: repeated };
   }
 
-  private lives(now: number): Lives {
-    const { refreshTtl, accessTtl } = this.options;
-    return { now, idleUntil: now + refreshTtl, accessUntil: now + accessTtl };
+  /** What every refresh writes: use, place, and one more in the window of the limit, if that has room. */
+  private updateLive({ sessionId, now, device, proof }: RotationRequest, generation: number, db: Executor) {
+    const { accessTtl, refreshLimit } = this.options;
+    const windowMs = refreshLimit.seconds * 1000;
+    // A window that ends later than one that begins now: the clock was set back.
+    const isOver = sql<boolean>`(refresh_window_ends_at <= ${now} or refresh_window_ends_at > ${now + windowMs})`;
+    return db
+      .updateTable('sessions')
+      .set((eb) => ({
+        last_used_at: now,
+        access_until: atLeast(eb, 'access_until', now + accessTtl),
+        ip: device.ip,
+        user_agent: device.userAgent,
+        refresh_count: sql`case when ${isOver} then 1 else refresh_count + 1 end`,
+        refresh_window_ends_at: sql`case when ${isOver} then ${now + windowMs} else refresh_window_ends_at end`,
+        ...(proof ? { auth_time: now, amr: proof.join(' ') } : {}),
+      }))
+      .where('id', '=', sessionId)
+      .where('generation', '=', generation)
+      .where('revoked_at', 'is', null)
+      .where('expires_at', '>', now)
+      .where((eb) => eb.or([isOver, eb('refresh_count', '<', refreshLimit.points)]));
+  }
+
+  /** Milliseconds until the session may refresh again; 0 if it may now. */
+  private retryAfter({ refresh_count, refresh_window_ends_at }: Session, now: number): number {
+    const { points, seconds } = this.options.refreshLimit;
+    const left = refresh_window_ends_at - now;
+    return refresh_count >= points && left > 0 && left <= seconds * 1000 ? left : 0;
   }
 }
 
-/** For a statement that is built for these values alone. */
-function valuesOf<P>(values: P): Param<P> {
-  return (name) => sql.val(values[name]);
+/** Verdicts for which tokens are issued. */
+const TAKES_TOKENS: ReadonlySet<Verdict> = new Set(['rotate', 'replay', 'concurrent']);
+
+type TimeColumn = 'access_until' | 'expires_at';
+
+/** `least()` is PostgreSQL's and the two-argument `min()` SQLite's; both know CASE. */
+function atMost(eb: ExpressionBuilder<Tables, 'sessions'>, column: TimeColumn, value: number) {
+  return eb.case().when(column, '<', value).then(eb.ref(column)).else(value).end();
+}
+
+function atLeast(eb: ExpressionBuilder<Tables, 'sessions'>, column: TimeColumn, value: number) {
+  return eb.case().when(column, '>', value).then(eb.ref(column)).else(value).end();
 }

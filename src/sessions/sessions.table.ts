@@ -42,6 +42,10 @@ export interface SessionsTable {
   last_used_at: number;
   /** The latest expiry of any access token issued for the session: until then its end must be remembered. */
   access_until: number;
+  /** The window in which `limits.refresh` counts, and what it has counted. */
+  refresh_window_ends_at: number;
+  refresh_count: number;
+  /** The address of the last login or refresh. */
   ip: string | null;
   user_agent: string | null;
   revoked_at: number | null;
@@ -104,6 +108,20 @@ export const sessionsMigrations: Migrations = {
         .alterTable('sessions')
         .addColumn('amr', 'text', (c) => c.notNull().defaultTo('pwd'))
         .execute();
+    },
+  },
+  '2026-11-28.3-sessions-refresh-limit': {
+    async up(db: Kysely<unknown>) {
+      // One column at a time: SQLite adds no two at once.
+      for (const [column, type] of [
+        ['refresh_window_ends_at', 'bigint'],
+        ['refresh_count', 'integer'],
+      ] as const) {
+        await db.schema
+          .alterTable('sessions')
+          .addColumn(column, type, (c) => c.notNull().defaultTo(0))
+          .execute();
+      }
     },
   },
   // What purges look for, on columns that no rotation changes: an index on another one would be written by each refresh.

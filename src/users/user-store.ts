@@ -1,5 +1,4 @@
-import { type Expression, type OperationNodeSource } from 'kysely';
-import { type Executor, type Tx } from '../database/index.js';
+import { type Tx } from '../database/index.js';
 
 /** 3 to 32 of `a-z 0-9 . _ -`; input is lower-cased before. */
 export const USERNAME = /^[a-z0-9._-]{3,32}$/;
@@ -28,11 +27,6 @@ export interface User {
 
 /** The user as somebody read them: what is done holds only if nothing has changed since. */
 export type SeenUser = Pick<User, 'id' | 'credentialVersion'>;
-/** The same, for a statement that is built before there is a user. */
-export interface SeenUserParam {
-  id: Expression<string>;
-  credentialVersion: Expression<number>;
-}
 export type NewUser = Pick<User, 'username' | 'passwordHash' | 'roles' | 'createdAt'>;
 export type UserChange = Partial<Pick<User, 'passwordHash' | 'roles' | 'disabledAt'>>;
 
@@ -47,12 +41,6 @@ export abstract class UserStore {
 
   abstract findById(id: string, tx?: Tx): Promise<User | undefined>;
 
-  /**
-   * May be left out. On PostgreSQL the same as a query, whose columns are called as the members of `User` and mean the
-   * same as JSON: a refresh then is one statement, where it is a transaction of five.
-   */
-  queryById?(db: Executor, id: Expression<string>): Expression<unknown>;
-
   abstract findByUsername(username: string): Promise<User | undefined>;
 
   /** Names by id; ids of deleted users are absent. */
@@ -66,12 +54,6 @@ export abstract class UserStore {
    * @returns false when the credential version has moved, or the user is gone
    */
   abstract lockIfUnchanged(tx: Tx, user: SeenUser): Promise<boolean>;
-
-  /**
-   * May be left out. On PostgreSQL the same as a statement that gives one row or none, and can be part of another one
-   * (`with … as`): what a login writes then is one statement, where it is a transaction of six.
-   */
-  queryLockIfUnchanged?(db: Executor, user: SeenUserParam): OperationNodeSource;
 
   /**
    * Changes the user and moves the credential version, in one conditional statement.

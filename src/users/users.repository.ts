@@ -1,11 +1,9 @@
 import { Injectable } from '@nestjs/common';
-import { type Expression, sql } from 'kysely';
 import { v7 as uuidv7, validate as isUuid } from 'uuid';
-import { Database, type Executor, type MigrationSet, Statement, type Tx } from '../database/index.js';
+import { Database, type Executor, type MigrationSet, type Tx } from '../database/index.js';
 import {
   type NewUser,
   type SeenUser,
-  type SeenUserParam,
   type User,
   type UserChange,
   USERNAME,
@@ -13,30 +11,9 @@ import {
 } from './user-store.js';
 import { usersMigrations, type UsersRow } from './users.table.js';
 
-const COLUMNS = [
-  'id',
-  'username',
-  'password_hash',
-  'credential_version',
-  'roles',
-  'disabled_at',
-  'created_at',
-] as const satisfies (keyof UsersRow)[];
-
 /** The users in our own table. */
 @Injectable()
 export class Users implements UserStore {
-  private readonly findingById = new Statement<{ id: string }, UsersRow>((db, param) =>
-    db.selectFrom('users').select(COLUMNS).where('id', '=', param('id')),
-  );
-
-  private readonly findingByUsername = new Statement<{ username: string }, UsersRow>((db, param) =>
-    db.selectFrom('users').select(COLUMNS).where('username', '=', param('username')),
-  );
-  private readonly locking = new Statement<SeenUser, Pick<UsersRow, 'id'>>((db, param) =>
-    this.queryLockIfUnchanged(db, { id: param('id'), credentialVersion: param('credentialVersion') }),
-  );
-
   constructor(private readonly db: Database) {}
 
   /** The table comes with its store: an application that has another one has no table `users`. */
@@ -63,32 +40,21 @@ export class Users implements UserStore {
     return row && toUser(row);
   }
 
-  queryById(db: Executor, id: Expression<string>): Expression<unknown> {
-    return db
-      .selectFrom('users')
-      .select([
-        'id',
-        'username',
-        'password_hash as passwordHash',
-        'credential_version as credentialVersion',
-        sql`array_remove(string_to_array(roles, ' '), '')`.as('roles'),
-        'disabled_at as disabledAt',
-        'created_at as createdAt',
-      ])
-      .where('id', '=', id);
-  }
-
   /** An id that cannot exist is not asked for: PostgreSQL, for one, refuses a text with a NUL. */
   async findById(id: string, db: Executor = this.db): Promise<User | undefined> {
     if (!isUuid(id)) return undefined;
-    const [row] = await this.findingById.execute(db, { id });
+    const row = await db.selectFrom('users').selectAll().where('id', '=', id).executeTakeFirst();
     return row && toUser(row);
   }
 
   /** A name that cannot exist is not asked for either. */
   async findByUsername(username: string): Promise<User | undefined> {
     if (!USERNAME.test(username)) return undefined;
-    const [row] = await this.findingByUsername.execute(this.db, { username });
+    const row = await this.db
+      .selectFrom('users')
+      .selectAll()
+      .where('username', '=', username)
+      .executeTakeFirst();
     return row && toUser(row);
   }
 
@@ -114,17 +80,8 @@ export class Users implements UserStore {
   }
 
   /** An UPDATE that changes nothing, since SQLite knows no `FOR UPDATE`; every change and deletion meets it here. */
-  queryLockIfUnchanged(db: Executor, { id, credentialVersion }: SeenUserParam) {
-    return db
-      .updateTable('users')
-      .set({ credential_version: credentialVersion })
-      .where('id', '=', id)
-      .where('credential_version', '=', credentialVersion)
-      .returning('id');
-  }
-
   async lockIfUnchanged(tx: Tx, user: SeenUser): Promise<boolean> {
-    return (await this.locking.execute(tx, user)).length === 1;
+    return this.updateIfUnchanged(tx, user, { credential_version: user.credentialVersion });
   }
 
   async update(tx: Tx, user: SeenUser, { passwordHash, roles, disabledAt }: UserChange): Promise<boolean> {

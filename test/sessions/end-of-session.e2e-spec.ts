@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { type Response } from 'supertest';
 import { type TokenPairDto } from '../../src/auth/dto/token-pair.dto.js';
 import { Database } from '../../src/database/index.js';
 import { PasswordHasher } from '../../src/passwords/password-hasher.js';
@@ -50,7 +51,7 @@ describeEachEngine('#95 the end of a session', (engine) => {
   });
 
   describe('a change of the password', () => {
-    it('#52 keeps this session with a fresh pair, ends the others, and takes the new password alone', async () => {
+    it('#52 opens a new session with a fresh pair, revokes all others, and takes the new password alone', async () => {
       const login = await api.login();
       const others = [await login.user.login(), await login.user.login()];
       const before = login.refresh;
@@ -67,13 +68,46 @@ describeEachEngine('#95 the end of a session', (engine) => {
       await api.request('POST', '/transfers', pair.access_token).send({}).expect(400);
     });
 
-    it('gives the refresh token from before no successor, at once, and ends nothing for it', async () => {
+    it('leaves no token from before that opens anything, the fresh one that made it included', async () => {
       const login = await api.login();
-      const { body } = await changePassword(login.access, login.user.password, 'lunar-dachshund').expect(200);
-      expectError(await login.tryRefresh(login.refresh), 401, 'token_revoked');
-      expectError(await login.tryReauthenticate(login.refresh, 'lunar-dachshund'), 401, 'token_revoked');
-      await login.tryRefresh((body as TokenPairDto).refresh_token).expect(200);
-      expectError(await login.tryRefresh(login.refresh), 401, 'refresh_token_reused');
+      const receiver = await api.user();
+      const { access, refresh } = login;
+      const { body } = await changePassword(access, login.user.password, 'lunar-dachshund').expect(200);
+      const pair = body as TokenPairDto;
+      const uses: [string, () => Promise<Response>][] = [
+        ['an ordinary route', () => api.request('GET', '/profile', access)],
+        ['a fresh route', () => api.request('DELETE', '/profile', access)],
+        [
+          'a once route',
+          () => api.request('POST', '/transfers', access).send({ to: receiver.username, amount: 1 }),
+        ],
+        ['another change', () => changePassword(access, 'lunar-dachshund', 'martian-poodle')],
+        ['refresh', () => login.tryRefresh(refresh)],
+        ['refresh with a key', () => login.tryRefresh(refresh, 'a-key-of-some-length')],
+        ['reauthenticate', () => login.tryReauthenticate(refresh, 'lunar-dachshund')],
+      ];
+      for (const [name, use] of uses) {
+        const { status, body: refusal } = await use();
+        expect([name, status, refusal.errorCode]).toEqual([name, 401, 'token_revoked']);
+      }
+      await api.request('GET', '/profile', pair.access_token).expect(200);
+      await login.tryRefresh(pair.refresh_token).expect(200);
+    });
+
+    it('opens a session that lasts as long as the one before was to last', async () => {
+      const { user, access } = await api.login();
+      const db = api.get(Database);
+      const rows = () => db.selectFrom('sessions').selectAll().where('user_id', '=', user.id).execute();
+      const [short] = await rows();
+      await db
+        .updateTable('sessions')
+        .set({ expires_at: short!.created_at + 3_600_000 })
+        .where('id', '=', short!.id)
+        .execute();
+      await changePassword(access, user.password, 'lunar-dachshund').expect(200);
+      const opened = (await rows()).find(({ id }) => id !== short!.id)!;
+      expect(opened.expires_at - opened.created_at).toBe(3_600_000);
+      expect(opened.idle_expires_at - opened.created_at).toBe(3_600_000);
     });
 
     it('and a refresh at the same time leave a session that works', async () => {
@@ -153,7 +187,8 @@ describeEachEngine('#95 the end of a session', (engine) => {
       .select('id')
       .where('user_id', '=', login.user.id)
       .execute();
-    expect(rows).toHaveLength(1);
+    // The one that was there, and the one that the change has opened.
+    expect(rows).toHaveLength(2);
   });
 
   describe('deletion of the account', () => {

@@ -278,6 +278,8 @@ describeEachEngine('the purge of sessions', (engine) => {
       created_at: now,
       last_used_at: now,
       access_until: now,
+      refresh_window_ends_at: 0,
+      refresh_count: 0,
       ip: null,
       user_agent: null,
       revoked_at: null,

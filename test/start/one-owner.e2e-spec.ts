@@ -39,9 +39,11 @@ async function publicKeys(server: ServerProcess): Promise<unknown> {
 const OPENER = `
   import { openDatabase } from ${JSON.stringify(pathToFileURL(builtFile('database/index.js')).href)};
   const handles = [];
-  process.on('message', (url) => {
+  process.on('message', async (url) => {
+    const handle = openDatabase(url);
+    handles.push(handle);
     try {
-      handles.push(openDatabase(url));
+      await handle.ping();
       process.send('owner');
     } catch (error) {
       process.send(error.message);

@@ -16,7 +16,7 @@ export async function openSession(api: TestApp, userId: string): Promise<OpenSes
   const sessions = api.get(Sessions);
   const session = await api
     .get(Database)
-    .inTransaction((tx) => sessions.open(tx, sessions.toOpen(userId, device, now, { amr: ['pwd'] })));
+    .inTransaction((tx) => sessions.open(tx, userId, device, now, { amr: ['pwd'] }));
   const issuer = api.get(TokenIssuer);
   const subject = { subject: userId, sessionId: session.id };
   const access = issuer.issueAccess({

@@ -46,7 +46,7 @@ export class AccountAdmin {
     private readonly users: UserStore,
     private readonly hasher: PasswordHasher,
     private readonly policy: PasswordPolicy,
-    private readonly ends: SessionRevoker,
+    private readonly revoker: SessionRevoker,
     private readonly audit: AuditLog,
     private readonly clock: Clock,
   ) {}
@@ -149,7 +149,7 @@ export class AccountAdmin {
     return this.db.inTransaction(async (tx) => {
       if (!(await this.users.update(tx, user, change))) return false;
       const at = this.clock.now();
-      if (ends) await this.ends.revokeAll(tx, user.id, ends, at);
+      if (ends) await this.revoker.revokeAll(tx, user.id, ends, at);
       const who = { actorId: by.actorId, subjectId: user.id };
       await this.audit.record({ ...event, at, ...who }, by.caller, tx);
       return true;

@@ -27,7 +27,7 @@ export class Accounts {
     private readonly users: UserStore,
     private readonly hasher: PasswordHasher,
     private readonly policy: PasswordPolicy,
-    private readonly ends: SessionRevoker,
+    private readonly revoker: SessionRevoker,
     private readonly audit: AuditLog,
     private readonly clock: Clock,
   ) {}
@@ -78,7 +78,7 @@ export class Accounts {
     await this.db.inTransaction(async (tx) => {
       const at = this.clock.now();
       await this.users.delete(tx, userId);
-      await this.ends.revokeAll(tx, userId, 'account_deleted', at);
+      await this.revoker.revokeAll(tx, userId, 'account_deleted', at);
       const who = { actorId: userId, subjectId: userId, sessionId };
       await this.audit.record({ event: 'user_deleted', at, ...who }, caller, tx);
     });

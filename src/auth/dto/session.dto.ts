@@ -22,7 +22,7 @@ export class SessionDto {
   @ApiProperty({ format: 'date-time', description: 'The latest time at which the session expires.' })
   readonly expires_at!: string;
 
-  @ApiProperty({ type: String, nullable: true, description: 'The IP address of the login.' })
+  @ApiProperty({ type: String, nullable: true, description: 'The IP address of the last login or refresh.' })
   readonly ip!: string | null;
 
   @ApiProperty({ type: String, nullable: true })

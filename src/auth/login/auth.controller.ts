@@ -2,7 +2,9 @@ import { Body, Controller, HttpCode, Post, Put, UseGuards } from '@nestjs/common
 import { ApiCreatedResponse, ApiHeader, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { ApiErrors } from '../errors/api-errors.decorator.js';
 import { type Caller } from '../../audit/audit-log.js';
-import { AuthService } from './auth.service.js';
+import { LoginService } from './login.service.js';
+import { PasswordService } from './password.service.js';
+import { RefreshService } from './refresh.service.js';
 import { RequestCaller } from '../request/caller.decorator.js';
 import { DeliversTokens } from '../cookies/delivers-tokens.decorator.js';
 import { CurrentUser } from '../request/current-user.decorator.js';
@@ -42,7 +44,11 @@ const VALID = createValidationPipe();
 @ApiTags('auth')
 @Controller('auth')
 export class AuthController {
-  constructor(private readonly auth: AuthService) {}
+  constructor(
+    private readonly logins: LoginService,
+    private readonly refreshes: RefreshService,
+    private readonly passwords: PasswordService,
+  ) {}
 
   @Public()
   @UseGuards(HashingCapacityGuard)
@@ -59,7 +65,7 @@ export class AuthController {
     @Body(VALID) { username, password }: RegisterDto,
     @RequestCaller() caller: Caller,
   ): Promise<AccountDto> {
-    return toAccountDto(await this.auth.register(username, password, caller));
+    return toAccountDto(await this.logins.register(username, password, caller));
   }
 
   @Public()
@@ -80,7 +86,7 @@ export class AuthController {
     @PresentedDevices() devices: string[],
     @RequestCaller() caller: Caller,
   ): Promise<IssuedPair> {
-    return this.auth.login(username, password, devices, caller);
+    return this.logins.login(username, password, devices, caller);
   }
 
   @RotatesRefresh()
@@ -94,7 +100,7 @@ export class AuthController {
   @ApiOkResponse({ type: TokenPairDto })
   @ApiErrors({ 400: ['validation_failed', 'idempotency_key_reused'], 429: 'rate_limited' })
   async refreshTokens(@PresentedRefresh() attempt: RefreshRequest): Promise<IssuedPair> {
-    return this.auth.refresh(attempt);
+    return this.refreshes.refresh(attempt);
   }
 
   @RotatesRefresh()
@@ -115,13 +121,13 @@ export class AuthController {
     @PresentedRefresh() attempt: RefreshRequest,
     @Body(VALID) { password }: ReauthenticateDto,
   ): Promise<IssuedPair> {
-    return this.auth.reauthenticate(attempt, password);
+    return this.refreshes.reauthenticate(attempt, password);
   }
 
   @FreshAccess()
   @Put('password')
   @DeliversTokens()
-  @ApiOperation({ summary: 'Change the password. Every other session is revoked.' })
+  @ApiOperation({ summary: 'Change the password. Every session is revoked, and a new one is opened.' })
   @ApiOkResponse({ type: TokenPairDto })
   @ApiErrors({ 401: 'invalid_credentials', 429: 'rate_limited' })
   async changePassword(
@@ -129,6 +135,6 @@ export class AuthController {
     @Body(VALID) body: ChangePasswordDto,
     @RequestCaller() caller: Caller,
   ): Promise<IssuedPair> {
-    return this.auth.changePassword(user, body.current_password, body.new_password, caller);
+    return this.passwords.change(user, body.current_password, body.new_password, caller);
   }
 }

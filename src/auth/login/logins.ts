@@ -3,14 +3,13 @@ import { AuditLog, type Caller } from '../../audit/audit-log.js';
 import { Database } from '../../database/index.js';
 import { SessionRevoker } from '../../sessions/session-revoker.js';
 import { type OpenOptions, Sessions } from '../../sessions/sessions.repository.js';
-import { type TokenSession } from '../../sessions/advance.js';
+import { type Session } from '../../sessions/sessions.table.js';
 import { Clock } from '../../time/clock.js';
 import { parseDuration } from '../../time/duration.js';
 import { TokenError } from '../../tokens/token.errors.js';
 import { type Extras } from '../../tokens/token-issuer.js';
 import { type User, UserStore } from '../../users/user-store.js';
 import { AuthOptions } from '../options/auth-options.js';
-import { OpeningStatement } from './opening-statement.js';
 import { type IssuedAccess, type IssuedPair, TokenPairs } from './token-pairs.js';
 
 /** What one call wants different. Durations as text, `'5m'`, or milliseconds. */
@@ -35,8 +34,7 @@ export class Logins {
     private readonly db: Database,
     private readonly users: UserStore,
     private readonly sessions: Sessions,
-    private readonly ends: SessionRevoker,
-    private readonly atOnce: OpeningStatement,
+    private readonly revoker: SessionRevoker,
     private readonly audit: AuditLog,
     private readonly pairs: TokenPairs,
     private readonly clock: Clock,
@@ -64,21 +62,17 @@ export class Logins {
   }
 
   /**
-   * The row of a new session of a user who was seen, and proved; the oldest beyond the most allowed end.
-   * @returns undefined where the user has changed since: what was proved then may not hold now
+   * Opens a session for a user who was read and proved; the oldest sessions beyond the limit are revoked.
+   * @returns undefined if the user has changed since: what was proved may no longer hold
    */
-  async openUnlessChanged(user: User, caller: Caller, own: OpenOptions): Promise<TokenSession | undefined> {
-    const at = this.clock.now();
-    const opening = this.sessions.toOpen(user.id, caller, at, own);
-    const who = { actorId: user.id, subjectId: user.id, at };
-    const event = { event: 'authn_login_success', ...who, sessionId: opening.sessionId } as const;
-    const opened = await this.atOnce.run(user, opening, event, caller);
-    if (opened) return opened.session;
+  async openUnlessChanged(user: User, caller: Caller, own: OpenOptions): Promise<Session | undefined> {
     return this.db.inTransaction(async (tx) => {
       if (!(await this.users.lockIfUnchanged(tx, user))) return undefined;
-      const session = await this.sessions.open(tx, opening);
-      await this.audit.record(event, caller, tx);
-      for (const sessionId of await this.ends.revokeOldest(tx, user.id, at)) {
+      const at = this.clock.now();
+      const session = await this.sessions.open(tx, user.id, caller, at, own);
+      const who = { actorId: user.id, subjectId: user.id, at };
+      await this.audit.record({ event: 'authn_login_success', ...who, sessionId: session.id }, caller, tx);
+      for (const sessionId of await this.revoker.revokeOldest(tx, user.id, at)) {
         const cause = 'too_many_sessions';
         await this.audit.record({ event: 'session_ended', cause, ...who, sessionId }, caller, tx);
       }

@@ -81,7 +81,7 @@ export class PasswordVerifier {
     for (const limit of attempt.usedUp()) {
       const max = { ...failed, event: 'authn_login_fail_max', cause: limit } as const;
       // An address that has tried many accounts says nothing of the last of them.
-      await this.audit.record(limit === 'address' ? { ...max, subjectId: undefined } : max, caller);
+      await this.audit.record(limit.startsWith('address') ? { ...max, subjectId: undefined } : max, caller);
     }
     throw invalidCredentials(cause);
   }

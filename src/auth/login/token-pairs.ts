@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { type TokenSession } from '../../sessions/advance.js';
+import { type Session } from '../../sessions/sessions.table.js';
 import { Clock, toNumericDate } from '../../time/clock.js';
 import { type TokenKind } from '../../tokens/token-claims.js';
 import { type Extras, requireContents, TokenIssuer } from '../../tokens/token-issuer.js';
@@ -54,7 +54,7 @@ export class TokenPairs {
     return { access, refresh, roles: user.roles };
   }
 
-  issue(session: TokenSession, contents: TokenContents, options: IssueOptions): IssuedPair {
+  issue(session: Session, contents: TokenContents, options: IssueOptions): IssuedPair {
     const { subject, claims, headers } = contents.refresh;
     const refresh = this.issuer.issueRefresh({
       subject,
@@ -77,7 +77,7 @@ export class TokenPairs {
   }
 
   issueAccess(
-    session: TokenSession,
+    session: Session,
     { access, roles }: TokenContents,
     { fresh, accessTtl }: IssueOptions,
   ): IssuedAccess {

@@ -17,7 +17,7 @@ export class SessionsService {
     private readonly db: Database,
     private readonly users: UserStore,
     private readonly sessions: Sessions,
-    private readonly ends: SessionRevoker,
+    private readonly revoker: SessionRevoker,
     private readonly audit: AuditLog,
     private readonly clock: Clock,
   ) {}
@@ -30,7 +30,7 @@ export class SessionsService {
   async logout({ userId, sessionId }: Principal, caller: Caller): Promise<void> {
     await this.db.inTransaction(async (tx) => {
       const at = this.clock.now();
-      if (!(await this.ends.revoke(tx, sessionId, 'logout', at))) return;
+      if (!(await this.revoker.revoke(tx, sessionId, 'logout', at))) return;
       const who = { actorId: userId, subjectId: userId, sessionId };
       await this.audit.record({ event: 'session_ended', cause: 'logout', at, ...who }, caller, tx);
     });
@@ -40,7 +40,7 @@ export class SessionsService {
   async logoutAll({ userId, sessionId }: Principal, caller: Caller): Promise<void> {
     await this.db.inTransaction(async (tx) => {
       const at = this.clock.now();
-      await this.ends.revokeAll(tx, userId, 'logout_all', at);
+      await this.revoker.revokeAll(tx, userId, 'logout_all', at);
       const who = { actorId: userId, subjectId: userId, sessionId };
       await this.audit.record({ event: 'session_ended', cause: 'logout_all', at, ...who }, caller, tx);
     });
@@ -51,7 +51,8 @@ export class SessionsService {
     await this.db.inTransaction(async (tx) => {
       const at = this.clock.now();
       // What is no UUID is not asked for: PostgreSQL refuses a text with a NUL.
-      const ended = isUUID(sessionId) && (await this.ends.revoke(tx, sessionId, 'ended_by_user', at, userId));
+      const ended =
+        isUUID(sessionId) && (await this.revoker.revoke(tx, sessionId, 'ended_by_user', at, userId));
       if (!ended) {
         throw new ApiError(404, 'not_found', 'There is no such session');
       }
@@ -71,7 +72,7 @@ export class SessionsService {
     await this.db.inTransaction(async (tx) => {
       const { id } = await this.requireUser(userId, tx);
       const at = this.clock.now();
-      await this.ends.revokeAll(tx, id, 'ended_by_admin', at);
+      await this.revoker.revokeAll(tx, id, 'ended_by_admin', at);
       // Without a session: the administrator's own is not the one that ended.
       const who = { actorId: admin.userId, subjectId: id };
       await this.audit.record({ event: 'session_ended', cause: 'ended_by_admin', at, ...who }, caller, tx);

@@ -17,7 +17,6 @@ export const OUTCOMES = [
   'concurrent',
   'key reused',
   'reuse',
-  'superseded',
   'ended',
   'expired',
   'wrong password',
@@ -42,7 +41,7 @@ export interface ModelSession {
   id: string;
   live: number;
   /** Who made the live generation; a rotation without a key has the key null. */
-  maker: { by: 'login' | 'password change' } | { by: 'client'; key: string | null };
+  maker: { by: 'login' } | { by: 'client'; key: string | null };
   rotatedAt: number;
   idleEnd: number;
   end: number;
@@ -71,7 +70,6 @@ export interface AccessToken {
 
 const EXPIRED: Answer = { outcome: 'expired', status: 401, errorCode: 'token_expired' };
 const ENDED: Answer = { outcome: 'ended', status: 401, errorCode: 'token_revoked' };
-const SUPERSEDED: Answer = { outcome: 'superseded', status: 401, errorCode: 'token_revoked' };
 const REUSE: Answer = { outcome: 'reuse', status: 401, errorCode: 'refresh_token_reused' };
 const KEY_REUSED: Answer = { outcome: 'key reused', status: 400, errorCode: 'idempotency_key_reused' };
 const NOT_FRESH: Answer = { outcome: 'not fresh', status: 401, errorCode: 'fresh_token_required' };
@@ -105,6 +103,10 @@ export class AccountModel {
 
   login(password: string): Answer {
     if (password !== this.password) return WRONG;
+    return { outcome: 'logged in', status: 200, pair: { session: this.open(), fresh: true } };
+  }
+
+  private open(): ModelSession {
     const now = this.now();
     const session: ModelSession = {
       id: '',
@@ -119,7 +121,7 @@ export class AccountModel {
       access: [],
     };
     this.sessions.push(session);
-    return { outcome: 'logged in', status: 200, pair: { session, fresh: true } };
+    return session;
   }
 
   present({ token, key, password }: Attempt): Answer {
@@ -134,7 +136,6 @@ export class AccountModel {
       sameKey ||
       (maker.by === 'client' && maker.key === null && key === null && now - session.rotatedAt <= GRACE);
 
-    if (behind === 1 && maker.by === 'password change') return SUPERSEDED;
     if (behind > 1 || (behind === 1 && !follows)) {
       session.ended = true;
       return REUSE;
@@ -157,10 +158,8 @@ export class AccountModel {
     if (session.ended) return ENDED;
     if (current !== this.password) return WRONG;
     this.passwords.push(next);
-    for (const other of this.sessions) if (other !== session) other.ended = true;
-    this.advance(session, { by: 'password change' });
-    session.authTime = now;
-    return { outcome: 'password changed', status: 200, pair: { session, fresh: true } };
+    for (const each of this.sessions) each.ended = true;
+    return { outcome: 'password changed', status: 200, pair: { session: this.open(), fresh: true } };
   }
 
   logout(session: ModelSession): Answer {

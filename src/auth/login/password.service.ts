@@ -1,0 +1,69 @@
+import { Injectable } from '@nestjs/common';
+import { AuditLog, type Caller } from '../../audit/audit-log.js';
+import { Database } from '../../database/index.js';
+import { PasswordHasher } from '../../passwords/password-hasher.js';
+import { PasswordPolicy } from '../../passwords/password-policy.js';
+import { SessionRevoker } from '../../sessions/session-revoker.js';
+import { Sessions } from '../../sessions/sessions.repository.js';
+import { Clock } from '../../time/clock.js';
+import { TokenError } from '../../tokens/token.errors.js';
+import { UserStore } from '../../users/user-store.js';
+import { requireAcceptable } from '../accounts/new-password.js';
+import { type Principal } from '../request/principal.js';
+import { invalidCredentials, PasswordVerifier } from './password-verifier.js';
+import { type IssuedPair, TokenPairs } from './token-pairs.js';
+
+/** RFC 8176: a password. */
+const AMR = ['pwd'];
+
+/** The change of a password by its user. */
+@Injectable()
+export class PasswordService {
+  constructor(
+    private readonly db: Database,
+    private readonly users: UserStore,
+    private readonly sessions: Sessions,
+    private readonly revoker: SessionRevoker,
+    private readonly passwords: PasswordVerifier,
+    private readonly policy: PasswordPolicy,
+    private readonly hasher: PasswordHasher,
+    private readonly pairs: TokenPairs,
+    private readonly audit: AuditLog,
+    private readonly clock: Clock,
+  ) {}
+
+  /**
+   * Revokes every session of the user, the one that asks too, and opens a new one in the same transaction: no token from
+   * before the change opens anything, also if a thief holds it.
+   * @throws ApiError `invalid_credentials`, `rate_limited`, `validation_failed`
+   */
+  async change(
+    who: Principal,
+    currentPassword: string,
+    newPassword: string,
+    caller: Caller,
+  ): Promise<IssuedPair> {
+    const { userId, sessionId } = who;
+    const user = await this.passwords.inSession(who, currentPassword, 'authn_password_change_fail', caller);
+    await requireAcceptable(this.policy, 'new_password', newPassword, user.username);
+    const passwordHash = await this.hasher.hash(newPassword);
+    const contents = await this.pairs.contents(user);
+    const session = await this.db.inTransaction(async (tx) => {
+      if (!(await this.users.update(tx, user, { passwordHash })))
+        throw invalidCredentials('the user changed during the change of the password');
+      const at = this.clock.now();
+      const before = await this.sessions.find(sessionId, tx);
+      const revoked = await this.revoker.revokeAll(tx, userId, 'password_changed', at);
+      // Thrown inside the transaction: a session that was revoked meanwhile changes no password.
+      if (!before || !revoked.includes(sessionId))
+        throw new TokenError('token_revoked', `session ${sessionId} was revoked during the change`);
+      // As long as the one that it replaces was: a short session does not become a long one.
+      const sessionTtl = before.expires_at - before.created_at;
+      const opened = await this.sessions.open(tx, userId, caller, at, { amr: AMR, sessionTtl });
+      const event = { event: 'authn_password_change', actorId: userId, subjectId: userId, at } as const;
+      await this.audit.record({ ...event, sessionId }, caller, tx);
+      return opened;
+    });
+    return this.pairs.issue(session, contents, { fresh: true });
+  }
+}

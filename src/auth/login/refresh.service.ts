@@ -1,0 +1,178 @@
+import { Injectable } from '@nestjs/common';
+import { createHash } from 'node:crypto';
+import { type AuditEvent, AuditLog } from '../../audit/audit-log.js';
+import { Database, type Tx } from '../../database/index.js';
+import { RateLimitedError } from '../../rate-limits/rate-limited.error.js';
+import { RevokedSessions } from '../../sessions/revoked-sessions.js';
+import { SessionOptions } from '../../sessions/session-options.js';
+import { type Rotation, type RotationRequest, Sessions } from '../../sessions/sessions.repository.js';
+import { type Session } from '../../sessions/sessions.table.js';
+import { Clock } from '../../time/clock.js';
+import { TokenError } from '../../tokens/token.errors.js';
+import { type User, UserStore } from '../../users/user-store.js';
+import { ApiError } from '../errors/api-error.js';
+import { type RefreshRequest } from '../refresh/refresh-request.js';
+import { invalidCredentials, PasswordVerifier } from './password-verifier.js';
+import { type IssuedPair, TokenPairs } from './token-pairs.js';
+
+type Refused = Exclude<Rotation, { session: Session }>;
+
+/** RFC 8176: a password. */
+const AMR = ['pwd'];
+
+/** Refresh and reauthentication. What becomes of a refresh token is decided in `sessions/`. */
+@Injectable()
+export class RefreshService {
+  constructor(
+    private readonly db: Database,
+    private readonly sessions: Sessions,
+    private readonly revoked: RevokedSessions,
+    private readonly users: UserStore,
+    private readonly passwords: PasswordVerifier,
+    private readonly pairs: TokenPairs,
+    private readonly audit: AuditLog,
+    private readonly clock: Clock,
+    private readonly options: SessionOptions,
+  ) {}
+
+  /**
+   * Issues the next refresh token of the session, and an access token that is not fresh.
+   *
+   * The user is read after the rotation, without a transaction around both. What takes a right away revokes the session in
+   * the same transaction: either that came first and nothing was rotated, or the tokens made here die with their session.
+   * A crash in between is repaired by the key or the grace.
+   * @throws TokenError `token_revoked`, `refresh_token_reused`; ApiError `idempotency_key_reused`; RateLimitedError
+   */
+  async refresh(request: RefreshRequest): Promise<IssuedPair> {
+    const rotation = await this.rotate(request);
+    if (!('session' in rotation)) throw this.refusal(rotation, request);
+    const user = await this.readUser(rotation.session.user_id);
+    return this.pairs.issue(rotation.session, await this.pairs.contents(user), { fresh: false });
+  }
+
+  /**
+   * A refresh that proves the password again: issues a fresh access token.
+   * @throws as `refresh`, and ApiError `invalid_credentials`
+   */
+  async reauthenticate(request: RefreshRequest, password: string): Promise<IssuedPair> {
+    const { who, caller } = request;
+    this.requireNotRevoked(request);
+    const seen = await this.db.inTransaction(async (tx) => {
+      const inspection = await this.sessions.inspect(tx, this.toRotation(request));
+      await this.recordRefusal(tx, inspection.verdict, request);
+      return inspection;
+    });
+    // Before the password is compared: a dead token is no oracle for it.
+    if (seen.verdict === 'rate_limited')
+      throw this.refusal({ outcome: 'rate_limited', retryAfter: seen.retryAfter }, request);
+    if (seen.verdict === 'reuse' || seen.verdict === 'rolled_back' || seen.verdict === 'revoked')
+      throw this.refusal({ outcome: seen.verdict }, request);
+
+    const user = await this.passwords.inSession(who, password, 'authn_reauthentication_fail', caller);
+    const contents = await this.pairs.contents(user);
+    const rotation = await this.db.inTransaction(async (tx) => {
+      if (!(await this.users.lockIfUnchanged(tx, user)))
+        throw invalidCredentials('the user changed during the reauthentication');
+      const result = await this.sessions.settle(tx, { ...this.toRotation(request), proof: AMR });
+      if ('session' in result)
+        await this.audit.record(
+          { ...this.eventOf(request, result.outcome), event: 'authn_reauthentication_success' },
+          caller,
+          tx,
+        );
+      else await this.recordRefusal(tx, result.outcome, request);
+      return result;
+    });
+    if (!('session' in rotation)) throw this.refusal(rotation, request);
+    return this.pairs.issue(rotation.session, contents, { fresh: true });
+  }
+
+  private async rotate(request: RefreshRequest): Promise<Rotation> {
+    this.requireNotRevoked(request);
+    const rotation = this.toRotation(request);
+    const session = await this.sessions.advance(rotation);
+    if (session) {
+      // No row in the trail: the session says when and from where it was used last.
+      this.audit.announce(this.eventOf(request, 'rotated'));
+      return { outcome: 'rotated', session };
+    }
+    return this.db.inTransaction(async (tx) => {
+      const result = await this.sessions.settle(tx, rotation);
+      if (result.outcome === 'rotated') this.audit.announce(this.eventOf(request, 'rotated'), tx);
+      else if ('session' in result) await this.recordRepeat(tx, result.outcome, request);
+      else await this.recordRefusal(tx, result.outcome, request);
+      return result;
+    });
+  }
+
+  /** The memory too: a database that failed over to a standby that lags may have forgotten a revocation. */
+  private requireNotRevoked({ token }: RefreshRequest): void {
+    if (this.revoked.has(token.sid)) throw new TokenError('token_revoked', `session ${token.sid} is revoked`);
+  }
+
+  /** Once for a generation: a client that repeats a request cannot fill the trail. */
+  private async recordRepeat(tx: Tx, outcome: string, request: RefreshRequest): Promise<void> {
+    const { token, caller } = request;
+    await this.audit.record(
+      this.eventOf(request, outcome),
+      caller,
+      tx,
+      `${token.sid} ${token.gen} ${outcome}`,
+    );
+  }
+
+  /** What revoked the session is recorded; a token that changes nothing leaves no row. */
+  private async recordRefusal(tx: Tx, outcome: string, request: RefreshRequest): Promise<void> {
+    const failed = { ...this.eventOf(request, outcome), outcome: 'fail' } as const;
+    if (outcome === 'reuse')
+      await this.audit.record({ ...failed, event: 'authn_token_reuse' }, request.caller, tx);
+    else if (outcome === 'rolled_back')
+      await this.audit.record({ ...failed, event: 'session_ended' }, request.caller, tx);
+    else if (outcome === 'revoked' || outcome === 'key_reused') this.audit.announce(failed, tx);
+  }
+
+  private eventOf({ who }: RefreshRequest, cause: string): AuditEvent {
+    const { userId, sessionId } = who;
+    const at = this.clock.now();
+    return { event: 'session_renewed', actorId: userId, subjectId: userId, sessionId, at, cause };
+  }
+
+  private toRotation({ token, idempotencyKey, caller }: RefreshRequest): RotationRequest {
+    return {
+      sessionId: token.sid,
+      generation: token.gen,
+      keyHash:
+        idempotencyKey === null ? null : createHash('sha256').update(idempotencyKey).digest('base64url'),
+      now: this.clock.now(),
+      device: caller,
+    };
+  }
+
+  /** @throws TokenError `token_revoked` if something other than us disabled or removed the user and left the session */
+  private async readUser(userId: string): Promise<User> {
+    const user = await this.users.findById(userId);
+    if (user?.disabledAt === null) return user;
+    throw new TokenError('token_revoked', `account ${userId} is ${user ? 'disabled' : 'gone'}`);
+  }
+
+  private refusal(refused: Refused, { token }: RefreshRequest): Error {
+    const { outcome } = refused;
+    const reason = `${outcome}: session ${token.sid}, presented generation ${token.gen}`;
+    switch (outcome) {
+      case 'rate_limited':
+        return new RateLimitedError({ name: 'refresh', ...this.options.refreshLimit }, refused.retryAfter);
+      case 'reuse':
+        return new TokenError('refresh_token_reused', reason);
+      case 'key_reused':
+        return new ApiError(
+          400,
+          'idempotency_key_reused',
+          'This Idempotency-Key made the refresh token that it is sent with; use a new key for each token',
+          { reason },
+        );
+      case 'rolled_back':
+      case 'revoked':
+        return new TokenError('token_revoked', reason);
+    }
+  }
+}
