@@ -167,14 +167,18 @@ describe('the source', () => {
   });
 });
 
-/** A room is one unit; in `features/`, each folder is, and features know nothing of each other. */
+/** A folder of src is one unit; in `features/`, each folder is, and features import each other by their index. */
 function sameUnit(name: string, target: string): boolean {
   const unit = (path: string) =>
     path
       .split('/')
       .slice(0, path.startsWith('features/') ? 2 : 1)
       .join('/');
-  return unit(name) === unit(target) || name.startsWith('features/features.');
+  return (
+    unit(name) === unit(target) ||
+    name.startsWith('features/features.') ||
+    (name.startsWith('features/') && /^features\/[^/]+\/index$/.test(target))
+  );
 }
 
 function allowed(room: string, target: string): boolean {

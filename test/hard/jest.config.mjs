@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import config from '../../jest.config.mjs';
 
 const rootDir = join(import.meta.dirname, '../..');
-const { reporters, maxWorkers, ...project } = config;
+const { reporters, maxWorkers, testTimeout, ...project } = config;
 const common = { ...project, rootDir, testPathIgnorePatterns: ['/node_modules/'] };
 
 /** Where the HTTP adapter has a part: these run once more on Express, which an application may have instead of Fastify. */
@@ -39,6 +39,7 @@ export default {
   rootDir,
   reporters,
   maxWorkers,
+  testTimeout,
   projects: [
     { ...common, displayName: 'hard', roots: ['<rootDir>/test/hard'] },
     {

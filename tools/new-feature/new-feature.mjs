@@ -10,7 +10,7 @@ const USAGE = `Usage: npm run new:feature -- NAME [--singular NAME]
   npm run new:feature -- credit-notes
   npm run new:feature -- lenses --singular lens
 
-Makes src/features/NAME (module, controller, service, repository, migration, DTOs and a spec) and
+Makes src/features/NAME (module, controller, service, repository, migration, DTOs, a spec, and an index for other features) and
 test/features/NAME.e2e-spec.ts, names the module in src/features/features.module.ts, and its routes in the snapshot of
 all routes. Every route is guarded; deleting takes a fresh token.
 `;
@@ -29,12 +29,12 @@ class FeatureError extends Error {}
 /** The files of the feature, by their paths, and the two that name it. All are read before the first is written. */
 function plan({ many, one }) {
   refuseTaken(many);
-  const today = new Date().toISOString().slice(0, 10);
+  const migration = nextMigration(new Date().toISOString().slice(0, 10));
   const files = readdirSync(TEMPLATE, { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile())
     .map(({ parentPath, name }) => join(parentPath, name))
     .map((path) => {
-      const text = readFileSync(path, 'utf8').replaceAll('TODAY', today);
+      const text = readFileSync(path, 'utf8').replaceAll('MIGRATION', migration);
       return [rename(path.slice(TEMPLATE.length + 1), { many, one }), rename(text, { many, one })];
     });
   const taken = files.map(([path]) => path).find((path) => existsSync(path));
@@ -49,11 +49,25 @@ function refuseTaken(many) {
   const route = readFileSync(SNAPSHOT, 'utf8').match(new RegExp(`^ {2}"\\w+ /${many}[/ ].*$`, 'm'))?.[0];
   if (route) throw new FeatureError(`the path /${many} is taken: ${route.trim()}`);
   const table = new RegExp(`createTable\\('${tableName(many)}'\\)`);
-  const tables = readdirSync('src', { recursive: true, encoding: 'utf8' }).filter((path) =>
-    path.endsWith('.table.ts'),
-  );
-  const owner = tables.find((path) => table.test(readFileSync(join('src', path), 'utf8')));
-  if (owner) throw new FeatureError(`the table ${tableName(many)} is made by src/${owner}`);
+  const owner = tableFiles().find((path) => table.test(readFileSync(path, 'utf8')));
+  if (owner) throw new FeatureError(`the table ${tableName(many)} is made by ${owner}`);
+}
+
+function tableFiles() {
+  return readdirSync('src', { recursive: true, encoding: 'utf8' })
+    .filter((path) => path.endsWith('.table.ts'))
+    .map((path) => join('src', path));
+}
+
+/**
+ * `2026-11-28.3`: the next free number of the day. Migrations run in the order of their names as text, so `a` follows `9`.
+ */
+function nextMigration(day) {
+  const numbers = tableFiles()
+    .flatMap((path) => [...readFileSync(path, 'utf8').matchAll(/'(\d{4}-\d\d-\d\d)\.([\da-z])-/g)])
+    .filter(([, date]) => date === day)
+    .map(([, , number]) => parseInt(number, 36));
+  return `${day}.${(Math.max(0, ...numbers) + 1).toString(36)}`;
 }
 
 function withModule(many) {
@@ -70,7 +84,7 @@ function withModule(many) {
     .replace(list, `imports: [${modules}]`);
 }
 
-/** What who may enter: the lines that the test of the routes would miss, where it looks for them. */
+/** The snapshot of all routes with those of the feature, in its order. */
 function withRoutes(many) {
   const added = [
     `GET /${many} → access`,

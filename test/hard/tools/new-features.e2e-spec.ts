@@ -36,6 +36,8 @@ const COPIED = [
   '.prettierignore',
   '.oxlintrc.json',
 ];
+/** Snapshot and direction: those of that folder that need no documents. */
+const ARCHITECTURE = 'test/architecture/(route-policies|import-direction)';
 /** Milliseconds; a compiler, a linter and a run of Jest. */
 const LONG = 300_000;
 
@@ -121,8 +123,22 @@ describe('npm run new:feature', () => {
     expect(await generate('--help')).toEqual({ code: 0, output: expect.stringContaining('Usage:') });
   });
 
+  it('numbers the migrations of one day in the order of their making', async () => {
+    const today = new Date().toISOString().slice(0, 10);
+    const numberOf = (path: string) => {
+      const text = readFileSync(join(folder, path), 'utf8');
+      return parseInt(new RegExp(`'${today}\\.([\\da-z])-`).exec(text)?.[1] ?? '', 36);
+    };
+    // The names are in the other order.
+    for (const name of ['vehicles', 'garages']) expect(await generate(name)).toMatchObject({ code: 0 });
+    const [first, second] = ['vehicles', 'garages'].map((name) =>
+      numberOf(`src/features/${name}/${name}.table.ts`),
+    );
+    expect(second).toBe((first ?? NaN) + 1);
+  });
+
   it('makes features, and none twice', async () => {
-    for (const args of [['invoices'], ['credit-notes'], ['lenses', '--singular', 'lens']])
+    for (const args of [['customers'], ['invoices'], ['credit-notes'], ['lenses', '--singular', 'lens']])
       expect(await generate(...args)).toMatchObject({ code: 0 });
     const again = await generate('invoices');
     expect(again).toEqual({ code: 1, output: expect.stringContaining('src/features/invoices exists') });
@@ -139,12 +155,22 @@ describe('docs/extending.md', () => {
       writeFileSync(join(folder, path), text);
       return path;
     });
-    expect(files).toHaveLength(6);
-    expect(files.at(-1)).toBe('test/features/reminders.e2e-spec.ts');
+    expect(files).toHaveLength(7);
+    expect(files.slice(-2)).toEqual([
+      'test/features/reminders.e2e-spec.ts',
+      'test/features/invoices-of-customers.e2e-spec.ts',
+    ]);
     const list = join(folder, 'src/features/features.module.ts');
     const line = "import { RemindersModule } from './reminders/reminders.module.js';\n";
     const text = readFileSync(list, 'utf8').replace('imports: [', 'imports: [RemindersModule, ');
     writeFileSync(list, line + text);
+  });
+
+  it('relates two generated features by the difference that it shows', async () => {
+    const [difference = '', ...more] = blocksOf(readDocument('docs/extending.md'), 'diff');
+    expect(more).toEqual([]);
+    writeFileSync(join(folder, 'relation.diff'), difference);
+    expect(await run('git', ['apply', 'relation.diff'])).toEqual({ code: 0, output: '' });
   });
 });
 
@@ -171,11 +197,15 @@ describe('they', () => {
     'pass their tests',
     async () => {
       // The generator has said what its routes need; for what was made by hand, somebody has to agree.
-      const unseen = await jest('--ci', 'test/architecture');
+      const unseen = await jest('--ci', ARCHITECTURE);
       expect(unseen).toEqual({ code: 1, output: expect.stringContaining('/reminders → fresh-access') });
       expect(unseen.output).not.toMatch(/^\s*[+-].*invoices/m);
-      const all = await jest('-u', 'features/(invoices|credit-notes|lenses|reminders)', 'test/architecture');
-      expect(all).toEqual({ code: 0, output: expect.stringMatching(/Test Suites: 9 passed, 9 total/) });
+      const all = await jest(
+        '-u',
+        'features/(customers|invoices|credit-notes|lenses|reminders)',
+        ARCHITECTURE,
+      );
+      expect(all).toEqual({ code: 0, output: expect.stringMatching(/Test Suites: 12 passed, 12 total/) });
       expect(all.output).toContain('1 snapshot updated');
     },
     LONG,

@@ -9,5 +9,7 @@ import { sampleThingsMigrations } from './sample-things.table.js';
   imports: [DatabaseModule.forFeature(sampleThingsMigrations)],
   controllers: [SampleThingsController],
   providers: [SampleThingsService, SampleThingsRepository],
+  // For other features; index.ts names what they import.
+  exports: [SampleThingsService],
 })
 export class SampleThingsModule {}

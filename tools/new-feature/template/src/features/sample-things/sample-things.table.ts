@@ -20,7 +20,7 @@ declare module '../../database/index.js' {
 
 /** Each runs once, at the start. What has run somewhere is never changed: add another one below it. */
 export const sampleThingsMigrations: Migrations = {
-  'TODAY.1-sample-things': {
+  'MIGRATION-sample-things': {
     async up(db: Kysely<unknown>) {
       await db.schema
         .createTable('sample_things')
