@@ -10,6 +10,7 @@ import {
   type Principal,
   Refresh,
 } from '../../src/auth/index.js';
+import { Database, DatabaseUnavailableError } from '../../src/database/index.js';
 import { resolveOptions } from '../../src/auth/options/resolve-options.js';
 import { generateKeySet } from '../../src/keys/key-file.js';
 import { clearsAll, Jar, loginInBrowser, setCookies } from '../support/browser.js';
@@ -80,6 +81,8 @@ describe('tokens in cookies', () => {
     expectPair(login, { device: true });
     const cookies = setCookies(login);
     expect([...cookies.keys()]).toEqual([...NAMES, DEVICE]);
+    // Browsers drop longer ones.
+    for (const [name, { value }] of cookies) expect(name.length + value.length).toBeLessThan(3_800);
     const claims = NAMES.slice(0, 2).map((name) => decode(cookies.get(name)!.value) as JwtPayload);
     expect(claims.map(({ type }) => type as unknown)).toEqual(['access', 'refresh']);
 
@@ -138,6 +141,8 @@ describe('tokens in cookies', () => {
     for (const cookie of [`${planted}; ${ours}`, `${ours}; ${planted}`, `${ours}; ${ours}`]) {
       expectError(await send('GET', '/profile', cookie), 401, 'token_invalid');
     }
+    const [one, other] = [jar, evil].map((each) => each.header('refresh_token'));
+    expectError(await send('POST', '/auth/refresh', `${one}; ${other}`), 401, 'token_invalid');
     // Two header lines are one list.
     const lines = [ours, planted] as unknown as string;
     expectError(await send('GET', '/profile', '').set('Cookie', lines), 401, 'token_invalid');
@@ -239,6 +244,35 @@ describe('tokens in cookies', () => {
     });
   });
 
+  it('#48 are left alone by a refresh that fails for want of the database, as is the session', async () => {
+    const jar = await loginInBrowser(api);
+    const db = api.get(Database);
+    const broken = jest
+      .spyOn(db, 'inTransaction')
+      .mockRejectedValue(new DatabaseUnavailableError(new Error('gone')));
+    const failed = await send('POST', '/auth/refresh', jar.header());
+    broken.mockRestore();
+    expectError(failed, 503, 'database_unavailable');
+    expect(setCookies(failed).size).toBe(0);
+    await send('POST', '/auth/refresh', jar.header()).expect(200);
+  });
+
+  it('are those of its own session after a login that found planted ones', async () => {
+    const [evil, victim] = [await loginInBrowser(api), await api.user()];
+    const { username, password } = victim;
+    const response = await send('POST', '/auth/login', evil.header())
+      .send({ username, password })
+      .expect(200);
+    const jar = new Jar(victim, response);
+    const sessionsOf = async (each: Jar) =>
+      (await send('GET', '/auth/sessions', each.header()).expect(200)).body as { id: string }[];
+    const [own, planted] = [await sessionsOf(jar), await sessionsOf(evil)];
+    for (const sessions of [own, planted]) expect(sessions).toMatchObject([{ current: true }]);
+    expect(own[0]?.id).not.toBe(planted[0]?.id);
+    const { body } = await send('GET', '/profile', jar.header()).expect(200);
+    expect(body).toMatchObject({ id: victim.id });
+  });
+
   it('are not set by a login that fails, or a refresh that does', async () => {
     const { username } = await api.user();
     const login = await api.request('POST', '/auth/login').send({ username, password: 'wrong-corgi' });
@@ -247,6 +281,72 @@ describe('tokens in cookies', () => {
     const wrong = await send('POST', '/auth/reauthenticate', jar.header()).send({ password: 'wrong-corgi' });
     expectError(wrong, 401, 'invalid_credentials');
     expect([login, wrong].map((response) => setCookies(response).size)).toEqual([0, 0]);
+  });
+});
+
+it('#48 a refresh that is one too many neither ends the session nor clears its cookies', async () => {
+  const api = await createTestApp({
+    auth: { locations: { order: ['cookie'] }, cookies: { secure: true }, limits: { refresh: '1 per 1m' } },
+  });
+  try {
+    const jar = await loginInBrowser(api);
+    const send = (method: string, path: string) =>
+      api.request(method, path).set(OURS).set('Cookie', jar.header());
+    jar.keep(await send('POST', '/auth/refresh').expect(200));
+    const refused = await send('POST', '/auth/refresh');
+    expectError(refused, 429, 'rate_limited');
+    expect(setCookies(refused).size).toBe(0);
+    await send('GET', '/profile').expect(200);
+    await send('POST', '/auth/reauthenticate').send({ password: jar.user.password }).expect(200);
+  } finally {
+    await api.close();
+  }
+});
+
+describe('no value that is given out', () => {
+  let api: TestApp;
+  beforeAll(async () => {
+    const limits = { account: '2 per 1h' };
+    api = await createTestApp({
+      auth: { locations: { order: ['header', 'cookie'] }, cookies: { secure: true }, limits },
+    });
+  });
+  afterAll(() => api.close());
+
+  it('#13 is taken in the place of another: access and refresh token, CSRF value, device', async () => {
+    const jar = await loginInBrowser(api);
+    const given = ['access_token', 'refresh_token', 'csrf_token', 'device'].map((name) => jar.value(name));
+    expect(new Set(given.filter(Boolean)).size).toBe(4);
+    const [access = '', refresh = '', csrf = ''] = given;
+    const others = (own: string) => given.filter((each) => each !== own);
+    const codeOf = ({ body }: Response) => (body as { errorCode?: string }).errorCode;
+    for (const each of others(access)) {
+      const code = each === refresh ? 'token_wrong_type' : 'token_invalid';
+      expect(codeOf(await api.request('GET', '/profile', each))).toBe(code);
+      expect(codeOf(await api.request('GET', '/profile').set('Cookie', `${NAMES[0]}=${each}`))).toBe(code);
+    }
+    for (const each of others(refresh)) {
+      const code = each === access ? 'token_wrong_type' : 'token_invalid';
+      expect(codeOf(await api.request('POST', '/auth/refresh', each))).toBe(code);
+    }
+    for (const each of others(csrf)) {
+      const forged = `${NAMES[1]}=${refresh}; ${NAMES[2]}=${each}`;
+      const refused = api.request('POST', '/auth/refresh').set('Cookie', forged).set('X-CSRF-Token', each);
+      expectError(await refused, 403, 'csrf_failed');
+    }
+    const cookie = `${NAMES[1]}=${refresh}`;
+    await api.request('POST', '/auth/refresh').set('Cookie', cookie).set('X-CSRF-Token', csrf).expect(200);
+  });
+
+  it('#13 but the device is taken for a known device', async () => {
+    const jar = await loginInBrowser(api);
+    const { username, password } = jar.user;
+    const login = (device: string, secret = password) =>
+      api.request('POST', '/auth/login').set('X-Device-Token', device).send({ username, password: secret });
+    for (let i = 0; i < 2; i++) expectError(await login('', 'wrong'), 401, 'invalid_credentials');
+    for (const name of ['access_token', 'refresh_token', 'csrf_token'])
+      expectError(await login(jar.value(name)), 429, 'rate_limited');
+    await login(jar.value('device')).expect(200);
   });
 });
 

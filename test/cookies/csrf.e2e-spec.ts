@@ -5,6 +5,7 @@ import {
   Access,
   CurrentUser,
   FreshAccess,
+  listRoutes,
   OptionalAccess,
   type Principal,
   Public,
@@ -13,7 +14,10 @@ import { generateKey, generateKeySet } from '../../src/keys/key-file.js';
 import { type PrivateJwk } from '../../src/keys/key-ring.js';
 import { clearsAll, type Jar, loginInBrowser, setCookies } from '../support/browser.js';
 import { createTestApp, type TestApp } from '../support/create-test-app.js';
+import { dump } from '../support/dump.js';
 import { expectError } from '../support/expect-error.js';
+import { portOf, sendRaw } from '../support/raw-http.js';
+import { forge } from '../support/token-kinds.js';
 import { TestClock } from '../../src/testing/index.js';
 
 const APP = 'https://app.example.com';
@@ -169,6 +173,38 @@ describe('with tokens in cookies, a request', () => {
     expectRefused(await twice);
   });
 
+  it('is refused with a value that is not ASCII, or nothing but a dot, and does nothing', async () => {
+    const jar = await loginInBrowser(api);
+    for (const value of [Buffer.of(0xe9, 0xff, 0x80), Buffer.from('€'), Buffer.from('x.é'), '.', '']) {
+      const headers = [
+        ['Cookie', jar.header('access_token')],
+        ['X-CSRF-Token', value],
+      ] as const;
+      const { status, body } = await sendRaw(portOf(api.app), {
+        method: 'POST',
+        path: '/auth/logout-all',
+        headers,
+      });
+      expect([status, body?.['errorCode']]).toEqual([403, 'csrf_failed']);
+    }
+    await expectUntouched(jar);
+  });
+
+  it('is refused for its token first: what has expired is expired, whatever the value', async () => {
+    const jar = await loginInBrowser(api);
+    const exp = api.clock.now() / 1000;
+    const show = (token: string) => {
+      const request = api.request('POST', '/auth/logout-all').set('X-CSRF-Token', 'wrong');
+      return request.set('Cookie', `__Host-access_token=${token}`);
+    };
+    const access = jar.value('access_token');
+    expectError(await show(forge(api, access, { exp })), 401, 'token_expired');
+    expectError(await show(forge(api, access, { exp, aud: 'another-api' })), 401, 'token_invalid');
+    expectRefused(await show(access));
+    // Nor does the refresh that follows an expired token come without the value.
+    expectRefused(await send('POST', '/auth/refresh', jar, { 'X-CSRF-Token': 'wrong' }));
+  });
+
   it('may repeat the value from before its tokens rotated', async () => {
     const jar = await loginInBrowser(api);
     const first = csrf(jar);
@@ -228,6 +264,32 @@ describe('with tokens in cookies, a request', () => {
     const { username, password } = jar.user;
     await api.request('POST', '/auth/login').send({ username, password }).expect(200);
   });
+
+  it.each([...FOREIGN, { 'Sec-Fetch-Site': 'cross-site', 'X-HTTP-Method-Override': 'GET' }])(
+    '#66 of a page of %j changes nothing with a visitor’s cookies on any route, nor logs the visitor in or out',
+    async (headers) => {
+      const jar = await loginInBrowser(api);
+      const { id, username, password } = jar.user;
+      const changing = listRoutes(api.app).filter(
+        ({ method, path, policy }) =>
+          method !== 'GET' && policy.level !== 'public' && !path.startsWith('/team/'),
+      );
+      expect(changing.map(({ path }) => path)).toEqual(
+        expect.arrayContaining(['/auth/logout', '/auth/refresh']),
+      );
+      const before = await dump(api);
+      for (const { method, path } of changing) {
+        const url = path.replace(':id', id);
+        const refused = await send(method, url, jar, headers);
+        expect([url, refused.body.errorCode, refused.status]).toEqual([url, 'csrf_failed', 403]);
+        // And one that says nothing of where it comes from.
+        expectRefused(await send(method, url, jar));
+      }
+      expectRefused(await api.request('POST', '/auth/login').set(headers).send({ username, password }));
+      expect(await dump(api)).toEqual(before);
+      await expectUntouched(jar);
+    },
+  );
 
   it('that is refused does not spend a token of one use; one that succeeds does', async () => {
     const jar = await loginInBrowser(api);

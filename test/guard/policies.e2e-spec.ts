@@ -1,4 +1,4 @@
-import { Controller, Get, Header, Post } from '@nestjs/common';
+import { All, Controller, Get, Header, Options, Post } from '@nestjs/common';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import {
   Access,
@@ -78,10 +78,35 @@ class StrictController {
   }
 }
 
+let handled = 0;
+
+@Controller('any-method')
+class AnyMethodController {
+  @Get()
+  read(): object {
+    handled++;
+    return {};
+  }
+
+  @All('all')
+  all(): object {
+    handled++;
+    return {};
+  }
+
+  @Options('options')
+  options(): object {
+    handled++;
+    return {};
+  }
+}
+
 describe('what a route declares', () => {
   let api: TestApp;
   beforeAll(async () => {
-    api = await createTestApp({ controllers: [TeamController, OpenController, StrictController] });
+    api = await createTestApp({
+      controllers: [TeamController, OpenController, StrictController, AnyMethodController],
+    });
   });
   afterAll(() => api.close());
 
@@ -150,6 +175,18 @@ describe('what a route declares', () => {
     }
   });
 
+  it('is held for OPTIONS too: no handler is reached unless the token would have opened the route', async () => {
+    handled = 0;
+    expectError(await api.request('OPTIONS', '/any-method/all'), 401, 'token_missing');
+    expectError(await api.request('OPTIONS', '/any-method/options'), 401, 'token_missing');
+    const response = await api.request('OPTIONS', '/any-method');
+    expect(response.status).not.toBe(500);
+    expect(handled).toBe(0);
+    const { access } = await api.login();
+    await api.request('OPTIONS', '/any-method/options', access).expect(200);
+    expect(handled).toBe(1);
+  });
+
   it('takes the scheme in any case, and no other scheme', async () => {
     const login = await api.login();
     for (const scheme of ['bearer', 'BEARER', 'BeArEr']) {
@@ -162,6 +199,29 @@ describe('what a route declares', () => {
       .set('Authorization', `Bearer ${login.access}, Bearer x`);
     expectError(two, 401, 'token_invalid');
     expectError(await api.request('GET', `/team/bare?access_token=${login.access}`), 401, 'token_missing');
+  });
+});
+
+describe('a preflight', () => {
+  let api: TestApp;
+  beforeAll(async () => {
+    const env = { CORS_ORIGINS: 'https://app.example' };
+    api = await createTestApp({ env, controllers: [AnyMethodController] });
+  });
+  afterAll(() => api.close());
+
+  it('is answered without a token, and runs no handler', async () => {
+    handled = 0;
+    for (const path of ['/any-method', '/any-method/all']) {
+      const response = await api.request('OPTIONS', path).set({
+        Origin: 'https://app.example',
+        'Access-Control-Request-Method': 'GET',
+        'Access-Control-Request-Headers': 'authorization',
+      });
+      expect(response.status).toBe(204);
+      expect(response.headers['access-control-allow-origin']).toBe('https://app.example');
+    }
+    expect(handled).toBe(0);
   });
 });
 

@@ -71,6 +71,23 @@ describe('#90 #91 every route × every kind of token', () => {
     it.each(TOKEN_KINDS)('%s', (shown) => walk(shown, warm));
   });
 
+  it('#29 what changes credentials, sessions, accounts or money demands a fresh token', async () => {
+    const stale = await api.login();
+    await stale.rotate();
+    const critical = [
+      'PUT /auth/password',
+      'DELETE /profile',
+      'DELETE /auth/sessions/:id',
+      'DELETE /admin/users/:id/sessions',
+      'POST /transfers',
+    ];
+    const found = routes.filter(({ method, path }) => critical.includes(`${method} ${path}`));
+    expect(found).toHaveLength(critical.length);
+    for (const { method, path } of found) {
+      expectError(await api.request(method, path, stale.access).send({}), 401, 'fresh_token_required');
+    }
+  });
+
   async function walk(shown: ShownToken, warm: boolean): Promise<void> {
     expect(routes.length).toBeGreaterThan(10);
     for (const route of routes) {

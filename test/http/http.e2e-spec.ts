@@ -2,7 +2,7 @@ import { Body, Controller, Get, type MiddlewareConsumer, type NestModule, Post, 
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { IsInt, IsString, ValidateNested } from 'class-validator';
 import { Type } from 'class-transformer';
-import { verify, type JwtPayload } from 'jsonwebtoken';
+import jsonwebtoken, { type JwtPayload } from 'jsonwebtoken';
 import { sql } from 'kysely';
 import { createPublicKey, type JsonWebKey } from 'node:crypto';
 import { type IncomingMessage, type Server, type ServerResponse } from 'node:http';
@@ -10,6 +10,7 @@ import { connect } from 'node:net';
 import { listRoutes, Public } from '../../src/auth/index.js';
 import { Database, DatabaseUnavailableError } from '../../src/database/index.js';
 import { createTestApp, type TestApp } from '../support/create-test-app.js';
+import { dump } from '../support/dump.js';
 import { describeEachEngine } from '../support/engines.js';
 import { expectError } from '../support/expect-error.js';
 import { exchange, portOf, sendRaw } from '../support/raw-http.js';
@@ -57,10 +58,30 @@ class TeamController {
   }
 }
 
+/** An application that uses JWTs of its own: what its library throws is its own affair. */
+@Public()
+@Controller('own-jwt')
+class OwnJwtController {
+  @Get('malformed')
+  malformed(): object {
+    return jsonwebtoken.verify('nonsense', 'secret') as object;
+  }
+
+  @Get('expired')
+  expired(): object {
+    return jsonwebtoken.verify(jsonwebtoken.sign({ exp: 1 }, 'secret'), 'secret') as object;
+  }
+
+  @Get('early')
+  early(): object {
+    return jsonwebtoken.verify(jsonwebtoken.sign({ nbf: 9e9 }, 'secret'), 'secret') as object;
+  }
+}
+
 describe('an error answer', () => {
   let api: TestApp;
   beforeAll(async () => {
-    api = await createTestApp({ controllers: [TeamController] });
+    api = await createTestApp({ controllers: [TeamController, OwnJwtController] });
   });
   afterAll(() => api.close());
 
@@ -155,6 +176,15 @@ describe('an error answer', () => {
     expectError(await post('/auth/login', body), 413, 'payload_too_large');
   });
 
+  it('#88 is 400 or 401 for a body too deep and a token too long, before anything looks into them', async () => {
+    expectError(await post('/auth/login', '['.repeat(60_000)), 400, 'validation_failed');
+    const long = await sendRaw(portOf(api.app), {
+      path: '/profile',
+      headers: [['Authorization', `Bearer ${'e30.'.repeat(2_500)}`]],
+    });
+    expect([long.status, long.body?.['errorCode']]).toEqual([401, 'token_invalid']);
+  });
+
   it.each([
     '/nope',
     '/auth',
@@ -177,6 +207,16 @@ describe('an error answer', () => {
   it('is 500 when another service that a handler calls is away: that is no news of the database', async () => {
     expectError(await api.request('GET', '/team/another-service'), 500, 'internal_error');
   });
+
+  it.each(['malformed', 'expired', 'early'])(
+    'is 500 when a JWT of the application’s own is %s: that says nothing of the token that was shown',
+    async (path) => {
+      const { access } = await api.login();
+      const response = await api.request('GET', `/own-jwt/${path}`, access);
+      expectError(response, 500, 'internal_error');
+      expect(response.text).not.toContain('jwt');
+    },
+  );
 
   it('is 503 with Retry-After when the database is away', async () => {
     const response = await api.request('GET', '/team/unreachable');
@@ -303,6 +343,47 @@ describe('every answer', () => {
     expect(headers).not.toHaveProperty('x-powered-by');
   });
 
+  it('#69 about tokens or people may not be stored, and says that frames are not theirs', async () => {
+    const user = await api.user();
+    const { username, password } = user;
+    const [login, other] = [await user.login(), await user.login()];
+    const answers = [
+      await api.request('POST', '/auth/login').send({ username, password }),
+      await api.request('GET', '/profile', login.access),
+      await api.request('GET', '/auth/sessions', login.access),
+      await api.request('GET', '/transfers', login.access),
+      await login.tryRefresh(login.refresh, 'a'),
+      await other.tryReauthenticate(other.refresh, password),
+      await api
+        .request('PUT', '/auth/password', login.access)
+        .send({ current_password: password, new_password: 'lunar-dachshund' }),
+    ];
+    for (const { status, headers } of answers) {
+      expect([status, headers['cache-control']]).toEqual([200, 'no-store']);
+      expect(headers).toMatchObject({
+        ...SECURITY_HEADERS,
+        'x-frame-options': expect.stringMatching(/DENY|SAMEORIGIN/i),
+      });
+    }
+  });
+
+  it('#67 to GET, HEAD or OPTIONS changes nothing, on the paths that change things by other methods', async () => {
+    const login = await api.login();
+    const changing = listRoutes(api.app).filter(({ method }) => method !== 'GET');
+    expect(changing.length).toBeGreaterThan(8);
+    const before = await dump(api);
+    for (const { path } of changing) {
+      const token = path.includes('refresh') ? login.refresh : login.access;
+      const url = path.replace(':id', login.user.id);
+      for (const method of ['GET', 'HEAD', 'OPTIONS']) {
+        const { status } = await api.request(method, url, token);
+        expect(`${method} ${url}: ${status}`).not.toMatch(/: 5/);
+      }
+    }
+    expect(await dump(api)).toEqual(before);
+    await login.rotate();
+  });
+
   it('#69 has them in the answer to a preflight too', async () => {
     const { headers } = await api.request('OPTIONS', '/profile').set({
       Origin: 'http://localhost:5173',
@@ -390,7 +471,7 @@ describe('the public documents', () => {
     ]);
     const login = await api.login();
     const key = createPublicKey({ key: keys[0]!, format: 'jwk' });
-    const claims = verify(login.access, key, {
+    const claims = jsonwebtoken.verify(login.access, key, {
       algorithms: ['ES256'],
       issuer: 'freshgate',
       audience: 'freshgate',

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { decode } from 'jsonwebtoken';
 import { type Response } from 'supertest';
 import { type TokenPairDto } from '../../src/auth/dto/token-pair.dto.js';
+import { Database } from '../../src/database/index.js';
 import { parseChallenge } from '../../src/testing/index.js';
 import { createTestApp, type TestApp } from '../support/create-test-app.js';
 import { describeEachEngine } from '../support/engines.js';
@@ -22,6 +23,18 @@ describeEachEngine('register and login', (engine) => {
   const headersOf = ({ headers }: Response) => ({ ...headers, date: undefined, 'x-request-id': undefined });
   const register = (body: object) => api.request('POST', '/auth/register').send(body);
   const login = (body: object) => api.request('POST', '/auth/login').send(body);
+
+  it('#80 opens no account that a new installation would have', async () => {
+    const users = api.get(Database).selectFrom('users').select('username');
+    expect(await users.execute()).toEqual([]);
+    for (const [username, password] of [
+      ['admin', 'admin'],
+      ['admin', 'password'],
+      ['root', 'root'],
+      ['cosmo', 'space-corgi'],
+    ])
+      expectError(await login({ username, password }), 401, 'invalid_credentials');
+  });
 
   it('creates an account, its name lower-cased', async () => {
     const { body } = await register({ username: 'Cosmo', password: 'space-corgi' }).expect(201);

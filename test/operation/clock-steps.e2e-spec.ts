@@ -4,6 +4,7 @@ import { Database, Purger } from '../../src/database/index.js';
 import { createTestApp, type TestApp, type TestLogin } from '../support/create-test-app.js';
 import { describeEachEngine } from '../support/engines.js';
 import { expectError } from '../support/expect-error.js';
+import { forge } from '../support/token-kinds.js';
 
 const MINUTE = 60_000;
 const HOUR = 3_600_000;
@@ -37,6 +38,13 @@ describe('a clock that is set', () => {
     await profile(login.access).expect(200);
     await login.reauthenticate();
     await api.request('DELETE', '/profile', login.access).expect(204);
+  });
+
+  it('#10 a token whose "nbf" is to come is refused, and taken from then on', async () => {
+    const token = forge(api, login.access, { nbf: api.clock.now() / 1000 + 61 });
+    expectError(await profile(token), 401, 'token_invalid');
+    api.clock.advance('61s');
+    await profile(token).expect(200);
   });
 
   it('forward and back: what was issued ahead ends at the time that it names, not later', async () => {

@@ -1,5 +1,6 @@
 import { Controller, Get, Injectable, Module, Post } from '@nestjs/common';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import jsonwebtoken from 'jsonwebtoken';
 import { setImmediate as soon } from 'node:timers/promises';
 import { type Response } from 'supertest';
 import { type TokenPairDto } from '../../src/auth/dto/token-pair.dto.js';
@@ -37,7 +38,7 @@ import { parseChallenge } from '../../src/testing/index.js';
 import { claimsOf, headerOf } from '../support/claims.js';
 import { createTestApp, type TestApp, type TestLogin } from '../support/create-test-app.js';
 import { expectError } from '../support/expect-error.js';
-import { forge, showToken } from '../support/token-kinds.js';
+import { forge, forgeFreely, showToken } from '../support/token-kinds.js';
 
 declare module '../../src/auth/index.js' {
   interface ErrorCodes {
@@ -46,6 +47,7 @@ declare module '../../src/auth/index.js' {
   }
 }
 
+const { JsonWebTokenError, NotBeforeError, TokenExpiredError } = jsonwebtoken;
 const NOBODY = { ip: null, userAgent: null, requestId: null };
 
 /** What a team makes of a principal: a type of its own. */
@@ -345,6 +347,26 @@ describe('Subjects', () => {
     const unknown = forge(api, login.access, { sub: login.user.id });
     expectError(await api.request('GET', '/hooks', unknown), 401, 'token_revoked');
   });
+
+  it.each([[1234], [{ id: 1 }], [''], [null], [undefined]])(
+    'that names a user %j, which is no text, gets no token made',
+    async (subject) => {
+      class OddSubjects extends SubjectMapper {
+        override toSubject(): string {
+          return subject as string;
+        }
+      }
+      const odd = await start({ providers: [{ provide: SubjectMapper, useClass: OddSubjects }] });
+      try {
+        const { id, username, password } = await odd.user();
+        const response = await odd.request('POST', '/auth/login').send({ username, password });
+        expectError(response, 500, 'internal_error');
+        await expect(odd.get(Logins).open(id, NOBODY)).rejects.toThrow(/subject of a token must be a text/);
+      } finally {
+        await odd.close();
+      }
+    },
+  );
 });
 
 /** Hooks that tests give their rules, and that tell when they are asked. */
@@ -497,6 +519,15 @@ describe('the hooks of a request', () => {
       expect(response.text).not.toContain('device service');
     });
 
+    it.each([
+      new JsonWebTokenError('jwt malformed'),
+      new TokenExpiredError('jwt expired', new Date()),
+      new NotBeforeError('jwt not active', new Date()),
+    ])('throws an error of its own JWT library, $name: that says nothing of our token', async (error) => {
+      rigged.accepts = fails(error);
+      expectError(await asks('/hooks'), 500, 'internal_error');
+    });
+
     it('gets the claims and the request, and no request where there is none', async () => {
       rigged.accepts = ({ sid }, device) => device === `device of ${sid}`;
       const { sid } = claimsOf(login.access) as { sid: string };
@@ -593,6 +624,12 @@ describe('the hooks of a request', () => {
       expectError(await asks('/hooks', forge(api, login.access, { ...wrong, exp })), 401, 'token_invalid');
       expectError(await asks('/hooks', forge(api, login.refresh, wrong)), 401, 'token_invalid');
       expectError(await login.tryRefresh(forge(api, login.access, wrong)), 401, 'token_invalid');
+    });
+
+    it('claims before expiry: without "type" it is invalid, be it expired as well', async () => {
+      const exp = api.clock.now() / 1000;
+      const untyped = forgeFreely(api, login.access, { exp, type: undefined });
+      expectError(await asks('/hooks', untyped), 401, 'token_invalid');
     });
 
     it('expiry before type: an expired refresh token on an access route has expired', async () => {

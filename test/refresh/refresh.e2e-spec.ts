@@ -181,6 +181,21 @@ describeEachEngine('refresh', (engine) => {
     await login.tryRefresh(login.refresh, 'x'.repeat(255)).expect(200);
   });
 
+  it('#46 has 256 bits of MAC, and no part of another generation makes one good', async () => {
+    const login = await api.login();
+    const first = login.refresh;
+    await login.rotate('a-key');
+    const [one, two] = [first.split('.'), login.refresh.split('.')];
+    expect(Buffer.from(two[2]!, 'base64url')).toHaveLength(32);
+    for (const mixed of [
+      [one[0], two[1], one[2]],
+      [two[0], two[1], `${one[2]!.slice(0, 20)}${two[2]!.slice(20)}`],
+    ]) {
+      expectError(await login.tryRefresh(mixed.join('.')), 401, 'token_invalid');
+    }
+    await login.rotate();
+  });
+
   it('#42 does not revoke for a token whose signature is wrong: garbage is not reuse', async () => {
     const login = await api.login();
     const first = login.refresh;
@@ -220,6 +235,25 @@ describeEachEngine('reauthenticate', (engine) => {
     expect(claimsOf(login.refresh)).toMatchObject({ gen: 2 });
     await login.rotate();
     expect(claimsOf(login.access)).toMatchObject({ fresh: false, auth_time: api.clock.now() / 1000 });
+  });
+
+  it('#25 retires its refresh token; an older access token gets no fresher by it', async () => {
+    const login = await api.login();
+    const { access: first, refresh: old } = login;
+    await login.rotate();
+    const stale = login.access;
+    api.clock.advance('1m');
+    await login.reauthenticate('a-key');
+    const shown = [first, stale, login.access].map(async (token) => {
+      const { fresh, auth_time } = (await api.request('GET', '/profile', token).expect(200)).body;
+      return [fresh, auth_time - api.clock.now() / 1000];
+    });
+    expect(await Promise.all(shown)).toEqual([
+      [true, -60],
+      [false, -60],
+      [true, 0],
+    ]);
+    expectError(await login.tryRefresh(old), 401, 'refresh_token_reused');
   });
 
   it('answers a wrong password with 401 and changes nothing', async () => {

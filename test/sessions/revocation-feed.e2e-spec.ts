@@ -193,13 +193,18 @@ describePostgres('the feed of ended sessions', () => {
     });
   });
 
-  it('#23 a fresh route elsewhere refuses the token at once, be everything warm, and waits for no news', async () => {
+  it('#23 a fresh route and a refresh elsewhere refuse the tokens at once, be everything warm, and wait for no news', async () => {
     await allListen();
     for (let i = 0; i < 10; i++) {
       const session = await openSession(here, userId);
       for (const api of [there, remote]) expect((await fresh(api, session.access)).status).toBe(200);
       await logout(session);
-      const answers = await Promise.all([there, remote].map((api) => fresh(api, session.access)));
+      const answers = await Promise.all(
+        [there, remote].flatMap((api) => [
+          fresh(api, session.access),
+          api.request('POST', '/auth/refresh', session.refresh),
+        ]),
+      );
       for (const answer of answers) expectError(answer, 401, 'token_revoked');
     }
   });

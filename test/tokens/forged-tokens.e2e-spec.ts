@@ -270,6 +270,16 @@ describe('a forged token', () => {
       );
     });
 
+    it('#5 under one of 300 random key names', async () => {
+      const names = Array.from({ length: 300 }, (_, i) =>
+        Buffer.from(crypto.getRandomValues(new Uint8Array(1 + (i % 60)))).toString('latin1'),
+      );
+      await expectAllRefused(
+        names.map((kid): [string, Token] => [`kid ${encode(kid)}`, forge({ kid }, {}, ours(kind))]),
+        [ROUTES[0]],
+      );
+    });
+
     it('#5 with a "kid" of kilobytes', async () => {
       await expectAllRefused(
         [5_000, 10_000].map((n) => [`${n}`, forge({ kid: 'x'.repeat(n) }, {}, ours(kind))]),
@@ -530,6 +540,7 @@ describe('a forged token', () => {
 
     it('#7 #8 whose claims are of other types, though signed by us', async () => {
       const wrong: unknown[] = [
+        undefined,
         null,
         0,
         true,

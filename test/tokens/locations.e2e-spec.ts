@@ -137,6 +137,17 @@ describe('a token', () => {
     expect(response.body).toEqual({ user: login.user.id, query: {}, body: { n: 1 } });
   });
 
+  it('is neither taken from the query, the body nor a cookie on routes of ours, where nothing else is said', async () => {
+    const { access, refresh } = login;
+    expectError(await api.request('GET', `/profile?access_token=${access}`), 401, 'token_missing');
+    expectError(await post('/auth/refresh').send({ refresh_token: refresh }), 401, 'token_missing');
+    const inForm = await post('/transfers').type('form').send({ access_token: access });
+    // Fastify reads no form, and the Express of these tests passes it by.
+    expect([401, 415]).toContain(inForm.status);
+    const inCookie = await api.request('GET', '/profile').set('Cookie', `access_token=${access}`);
+    expectError(inCookie, 401, 'token_missing');
+  });
+
   describe('of several locations', () => {
     const STATES = ['absent', 'good', 'bad', 'twice', 'empty', 'another kind'] as const;
     type State = (typeof STATES)[number];
@@ -371,6 +382,33 @@ describe('a token', () => {
       expect(user(await put('Basic dXNlcjpwYXNz', `?access_token=${login.access}`).expect(200))).toBe(
         login.user.id,
       );
+    });
+
+    it.each([', ,', ',', ', Bearer', 'Bearer,', 'Token x', ',,,,Bearer x'])(
+      'is missing in "%s"',
+      async (value) => {
+        const response = api.request('POST', '/team/default').set('Authorization', value);
+        expectError(await response, 401, 'token_missing');
+      },
+    );
+
+    it.each([
+      'x',
+      'a.b',
+      'a.b.c',
+      'e30.e30.e30',
+      'bnVsbA.bnVsbA.bnVsbA',
+      '[]',
+      'null',
+      ', ,',
+      'a b c',
+      'x, Bearer y',
+      '=',
+      '.',
+      '..',
+    ])('is invalid as "%s", be the request wrong otherwise too', async (value) => {
+      const response = api.request('POST', '/team/default').set('Authorization', `Bearer ${value}`);
+      expectError(await response.send({ n: 'x' }), 401, 'token_invalid');
     });
 
     it('is refused in two lines, also when they are the same, and whatever their case', async () => {

@@ -2,7 +2,6 @@ import { Controller, Get, Post } from '@nestjs/common';
 import { afterEach, describe, expect, it, jest } from '@jest/globals';
 import { decode, type Jwt } from 'jsonwebtoken';
 import { randomUUID } from 'node:crypto';
-import { type Response } from 'supertest';
 import { type TokenPairDto } from '../../src/auth/dto/token-pair.dto.js';
 import {
   AccountAdmin,
@@ -14,6 +13,7 @@ import {
 import { Database, Purger } from '../../src/database/index.js';
 import { generateKeySet } from '../../src/keys/key-file.js';
 import { expectChallenge } from '../../src/testing/index.js';
+import { type SetCookie, setCookies } from '../support/browser.js';
 import { claimsOf } from '../support/claims.js';
 import { createTestApp, type TestApp } from '../support/create-test-app.js';
 import { expectError } from '../support/expect-error.js';
@@ -47,11 +47,6 @@ interface Row {
 const seconds = (api: TestApp) => api.clock.now() / 1000;
 const open = (api: TestApp, token: string) => api.request('GET', '/walk', token);
 
-interface SetCookie {
-  value: string;
-  attributes: string[];
-}
-
 /** What a browser holds after its login: the cookies, and what it sends from then on. */
 interface Browser {
   cookies: Map<string, SetCookie>;
@@ -63,17 +58,6 @@ async function browse(api: TestApp): Promise<Browser> {
   const response = await api.request('POST', '/auth/login').send({ username, password }).expect(200);
   const cookies = setCookies(response);
   return { cookies, jar: [...cookies].map(([name, { value }]) => `${name}=${value}`).join('; ') };
-}
-
-function setCookies(response: Response): Map<string, SetCookie> {
-  const headers = (response.headers['set-cookie'] ?? []) as unknown as string[];
-  return new Map(
-    headers.map((header) => {
-      const [pair = '', ...attributes] = header.split('; ');
-      const at = pair.indexOf('=');
-      return [pair.slice(0, at), { value: decodeURIComponent(pair.slice(at + 1)), attributes }];
-    }),
-  );
 }
 
 const COOKIE = { locations: { order: 'cookie' } } as const;
