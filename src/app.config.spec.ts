@@ -276,7 +276,7 @@ describe('loadConfig', () => {
     },
   );
 
-  it.each(rowsOf(BAD))('#94 refuses %s="%s", and names it', (variable, text) => {
+  it.each(rowsOf(BAD))('refuses %s="%s", and names it', (variable, text) => {
     expect(problems({ ...LONG, [variable]: text })).toEqual([
       { variable, problem: expect.stringMatching(/^must .+ \(it is "|^"[^]*" is not a valid /) },
     ]);
@@ -324,7 +324,7 @@ describe('loadConfig, where variables contradict each other', () => {
     ['REFRESH_TOKEN_TTL', '2h', '1h', '2h is longer than SESSION_TTL (1h), past which no token lives'],
     ['REFRESH_TOKEN_TTL', '31d', '', '4w 3d is longer than SESSION_TTL (4w 2d), past which no token lives'],
     ['ACCESS_TOKEN_TTL', '61s', '1m', '1m 1s is longer than SESSION_TTL (1m), past which no token lives'],
-  ])('#94 refuses %s=%s with SESSION_TTL="%s"', (variable, life, SESSION_TTL, problem) => {
+  ])('refuses %s=%s with SESSION_TTL="%s"', (variable, life, SESSION_TTL, problem) => {
     expect(problems({ [variable]: life, SESSION_TTL })).toEqual([{ variable, problem }]);
   });
 

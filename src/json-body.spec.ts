@@ -91,7 +91,7 @@ describe('a JSON body', () => {
     );
   });
 
-  it('#93 that repeats one somewhere is refused, also when its name is written in another way', () => {
+  it('that repeats one somewhere is refused, also when its name is written in another way', () => {
     const members = fc.dictionary(name, document, { maxKeys: 4 });
     const surroundings = fc.array(fc.oneof(fc.constant('list'), name), { maxLength: 6 });
     fc.assert(
@@ -168,7 +168,7 @@ describe('a JSON body', () => {
   it.each([
     [32, 'taken'],
     [33, 'refused'],
-  ])('#88 of %i levels is %s', (levels, outcome) => {
+  ])('of %i levels is %s', (levels, outcome) => {
     const lists = '['.repeat(levels) + ']'.repeat(levels);
     const objects = '{"a":'.repeat(levels) + '1' + '}'.repeat(levels);
     for (const text of [lists, objects]) {

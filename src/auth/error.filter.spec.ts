@@ -215,7 +215,7 @@ describe('the answer to an exception of Nest', () => {
   });
 });
 
-describe('#92 the answer to any other error', () => {
+describe('the answer to any other error', () => {
   const INTERNAL = {
     statusCode: 500,
     error: 'Internal Server Error',
@@ -284,7 +284,7 @@ describe('#92 the answer to any other error', () => {
 });
 
 describe('every answer', () => {
-  it('#99 is logged without the query of the request, which may hold secrets', () => {
+  it('is logged without the query of the request, which may hold secrets', () => {
     const errors = [new TokenError('token_invalid', 'x'), new NotFoundException(), new Error('x')];
     for (const error of errors) answer(error);
     expect(log).toHaveLength(3);

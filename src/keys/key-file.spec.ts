@@ -40,7 +40,7 @@ function refusal(run: () => unknown): string {
 }
 
 describe('openKeyFile, where there is no file', () => {
-  it('#64 makes one that only its owner may read', () => {
+  it('makes one that only its owner may read', () => {
     open();
     expect(statSync(path).mode & 0o777).toBe(0o600);
   });

@@ -196,7 +196,7 @@ const WRONG_SETS: [string, unknown, string][] = [
 ];
 
 describe('KeyRing', () => {
-  it.each(WRONG_SETS)('#46 #64 refuses %s, and says of which key', (_, set, message) => {
+  it.each(WRONG_SETS)('refuses %s, and says of which key', (_, set, message) => {
     expect(refusal(set)).toBe(message);
   });
 
@@ -314,7 +314,7 @@ describe('publicJwks', () => {
   const ring = new KeyRing(set, NOW);
   const { keys } = ring.publicJwks(NOW);
 
-  it('#58 shows the public half of our access keys, those that wait too; no secret, no refresh or foreign key', () => {
+  it('shows the public half of our access keys, those that wait too; no secret, no refresh or foreign key', () => {
     expect(keys).toEqual([ACCESS, waiting, ending].map(publicHalf));
   });
 
@@ -324,7 +324,7 @@ describe('publicJwks', () => {
     expect(kids(from * 1000)).toEqual([ACCESS.kid, waiting.kid]);
   });
 
-  it('#58 shows no private member, whatever the algorithm (RFC 7518 §6)', () => {
+  it('shows no private member, whatever the algorithm (RFC 7518 §6)', () => {
     const all = SIGNING_ALGORITHMS.map((alg) => generateKey('access', alg));
     const shown = new KeyRing({ keys: [...all, REFRESH] }, NOW).publicJwks(NOW).keys;
     expect(shown.map(({ alg }) => alg)).toEqual(['ES256', 'ES384', 'RS256', 'PS256']);

@@ -26,7 +26,7 @@ function refusal(run: () => unknown): string {
 }
 
 describe('rotate', () => {
-  it('#59 adds a key that others know before it signs, of the algorithm of the newest', () => {
+  it('adds a key that others know before it signs, of the algorithm of the newest', () => {
     const { set, result } = rotate(SET, 'access', NOW);
     expect(set.keys).toEqual([A, R, result]);
     expect(result).toMatchObject({ alg: 'HS256', token_use: 'access', signs_from: T + 360 });
@@ -50,7 +50,7 @@ describe('rotate', () => {
 });
 
 describe('retire', () => {
-  it('#60 lets a key end when its last token is dead, and a minute later', () => {
+  it('lets a key end when its last token is dead, and a minute later', () => {
     const { set } = rotate(SET, 'access', NOW);
     const { set: retired, result } = retire(set, TTL, NOW);
     expect(result).toEqual([{ ...A, verifies_until: T + LEAD + 900 + LEEWAY }]);
@@ -147,7 +147,7 @@ describe('any sequence of commands', () => {
     { name: 'rotate' as const, kind: 'access' as const, wait: 420_000, which: 0 },
   ];
 
-  it('#60 #61 leaves a key of each kind that signs, and ends none while a token of it lives', () => {
+  it('leaves a key of each kind that signs, and ends none while a token of it lives', () => {
     fc.assert(
       fc.property(fc.array(command, { maxLength: 15 }), (commands) => {
         let now = NOW;

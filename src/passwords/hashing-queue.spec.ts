@@ -32,7 +32,7 @@ describe('the hashing queue', () => {
     expect([queue.running, queue.length, queue.refused]).toEqual([0, 0, 0]);
   });
 
-  it('#87 refuses at once what it has no room for, and takes more when there is room again', async () => {
+  it('refuses at once what it has no room for, and takes more when there is room again', async () => {
     const [queue, jobs] = [new HashingQueue(1, 1), new Jobs()];
     const [running, waiting] = [queue.run(jobs.job(1)), queue.run(jobs.job(2))];
     await expect(queue.run(jobs.job(3))).rejects.toBeInstanceOf(HashingOverloadedError);

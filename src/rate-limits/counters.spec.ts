@@ -131,7 +131,7 @@ describeEachEngine('counters', (engine) => {
       expect(keys.filter((key) => !/^[a-z-]+:[\w-]{43}$/.test(key))).toEqual([]);
     });
 
-    it('#100 whose window is over are removed, and no others', async () => {
+    it('whose window is over are removed, and no others', async () => {
       await db.deleteFrom('rate_limits').execute();
       await counting('over').take('a');
       await db

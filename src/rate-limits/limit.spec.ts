@@ -40,7 +40,7 @@ describe('a limit', () => {
     );
   });
 
-  it('#82 has the defaults that are documented', () => {
+  it('has the defaults that are documented', () => {
     expect({ ...resolveOptions({ keys }).limits }).toEqual({
       account: '10 per 1h',
       accountAndAddress: '5 per 15m',

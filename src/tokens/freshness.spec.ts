@@ -31,7 +31,7 @@ describe('isFresh', () => {
     expect(freshAfter(MAX_AGE, { milliseconds: 1000 })).toBe(false);
   });
 
-  it('#28 never holds a token for fresh that came from a refresh, however young its proof', () => {
+  it('never holds a token for fresh that came from a refresh, however young its proof', () => {
     expect(freshAfter(0, { fresh: false })).toBe(false);
   });
 

@@ -72,7 +72,7 @@ describe('issueAccess', () => {
     expect(verifier.verify('access', token).fresh).toBe(false);
   });
 
-  it('#12 gives every token a name of its own', () => {
+  it('gives every token a name of its own', () => {
     const names = Array.from({ length: 1_000 }, () => {
       const { token } = issuer.issueAccess(accessGrant);
       return verifier.verify('access', token).jti;
@@ -80,7 +80,7 @@ describe('issueAccess', () => {
     expect(new Set(names).size).toBe(1_000);
   });
 
-  it('#11 gives no token a life past the end of its session, nor past the configured one', () => {
+  it('gives no token a life past the end of its session, nor past the configured one', () => {
     fc.assert(
       fc.property(fc.integer({ min: 0, max: 2 * ACCESS_TTL }), (left) => {
         const { token, expiresAt } = issuer.issueAccess({ ...accessGrant, notAfter: start + left });

@@ -274,7 +274,7 @@ describe.each(KINDS)('verify, for a token of kind %s', (kind) => {
     );
   });
 
-  it('#88 takes 8192 characters, and not one more', () => {
+  it('takes 8192 characters, and not one more', () => {
     const fill = (n: number) => ({ filler: 'x'.repeat(n) });
     const room = Math.floor(((8192 - forge(kind, { claims: fill(0) }).length) * 3) / 4);
     // No segment has every length; two of them together do.
@@ -302,7 +302,7 @@ describe.each(KINDS)('verify, for a token of kind %s', (kind) => {
     ['the beginning of ours', options.issuer.slice(0, -1)],
     ['ours in a list', [options.issuer]],
     ['our audience', options.audience],
-  ])('#7 refuses an issuer that is %s', (_, iss) => {
+  ])('refuses an issuer that is %s', (_, iss) => {
     expect(outcome(kind, forge(kind, { claims: { iss } }))).toBe('token_invalid');
   });
 
@@ -318,17 +318,17 @@ describe.each(KINDS)('verify, for a token of kind %s', (kind) => {
     ['a list without ours', ['other-api', `${options.audience[0]}/`]],
     ['an empty list', []],
     ['our issuer', options.issuer],
-  ])('#8 refuses an audience that is %s', (_, aud) => {
+  ])('refuses an audience that is %s', (_, aud) => {
     expect(outcome(kind, forge(kind, { claims: { aud } }))).toBe('token_invalid');
   });
 
-  it('#8 takes an audience of several, if ours is among them', () => {
+  it('takes an audience of several, if ours is among them', () => {
     expect(outcome(kind, forge(kind, { claims: { aud: ['other-api', ...options.audience] } }))).toBe(
       'verified',
     );
   });
 
-  it('#9 refuses a token of ours that lacks a claim of its kind, be it also expired', () => {
+  it('refuses a token of ours that lacks a claim of its kind, be it also expired', () => {
     for (const claim of Object.keys(claimsOf(kind))) {
       const token = forge(kind, { claims: { exp: 0, [claim]: undefined } });
       expect([claim, outcome(kind, token)]).toEqual([claim, 'token_invalid']);
@@ -341,7 +341,7 @@ describe.each(KINDS)('verify, for a token of kind %s', (kind) => {
     expect(outcome(kind, token)).toBe('token_invalid');
   });
 
-  it('#9 takes a token until the second before its "exp", and not at "exp" itself', () => {
+  it('takes a token until the second before its "exp", and not at "exp" itself', () => {
     const token = issue(kind);
     clock.advance((TTL - 1) * 1000 + 999);
     expect(outcome(kind, token)).toBe('verified');

@@ -70,7 +70,7 @@ describeEachEngine('what an operator does to accounts', (engine) => {
     expect(await api.get(UserStore).findByUsername('nova-2')).toBeUndefined();
   });
 
-  it('#53 #76 #96 disable: no password opens, as if it were wrong, and no token either; enable: it does again', async () => {
+  it('disable: no password opens, as if it were wrong, and no token either; enable: it does again', async () => {
     const { user } = await api.login();
     const [login, other] = [await user.login(), await user.login()];
     const disabled = await admin.disable(user.username.toUpperCase());
@@ -113,7 +113,7 @@ describeEachEngine('what an operator does to accounts', (engine) => {
     await login.rotate();
   });
 
-  it('#52 #96 reset the password: the old one and all tokens are dead', async () => {
+  it('reset the password: the old one and all tokens are dead', async () => {
     const login = await api.login();
     const others = [await login.user.login(), await login.user.login()];
     expect(await codeOf(admin.resetPassword(login.user.username, 'short'))).toBe('validation_failed');
@@ -128,7 +128,7 @@ describeEachEngine('what an operator does to accounts', (engine) => {
     });
   });
 
-  it('#96 grant and revoke: once each, told to the trail, and refused where they make no sense', async () => {
+  it('grant and revoke: once each, told to the trail, and refused where they make no sense', async () => {
     const { user } = await api.login();
     await admin.grant(user.username, 'admin');
     await admin.grant(user.username, 'admin');

@@ -49,7 +49,7 @@ describeEachEngine('npm run users', (engine) => {
     expect(stderr).toContain(message);
   };
 
-  it('#80 makes the first administrator before the server has ever run, and the server lets them in', async () => {
+  it('makes the first administrator before the server has ever run, and the server lets them in', async () => {
     const [, generated = ''] = GENERATED.exec(await succeed('create Belka --role admin --role ops')) ?? [];
     const told = await succeed('create strelka --password-stdin', ' space corgi \n');
     expect(told).not.toMatch(/password|corgi/i);

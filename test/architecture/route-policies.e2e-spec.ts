@@ -52,7 +52,7 @@ describe('the routes', () => {
   });
   afterAll(() => api.close());
 
-  it('#29 #90 are open to exactly these: a change here changes who may enter, review it as a change of permissions', () => {
+  it('are open to exactly these: a change here changes who may enter, review it as a change of permissions', () => {
     expect(describeEverything(api).map(lineOf)).toMatchSnapshot();
   });
 

@@ -17,7 +17,7 @@ const AGENT = 'audit-test/1.0';
 
 type Row = AuditEventsTable;
 
-describeEachEngine('#95 the audit trail', (engine) => {
+describeEachEngine('the audit trail', (engine) => {
   let api: TestApp;
   let seen: Set<string>;
   beforeAll(async () => {
@@ -86,7 +86,7 @@ describeEachEngine('#95 the audit trail', (engine) => {
     return { user, session, self };
   };
 
-  describe('#96 has one row for', () => {
+  describe('has one row for', () => {
     it('a registration, and none for a name that is taken', async () => {
       const username = newName();
       const response = await register(username);
@@ -294,7 +294,7 @@ describeEachEngine('#95 the audit trail', (engine) => {
     };
     afterEach(repair);
 
-    it('#97 come together: what cannot be recorded does not happen', async () => {
+    it('come together: what cannot be recorded does not happen', async () => {
       table.name = 'audit_events';
       const { user, session } = await arrange();
       const other = await openSession(api, user.id);
@@ -330,7 +330,7 @@ describeEachEngine('#95 the audit trail', (engine) => {
       expect((await login(user.username)).status).toBe(200);
     });
 
-    it('#97 go together: what is rolled back leaves no row', async () => {
+    it('go together: what is rolled back leaves no row', async () => {
       table.name = 'sessions';
       const { user, session } = await arrange();
       for (let i = 0; i < 99; i++) await openSession(api, user.id);
@@ -346,7 +346,7 @@ describeEachEngine('#95 the audit trail', (engine) => {
     });
   });
 
-  it('#99 holds no token, no part of one and no password of a whole story', async () => {
+  it('holds no token, no part of one and no password of a whole story', async () => {
     const username = newName();
     const told: string[] = [PASSWORD, NEW_PASSWORD, WRONG_PASSWORD];
     const keep = (response: Response, status = 200) => {

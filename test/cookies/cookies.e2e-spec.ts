@@ -244,7 +244,7 @@ describe('tokens in cookies', () => {
     });
   });
 
-  it('#48 are left alone by a refresh that fails for want of the database, as is the session', async () => {
+  it('are left alone by a refresh that fails for want of the database, as is the session', async () => {
     const jar = await loginInBrowser(api);
     const db = api.get(Database);
     const broken = jest
@@ -284,7 +284,7 @@ describe('tokens in cookies', () => {
   });
 });
 
-it('#48 a refresh that is one too many neither ends the session nor clears its cookies', async () => {
+it('a refresh that is one too many neither ends the session nor clears its cookies', async () => {
   const api = await createTestApp({
     auth: { locations: { order: ['cookie'] }, cookies: { secure: true }, limits: { refresh: '1 per 1m' } },
   });
@@ -313,7 +313,7 @@ describe('no value that is given out', () => {
   });
   afterAll(() => api.close());
 
-  it('#13 is taken in the place of another: access and refresh token, CSRF value, device', async () => {
+  it('is taken in the place of another: access and refresh token, CSRF value, device', async () => {
     const jar = await loginInBrowser(api);
     const given = ['access_token', 'refresh_token', 'csrf_token', 'device'].map((name) => jar.value(name));
     expect(new Set(given.filter(Boolean)).size).toBe(4);
@@ -338,7 +338,7 @@ describe('no value that is given out', () => {
     await api.request('POST', '/auth/refresh').set('Cookie', cookie).set('X-CSRF-Token', csrf).expect(200);
   });
 
-  it('#13 but the device is taken for a known device', async () => {
+  it('but the device is taken for a known device', async () => {
     const jar = await loginInBrowser(api);
     const { username, password } = jar.user;
     const login = (device: string, secret = password) =>

@@ -266,7 +266,7 @@ describe('with tokens in cookies, a request', () => {
   });
 
   it.each([...FOREIGN, { 'Sec-Fetch-Site': 'cross-site', 'X-HTTP-Method-Override': 'GET' }])(
-    '#66 of a page of %j changes nothing with a visitor’s cookies on any route, nor logs the visitor in or out',
+    'of a page of %j changes nothing with a visitor’s cookies on any route, nor logs the visitor in or out',
     async (headers) => {
       const jar = await loginInBrowser(api);
       const { id, username, password } = jar.user;

@@ -53,7 +53,7 @@ describeEachEngine('a database that goes away', (engine) => {
       expect(seen).toEqual(['0', '5s']);
     });
   } else {
-    it('#48 for want of space answers 503, loses nothing, and takes up again when there is some', async () => {
+    it('for want of space answers 503, loses nothing, and takes up again when there is some', async () => {
       const login = await api.login();
       const db = api.get(Database);
       const { rows } = await sql<{ page_count: number }>`pragma page_count`.execute(db);

@@ -26,7 +26,7 @@ describeEachEngine('what is stored', (engine) => {
   });
   afterAll(() => api.close());
 
-  it('#47 after a whole story no table holds a secret, or a part of one', async () => {
+  it('after a whole story no table holds a secret, or a part of one', async () => {
     const jar = await loginInBrowser(api);
     const { username, password } = jar.user;
     const receiver = await api.user();
@@ -60,7 +60,7 @@ describeEachEngine('what is stored', (engine) => {
     expect(secrets.size).toBeGreaterThan(25);
   });
 
-  it('#47 no stored value is taken for a token, a password, a device or a CSRF value', async () => {
+  it('no stored value is taken for a token, a password, a device or a CSRF value', async () => {
     const login = await api.login();
     const { username, password } = login.user;
     await login.rotate('a-key');
@@ -84,7 +84,7 @@ describeEachEngine('what is stored', (engine) => {
     await api.request('POST', '/auth/login').send({ username, password }).expect(200);
   });
 
-  it('#74 a hash of other parameters is replaced at the next proof of the password', async () => {
+  it('a hash of other parameters is replaced at the next proof of the password', async () => {
     const user = await api.user();
     const older =
       '$argon2id$v=19$m=4096,t=3,p=1$mmqZa8kgZRl0x8irHc4qgg$Xe4aTNaBZxXuh7TJfvBMLX+FJ/lLexOeuvMxHpMQ32c';

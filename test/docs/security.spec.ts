@@ -1,80 +1,74 @@
 import { describe, expect, it } from '@jest/globals';
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 
-/* docs/security.md says which test shows what, and titles of tests say which requirement: both must say the same. */
-
-/** Tests that are named before they are there. Empty this list once they are. */
-const PENDING: string[] = [];
+/* docs/security.md names the tests that show what it says: each must be there, under its title. */
 
 const document = readFileSync('docs/security.md', 'utf8');
 const [threats = '', requirements = ''] = document.split('## A hundred requirements');
 
-const filesIn = (text: string) =>
-  [...text.matchAll(/`((?:test|src|docs)\/[\w./-]*)`/g)].map(([, path]) => path!);
-const isMissing = (path: string) => !existsSync(path);
-const isPending = (path: string) => isMissing(path) && PENDING.some((area) => path.startsWith(area));
 const isTest = (path: string) => path.endsWith('spec.ts');
+const filesIn = (text: string) =>
+  [...text.matchAll(/`((?:test|src|docs)\/[\w./-]*)`/g)].map(([, path = '']) => path);
 
-/** The cells of each row under a table's line of dashes. */
-function rowsOf(text: string): string[][] {
-  return [...text.matchAll(/^\|(?! -)(.*)\|$/gm)]
-    .map(([, row = '']) => row.split('|').map((cell) => cell.trim()))
-    .filter(([first]) => first !== '#' && first !== 'attack');
+interface Requirement {
+  number: number;
+  state: string;
+  reason: string;
+  tests: { file: string; title: string }[];
 }
 
-const rows = rowsOf(requirements).map(([number, name = '', state = '', shownBy = '']) => {
-  return { number: Number(number), name, state, shownBy: filesIn(shownBy) };
-});
-
-/** The requirements that titles of tests begin with, each as `#` and its number, and the files of these tests. */
-const tested = new Map<number, Set<string>>();
-for (const root of ['src', 'test']) {
-  for (const path of readdirSync(root, { recursive: true, encoding: 'utf8' })) {
-    if (!isTest(path)) continue;
-    const file = `${root}/${path.replaceAll('\\', '/')}`;
-    for (const [, numbers = ''] of readFileSync(file, 'utf8').matchAll(/['"`]((?:#\d+ )+)/g)) {
-      for (const number of numbers
-        .trim()
-        .split(' ')
-        .map((each) => Number(each.slice(1)))) {
-        tested.set(number, (tested.get(number) ?? new Set()).add(file));
-      }
-    }
+/** `36. A lost answer …: **met**.` and, below it, `- `file`: “title”` for each of its tests. */
+function readRequirements(text: string): Requirement[] {
+  const all: Requirement[] = [];
+  for (const line of text.split('\n')) {
+    const [, number, state = '', reason = ''] = /^(\d+)\. +.+?: \*\*(.+?)\*\*(?:: (.+))?\.$/.exec(line) ?? [];
+    if (number !== undefined) all.push({ number: Number(number), state, reason, tests: [] });
+    const [, file, title = ''] = /^ +- `(.+?)`: “(.+)”$/.exec(line) ?? [];
+    if (file !== undefined) all.at(-1)?.tests.push({ file, title: title.replaceAll('\\', '') });
   }
+  return all;
 }
+
+/** Whether a file declares a test, or a group of tests, of this title. */
+function hasTitle(file: string, title: string): boolean {
+  return (
+    existsSync(file) &&
+    [`'${title}'`, `"${title}"`, `\`${title}\``].some((quoted) => readFileSync(file, 'utf8').includes(quoted))
+  );
+}
+
+const all = readRequirements(requirements);
 
 describe('docs/security.md', () => {
-  it('has a row for each of the hundred requirements, in their order', () => {
-    expect(rows.map(({ number }) => number)).toEqual(Array.from({ length: 100 }, (_, i) => i + 1));
+  it('has each of the hundred requirements, in their order', () => {
+    expect(all.map(({ number }) => number)).toEqual(Array.from({ length: 100 }, (_, i) => i + 1));
   });
 
-  it('says of each that it is met, met in part, not met or does not apply, and of the latter why', () => {
-    const wrong = rows.filter(
-      ({ state }) => !/^(met$|met[:;,] .|in part: .|not met: .|does not apply: .)/.test(state),
-    );
+  it('says of each that it is met, in part, not met or does not apply, and of all but the first why', () => {
+    const states = ['met', 'in part', 'not met', 'does not apply'];
+    const wrong = all.filter(({ state, reason }) => !states.includes(state) || (state !== 'met' && !reason));
     expect(wrong).toEqual([]);
   });
 
-  it('names for what is met, be it in part, the tests whose titles have its number, all of them and no other', () => {
-    const written = rows.map(({ number, shownBy }) => [number, shownBy.filter((path) => !isPending(path))]);
-    const found = rows.map(({ number }) => [number, [...(tested.get(number) ?? [])].toSorted()]);
-    expect(written).toEqual(found);
-    const shown = rows.filter(({ shownBy }) => shownBy.some((path) => !isPending(path)));
-    const due = rows.filter(({ state }) => /^(met|in part)/.test(state));
-    expect(shown.map(({ number }) => number)).toEqual(due.map(({ number }) => number));
+  it('names tests for what is met, be it in part, and for nothing else', () => {
+    const wrong = all.filter(({ state, tests }) => ['met', 'in part'].includes(state) !== tests.length > 0);
+    expect(wrong).toEqual([]);
   });
 
-  it('numbers no requirement that is not there', () => {
-    expect([...tested.keys()].filter((number) => !rows.some((row) => row.number === number))).toEqual([]);
+  it('names tests that are there, by their titles', () => {
+    const named = all.flatMap(({ number, tests }) => tests.map((test) => ({ number, ...test })));
+    expect(named.filter(({ file, title }) => !hasTitle(file, title))).toEqual([]);
+    expect(hasTitle('test/docs/security.spec.ts', ['no', 'such title'].join(' '))).toBe(false);
   });
 
   it('names a test for each attack', () => {
-    const attacks = rowsOf(threats);
+    const attacks = [...threats.matchAll(/^\|(?! -)(.*)\|$/gm)]
+      .map(([, row = '']) => row.split('|').map((cell) => cell.trim()))
+      .filter(([first]) => first !== 'attack');
     expect(attacks.length).toBeGreaterThan(25);
     const wrong = attacks.filter(([attack = '', control = '', test = '']) => {
       const files = filesIn(test);
-      const isProved = files.length > 0 && files.every(isTest) && !files.every(isPending);
-      return attack === '' || control === '' || !isProved;
+      return attack === '' || control === '' || files.length === 0 || !files.every(isTest);
     });
     expect(wrong).toEqual([]);
   });
@@ -83,7 +77,6 @@ describe('docs/security.md', () => {
     const links = [...document.matchAll(/\]\(((?:\.\.\/)?[\w./-]+)(?:#[\w-]+)?\)/g)].map(([, link = '']) =>
       link.startsWith('../') ? link.slice(3) : `docs/${link}`,
     );
-    const named = [...filesIn(document), ...links];
-    expect(named.filter((path) => isMissing(path) && !isPending(path))).toEqual([]);
+    expect([...filesIn(document), ...links].filter((path) => !existsSync(path))).toEqual([]);
   });
 });

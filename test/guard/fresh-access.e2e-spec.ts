@@ -99,7 +99,7 @@ class FreshClassController {
   }
 }
 
-describeEachEngine('#95 fresh access', (engine) => {
+describeEachEngine('fresh access', (engine) => {
   let api: TestApp;
   let login: TestLogin;
   beforeAll(async () => {
@@ -125,7 +125,7 @@ describeEachEngine('#95 fresh access', (engine) => {
     });
   });
 
-  it('#18 #20 asks for a step-up after a refresh, and is content after reauthentication', async () => {
+  it('asks for a step-up after a refresh, and is content after reauthentication', async () => {
     await login.rotate();
     expectChallenge(await get('/team/default'), { maxAge: '15m' });
     expectChallenge(await get('/team/five-minutes'), { maxAge: '5m' });
@@ -133,7 +133,7 @@ describeEachEngine('#95 fresh access', (engine) => {
     await get('/team/five-minutes').expect(200);
   });
 
-  it('#20 #21 holds until the age that the route allows, to the second', async () => {
+  it('holds until the age that the route allows, to the second', async () => {
     api.clock.advance('5m');
     await get('/team/five-minutes').expect(200);
     api.clock.advance('1s');
@@ -141,7 +141,7 @@ describeEachEngine('#95 fresh access', (engine) => {
     await get('/team/default').expect(200);
   });
 
-  it('#22 cannot be renewed by activity', async () => {
+  it('cannot be renewed by activity', async () => {
     const { access } = login;
     for (let i = 0; i < 29; i++) {
       api.clock.advance('10s');
@@ -154,7 +154,7 @@ describeEachEngine('#95 fresh access', (engine) => {
     expectChallenge(await get('/team/five-minutes'), { maxAge: '5m' });
   });
 
-  it('#31 asks for no step-up that would not be enough, be the age as short as can be', async () => {
+  it('asks for no step-up that would not be enough, be the age as short as can be', async () => {
     // The proof is written in whole seconds: it must not be over with the second in which it was made.
     api.clock.advance(999 - (api.clock.now() % 1000));
     for (let i = 0; i < 3; i++) {
@@ -168,14 +168,14 @@ describeEachEngine('#95 fresh access', (engine) => {
     api.clock.advance(1);
   });
 
-  it('#26 does not make another device fresh', async () => {
+  it('does not make another device fresh', async () => {
     const other = await login.user.login();
     await other.rotate();
     await login.reauthenticate();
     expectChallenge(await api.request('GET', '/team/default', other.access), { maxAge: '15m' });
   });
 
-  it('#23 sees the end of the session at once, fresh as the token may be', async () => {
+  it('sees the end of the session at once, fresh as the token may be', async () => {
     await get('/team/default').expect(200);
     await api.request('POST', '/auth/logout', login.refresh).expect(204);
     expectError(await get('/team/default'), 401, 'token_revoked');
@@ -186,7 +186,7 @@ describeEachEngine('#95 fresh access', (engine) => {
     expectError(await get('/team/default'), 401, 'token_expired');
   });
 
-  describe('#30 once', () => {
+  describe('once', () => {
     it('is asked before an event stream begins', async () => {
       const first = await api.request('GET', '/team/stream', login.access).expect(200);
       expect(first.text).toContain('an event');

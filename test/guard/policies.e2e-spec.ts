@@ -110,7 +110,7 @@ describe('what a route declares', () => {
   });
   afterAll(() => api.close());
 
-  it('#89 nothing: an access token is needed', async () => {
+  it('nothing: an access token is needed', async () => {
     const login = await api.login();
     const response = await api.request('GET', '/team/bare');
     expectError(response, 401, 'token_missing');
@@ -153,13 +153,13 @@ describe('what a route declares', () => {
     expectError(await api.request('GET', '/team/either', login.access), 401, 'token_expired');
   });
 
-  it('#90 on the handler: overrides the class, in both directions', async () => {
+  it('on the handler: overrides the class, in both directions', async () => {
     expect((await api.request('GET', '/open/door', 'a.b.c').expect(200)).body).toEqual({ user: null });
     expectError(await api.request('GET', '/open/closed-door'), 401, 'token_missing');
     await api.request('GET', '/strict/exception').expect(200);
   });
 
-  it('#69 a token of any kind: the answer is for no cache, unless the handler says so', async () => {
+  it('a token of any kind: the answer is for no cache, unless the handler says so', async () => {
     const login = await api.login();
     for (const [method, path, token, expected] of [
       ['GET', '/team/bare', login.access, 'no-store'],

@@ -58,7 +58,7 @@ function ofAnybody({ policy }: Route, shown: ShownToken): Outcome {
 
 const REFUSALS = /^(token_|fresh_token_|refresh_token_|insufficient_role)/;
 
-describe('#90 #91 every route × every kind of token', () => {
+describe('every route × every kind of token', () => {
   let api: TestApp;
   let routes: Route[];
   beforeAll(async () => {
@@ -71,7 +71,7 @@ describe('#90 #91 every route × every kind of token', () => {
     it.each(TOKEN_KINDS)('%s', (shown) => walk(shown, warm));
   });
 
-  it('#29 what changes credentials, sessions, accounts or money demands a fresh token', async () => {
+  it('what changes credentials, sessions, accounts or money demands a fresh token', async () => {
     const stale = await api.login();
     await stale.rotate();
     const critical = [

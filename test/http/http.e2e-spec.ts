@@ -150,7 +150,7 @@ describe('an error answer', () => {
     ['open 13,000 levels deep', '{"x":'.repeat(13_000)],
     ['a member that every object inherits', '{"username":"cosmo","password":"space-corgi","toString":1}'],
     ['an object for a string', '{"username":{"$ne":null},"password":{"length":9}}'],
-  ])('#93 is 400 with reasons for a body that is %s', async (_, body) => {
+  ])('is 400 with reasons for a body that is %s', async (_, body) => {
     const response = await post('/auth/login', body);
     expectError(response, 400, 'validation_failed');
     expect(response.body.errors).toEqual(
@@ -163,7 +163,7 @@ describe('an error answer', () => {
     'application/x-www-form-urlencoded',
     'multipart/form-data; boundary=x',
     'application/xml',
-  ])('#67 is 415 for a body of %s: a form that another site submits is none of ours', async (type) => {
+  ])('is 415 for a body of %s: a form that another site submits is none of ours', async (type) => {
     expectError(
       await post('/auth/login', 'username=cosmo&password=space-corgi', type),
       415,
@@ -171,12 +171,12 @@ describe('an error answer', () => {
     );
   });
 
-  it('#88 is 413 for a body beyond the limit', async () => {
+  it('is 413 for a body beyond the limit', async () => {
     const body = JSON.stringify({ username: 'cosmo', password: 'x'.repeat(70_000) });
     expectError(await post('/auth/login', body), 413, 'payload_too_large');
   });
 
-  it('#88 is 400 or 401 for a body too deep and a token too long, before anything looks into them', async () => {
+  it('is 400 or 401 for a body too deep and a token too long, before anything looks into them', async () => {
     expectError(await post('/auth/login', '['.repeat(60_000)), 400, 'validation_failed');
     const long = await sendRaw(portOf(api.app), {
       path: '/profile',
@@ -198,7 +198,7 @@ describe('an error answer', () => {
     expectError(await api.request('GET', path), 404, 'not_found');
   });
 
-  it('#92 is 500 without the reason when a handler breaks', async () => {
+  it('is 500 without the reason when a handler breaks', async () => {
     const response = await api.request('GET', '/team/broken');
     expectError(response, 500, 'internal_error');
     expect(response.text).not.toContain('secret');
@@ -231,7 +231,7 @@ describe('an error answer', () => {
     expect(forged.headers['x-request-id']).toMatch(/^[0-9a-f-]{36}$/);
   });
 
-  it('#17 is given for requests that no HTTP library would send', async () => {
+  it('is given for requests that no HTTP library would send', async () => {
     const { port } = api.app.getHttpServer().address() as { port: number };
     const raw = (text: string) =>
       new Promise<string>((resolve, reject) => {
@@ -269,7 +269,7 @@ describe('an error answer', () => {
     expect(answer.body).toMatchObject({ statusCode: status, errorCode: expect.any(String) });
   });
 
-  it('#88 is not waited for: the server bounds how long a request may take to arrive', async () => {
+  it('is not waited for: the server bounds how long a request may take to arrive', async () => {
     const server = api.app.getHttpServer() as Server;
     const bounds = { headersTimeout: 10_000, requestTimeout: 15_000 };
     expect(server).toMatchObject(bounds);
@@ -310,7 +310,7 @@ describe('every answer of an application with middleware', () => {
   afterAll(() => api.close());
 
   it.each(['/ended', '/health/live', '/nope', '/team/broken', '/team/by-hand'])(
-    '#69 has the security headers: %s',
+    'has the security headers: %s',
     async (path) => {
       const response = await api.request('GET', path);
       expect(response.text).toMatch(path === '/ended' ? /^from a middleware$/ : /./);
@@ -337,13 +337,13 @@ describe('every answer', () => {
   });
   afterAll(() => api.close());
 
-  it.each(['/health/live', '/nope', '/profile', '/%zz'])('#69 has the security headers: %s', async (path) => {
+  it.each(['/health/live', '/nope', '/profile', '/%zz'])('has the security headers: %s', async (path) => {
     const { headers } = await api.request('GET', path);
     expect(headers).toMatchObject(SECURITY_HEADERS);
     expect(headers).not.toHaveProperty('x-powered-by');
   });
 
-  it('#69 about tokens or people may not be stored, and says that frames are not theirs', async () => {
+  it('about tokens or people may not be stored, and says that frames are not theirs', async () => {
     const user = await api.user();
     const { username, password } = user;
     const [login, other] = [await user.login(), await user.login()];
@@ -367,7 +367,7 @@ describe('every answer', () => {
     }
   });
 
-  it('#67 to GET, HEAD or OPTIONS changes nothing, on the paths that change things by other methods', async () => {
+  it('to GET, HEAD or OPTIONS changes nothing, on the paths that change things by other methods', async () => {
     const login = await api.login();
     const changing = listRoutes(api.app).filter(({ method }) => method !== 'GET');
     expect(changing.length).toBeGreaterThan(8);
@@ -384,7 +384,7 @@ describe('every answer', () => {
     await login.rotate();
   });
 
-  it('#69 has them in the answer to a preflight too', async () => {
+  it('has them in the answer to a preflight too', async () => {
     const { headers } = await api.request('OPTIONS', '/profile').set({
       Origin: 'http://localhost:5173',
       'Access-Control-Request-Method': 'GET',
@@ -392,7 +392,7 @@ describe('every answer', () => {
     expect(headers).toMatchObject(SECURITY_HEADERS);
   });
 
-  it('#68 is readable by the configured origins, with the headers a client needs', async () => {
+  it('is readable by the configured origins, with the headers a client needs', async () => {
     const origin = 'http://localhost:5173';
     const { headers } = await api.request('GET', '/profile').set('Origin', origin);
     expect(headers['access-control-allow-origin']).toBe(origin);
@@ -438,7 +438,7 @@ describe('every answer', () => {
   });
 
   it.each(['https://evil.example.com', 'null', 'https://app.example.com.evil.com', 'http://app.example.com'])(
-    '#68 is not readable by %s',
+    'is not readable by %s',
     async (origin) => {
       const { headers } = await api.request('GET', '/profile').set('Origin', origin);
       expect(headers).not.toHaveProperty('access-control-allow-origin');
@@ -453,7 +453,7 @@ describe('the public documents', () => {
   });
   afterAll(() => api.close());
 
-  it('#58 include the keys: public halves only, and they verify what was issued', async () => {
+  it('include the keys: public halves only, and they verify what was issued', async () => {
     const response = await api.request('GET', '/.well-known/jwks.json').expect(200);
     expect(response.headers['cache-control']).toBe('max-age=300');
     expect(response.headers['content-type']).toMatch(/^application\/jwk-set\+json(;|$)/);

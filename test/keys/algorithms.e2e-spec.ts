@@ -48,7 +48,7 @@ describe.each(SIGNING_ALGORITHMS)('keys for %s', (alg) => {
 });
 
 describe('keys of several algorithms beside each other', () => {
-  it('#3 #4 each verify by their own only: neither another’s, nor an HMAC with a public half', async () => {
+  it('each verify by their own only: neither another’s, nor an HMAC with a public half', async () => {
     const rs = generateKey('access', 'RS256');
     const { api } = await withKeys(
       rs,
@@ -98,7 +98,7 @@ describe('keys of several algorithms beside each other', () => {
   });
 });
 
-it('#4 a key signs by its one algorithm: what it has signed by another of its family is refused', async () => {
+it('a key signs by its one algorithm: what it has signed by another of its family is refused', async () => {
   const keys = [generateKey('access', 'RS256'), generateKey('refresh', 'HS256')];
   const { api } = await withKeys(...keys);
   const login = await api.login();
@@ -117,7 +117,7 @@ it('#4 a key signs by its one algorithm: what it has signed by another of its fa
 });
 
 describe('a rotation', () => {
-  it('#61 of both keys, three times over, logs nobody out', async () => {
+  it('of both keys, three times over, logs nobody out', async () => {
     let set = generateKeySet();
     const { api, keysFile } = await withKeys(...set.keys);
     const { clock } = api;
@@ -149,7 +149,7 @@ describe('a rotation', () => {
     expect(kids.size).toBe(8);
   });
 
-  it('#59 #60 shows the new key first, signs with it at its time, and ends the old one at its end and not before', async () => {
+  it('shows the new key first, signs with it at its time, and ends the old one at its end and not before', async () => {
     const old = generateKeySet();
     const { api, keysFile } = await withKeys(...old.keys);
     const { clock } = api;
@@ -182,7 +182,7 @@ describe('a rotation', () => {
     expect(await profile(api, after.access)).toBe(200);
   });
 
-  it('#60 refuses the tokens of a key at its end, be they alive themselves', async () => {
+  it('refuses the tokens of a key at its end, be they alive themselves', async () => {
     const { keys } = generateKeySet();
     const { api, keysFile } = await withKeys(...keys);
     const login = await api.login();

@@ -77,7 +77,7 @@ describe('a token of another issuer', () => {
     });
   });
 
-  it('#28 is nobody and nothing of ours, whatever it says', async () => {
+  it('is nobody and nothing of ours, whatever it says', async () => {
     const login = await api.login();
     const { body } = await api.request('GET', '/auth/sessions', login.access).expect(200);
     const [session] = body as { id: string }[];

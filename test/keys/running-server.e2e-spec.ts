@@ -42,7 +42,7 @@ const statusOf = async (server: ServerProcess, token: string) =>
   (await server.request('GET', '/profile', { token })).status;
 
 describe('a running server', () => {
-  it('#59 #61 takes a rotation over while requests run: none fails, and the new key is shown before it signs', async () => {
+  it('takes a rotation over while requests run: none fails, and the new key is shown before it signs', async () => {
     const server = await startWithAccount();
     let pair = await login(server);
     const first = pair;
@@ -81,7 +81,7 @@ describe('a running server', () => {
     await server.stop();
   });
 
-  it('#54 #62 refuses the tokens of a compromised key within seconds; everybody logs in again', async () => {
+  it('refuses the tokens of a compromised key within seconds; everybody logs in again', async () => {
     const server = await startWithAccount();
     const { access_token: access, refresh_token: refresh } = await login(server);
 

@@ -38,7 +38,7 @@ const OTHER_HEADERS = [
   'X-Forwarded-For-Original',
 ].map((name): [string, string] => [name, name === 'Forwarded' ? 'for=192.0.2.9' : '192.0.2.9']);
 
-describe('#85 the address of a client, with no proxy that is trusted', () => {
+describe('the address of a client, with no proxy that is trusted', () => {
   let api: TestApp;
   beforeAll(async () => {
     api = await createTestApp({ auth: { limits } });
@@ -63,7 +63,7 @@ describe('#85 the address of a client, with no proxy that is trusted', () => {
   });
 });
 
-describe('#85 the address of a client, behind trusted proxies', () => {
+describe('the address of a client, behind trusted proxies', () => {
   let api: TestApp;
   beforeAll(async () => {
     const env = { TRUSTED_PROXIES: '127.0.0.1, 10.0.0.0/8, fd00::/8' };
@@ -120,7 +120,7 @@ describe('what a client adds to the headers of its proxy', () => {
   }); // prettier-ignore
 });
 
-describe('#85 a client behind a trusted proxy', () => {
+describe('a client behind a trusted proxy', () => {
   it('neither evades its limit nor uses up that of another', async () => {
     const api = await createTestApp({ env: BEHIND_PROXY, auth: { limits } });
     try {

@@ -19,7 +19,7 @@ describe('a known device in a browser', () => {
   const cookieOf = (headers: Record<string, unknown>) =>
     ((headers['set-cookie'] ?? []) as string[]).find((line) => line.startsWith('__Host-device='));
 
-  it('#84 is known by a cookie, which no script can read, and which outlives the logout', async () => {
+  it('is known by a cookie, which no script can read, and which outlives the logout', async () => {
     const { username, password } = await api.user();
     const { headers } = await login(username, password, 'a=b').expect(200);
     const [pair = '', ...attributes] = cookieOf(headers)?.split('; ') ?? [];

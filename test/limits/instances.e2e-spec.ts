@@ -34,7 +34,7 @@ describePostgres('limits of two instances on one PostgreSQL', () => {
     rmSync(folder, { recursive: true });
   });
 
-  it('#83 are one, however many parallel guesses go to each', async () => {
+  it('are one, however many parallel guesses go to each', async () => {
     const { username } = await instances[0].user();
     const hashed = async (api: TestApp) =>
       hashesDuring(api, () =>
@@ -46,7 +46,7 @@ describePostgres('limits of two instances on one PostgreSQL', () => {
       expectLimited(await login(api, username, 'wrong-password'), 'account', 6, 3600);
   });
 
-  it('#84 let a device in that the other instance has made known', async () => {
+  it('let a device in that the other instance has made known', async () => {
     const user = await instances[0].user();
     const device = (await login(instances[0], user.username, user.password)).headers['x-device-token'];
     await fail(instances[0], user.username, 6);
@@ -64,7 +64,7 @@ describePostgres('limits of two instances on one PostgreSQL', () => {
     expect(rows.filter(({ row }) => row.includes(username) || row.includes('192.0.2'))).toEqual([]);
   });
 
-  it('#83 open no gate when they cannot be reached', async () => {
+  it('open no gate when they cannot be reached', async () => {
     const api = instances[1];
     const user = await api.user();
     const session = await user.login();

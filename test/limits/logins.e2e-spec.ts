@@ -13,7 +13,7 @@ const LIMITS = {
   device: '4 per 1h',
 };
 
-describeEachEngine('#95 wrong passwords at login', (engine) => {
+describeEachEngine('wrong passwords at login', (engine) => {
   let api: TestApp;
   beforeAll(async () => {
     api = await createTestApp({ engine, env: BEHIND_PROXY, auth: { limits: LIMITS } });
@@ -29,7 +29,7 @@ describeEachEngine('#95 wrong passwords at login', (engine) => {
     expectLimited(await login(api, username, 'wrong-password'), 'account', 6, 3600);
   };
 
-  it('#82 from one address are limited for each account', async () => {
+  it('from one address are limited for each account', async () => {
     const [user, other] = [await api.user(), await api.user()];
     const address = newAddress();
     await fail(api, user.username, 3, { address });
@@ -46,7 +46,7 @@ describeEachEngine('#95 wrong passwords at login', (engine) => {
     expect((await login(api, other.username, other.password, { address })).status).toBe(200);
   });
 
-  it('#82 from one address are limited for all accounts together, known or not', async () => {
+  it('from one address are limited for all accounts together, known or not', async () => {
     const user = await api.user();
     const address = newAddress();
     for (let i = 0; i < 8; i++) await fail(api, `nobody-${i}`, 1, { address });
@@ -56,7 +56,7 @@ describeEachEngine('#95 wrong passwords at login', (engine) => {
     expect((await login(api, user.username, user.password, { address, device })).status).toBe(200);
   });
 
-  it('#82 from one IPv6 site are from one address', async () => {
+  it('from one IPv6 site are from one address', async () => {
     const user = await api.user();
     const site = `2001:db8:${engine === 'sqlite' ? 1 : 2}:7`;
     for (let i = 0; i < 3; i++) await fail(api, user.username, 1, { address: `${site}:${i}::${i}` });
@@ -76,7 +76,7 @@ describeEachEngine('#95 wrong passwords at login', (engine) => {
     expect((await login(api, user.username, user.password, beside)).status).toBe(200);
   });
 
-  it('#82 #84 do not lock the owner out, whose device is known', async () => {
+  it('do not lock the owner out, whose device is known', async () => {
     const user = await api.user();
     const device = await deviceOf(user);
     expect(device).toMatch(/^[\w-]{22}\./);
@@ -96,7 +96,7 @@ describeEachEngine('#95 wrong passwords at login', (engine) => {
       expectLimited(await login(api, user.username, user.password, { device }), 'account', 6, 3600);
   });
 
-  it('#82 on a known device are limited by its own counter, and touch no other', async () => {
+  it('on a known device are limited by its own counter, and touch no other', async () => {
     const user = await api.user();
     const [stolen, own] = [await deviceOf(user), await deviceOf(user)];
     await fail(api, user.username, 4, { device: stolen });
@@ -173,7 +173,7 @@ describeEachEngine('#95 wrong passwords at login', (engine) => {
     expect(statuses.filter((status) => status === 429)).toHaveLength(94);
   });
 
-  it('#76 are counted for names that nobody has exactly as for others', async () => {
+  it('are counted for names that nobody has exactly as for others', async () => {
     const user = await api.user();
     const answersFor = async (username: string, address: string) => {
       const answers: unknown[] = [];
@@ -224,7 +224,7 @@ describeEachEngine('#95 wrong passwords at login', (engine) => {
     await fail(api, user.username, 3, { address });
   });
 
-  it('#96 that use a limit up are told to the audit trail once, and not with each refusal', async () => {
+  it('that use a limit up are told to the audit trail once, and not with each refusal', async () => {
     const user = await api.user();
     const before = (await auditOf(api, 'authn_login_fail_max')).length;
     const address = newAddress();
@@ -241,7 +241,7 @@ describeEachEngine('#95 wrong passwords at login', (engine) => {
 });
 
 describeEachEngine('a limit on logins', (engine) => {
-  it('#86 ends with its window', async () => {
+  it('ends with its window', async () => {
     const limits = { account: '2 per 2s', accountAndAddress: '2 per 2s' };
     const api = await createTestApp({ engine, auth: { limits } });
     try {

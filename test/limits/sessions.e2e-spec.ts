@@ -31,7 +31,7 @@ describeEachEngine('limits', (engine) => {
       .set('X-Forwarded-For', newAddress())
       .send({ current_password, new_password: 'lunar-dachshund' });
 
-  it('#27 #75 on reauthentication and password change count together in a session', async () => {
+  it('on reauthentication and password change count together in a session', async () => {
     const session = await api.login();
     const { user } = session;
     for (let i = 0; i < 2; i++) {

@@ -29,7 +29,7 @@ describe('a clock that is set', () => {
     expectError(await api.request('DELETE', '/profile', login.access), 401, 'fresh_token_required');
   });
 
-  it('#10 back by an hour: tokens of before live to the time that they name, and are not fresh', async () => {
+  it('back by an hour: tokens of before live to the time that they name, and are not fresh', async () => {
     api.clock.advance(-HOUR);
     await profile(login.access).expect(200);
     // The proof of the password lies in the future, and proves nothing.
@@ -40,7 +40,7 @@ describe('a clock that is set', () => {
     await api.request('DELETE', '/profile', login.access).expect(204);
   });
 
-  it('#10 a token whose "nbf" is to come is refused, and taken from then on', async () => {
+  it('a token whose "nbf" is to come is refused, and taken from then on', async () => {
     const token = forge(api, login.access, { nbf: api.clock.now() / 1000 + 61 });
     expectError(await profile(token), 401, 'token_invalid');
     api.clock.advance('61s');

@@ -71,7 +71,7 @@ class Client {
 
 const bearer = (token: string | undefined) => ({ Authorization: `Bearer ${token}` });
 
-describe('#99 the log of a server that is used in every way', () => {
+describe('the log of a server that is used in every way', () => {
   let server: ServerProcess;
   let client: Client;
   let requestId: string | null;
@@ -168,7 +168,7 @@ describe('#99 the log of a server that is used in every way', () => {
   });
 });
 
-describe('#99 the log of a server with cookies', () => {
+describe('the log of a server with cookies', () => {
   it('holds no cookie and no CSRF token', async () => {
     const server = await startProduction({
       TOKEN_LOCATIONS: 'cookie,header',
@@ -197,7 +197,7 @@ describe('#99 the log of a server with cookies', () => {
   });
 });
 
-describe('#99 what callers send', () => {
+describe('what callers send', () => {
   let server: ServerProcess;
   beforeAll(async () => {
     server = await startProduction({ LOG_LEVEL: 'debug' });

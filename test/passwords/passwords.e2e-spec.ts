@@ -38,7 +38,7 @@ describe('new passwords', () => {
     ['one character', 'é'],
     ['dogs', '🐕'],
     ['spaces and digits', '1 2 3 '],
-  ])('#70 15, 64 and 256 characters are taken, 14 and 257 are not: %s', async (_, unit) => {
+  ])('15, 64 and 256 characters are taken, 14 and 257 are not: %s', async (_, unit) => {
     const ofLength = (length: number) => [...unit.repeat(length)].slice(0, length).join('');
     for (const length of [15, 64, 256]) {
       expect((await register(ofLength(length))).status).toBe(201);
@@ -53,7 +53,7 @@ describe('new passwords', () => {
     }
   });
 
-  it('#72 one that everybody tries, or made of a name, is refused with its reason', async () => {
+  it('one that everybody tries, or made of a name, is refused with its reason', async () => {
     for (const [password, reason] of [
       ['Q1w2e3r4t5y6u7i8o9p0', /tried first/],
       ['freshgatefreshgate', /made of "freshgate"/],
@@ -66,7 +66,7 @@ describe('new passwords', () => {
 });
 
 describe.each(['development', 'production'])('limits that nobody has set [%s]', (NODE_ENV) => {
-  it('#82 a sixth guess from one address is not looked at', async () => {
+  it('a sixth guess from one address is not looked at', async () => {
     const folder = makeFolder();
     writeFileSync(join(folder, 'keys.json'), JSON.stringify(generateKeySet()), { mode: 0o600 });
     const env = { NODE_ENV, AUTH_KEYS_FILE: './keys.json', DATABASE_URL: ':memory:' };
@@ -85,7 +85,7 @@ describe.each(['development', 'production'])('limits that nobody has set [%s]', 
 });
 
 describe('proofs of a password', () => {
-  it('#27 what is wrong at a step-up counts for the address as at login', async () => {
+  it('what is wrong at a step-up counts for the address as at login', async () => {
     const api = await createTestApp({ auth: { limits: { address: '3 per 1h' } } });
     try {
       const session = await api.login();

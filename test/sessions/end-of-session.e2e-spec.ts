@@ -7,7 +7,7 @@ import { createTestApp, type TestApp, type TestLogin } from '../support/create-t
 import { describeEachEngine } from '../support/engines.js';
 import { expectError } from '../support/expect-error.js';
 
-describeEachEngine('#95 the end of a session', (engine) => {
+describeEachEngine('the end of a session', (engine) => {
   let api: TestApp;
   beforeAll(async () => {
     api = await createTestApp({ engine });
@@ -23,7 +23,7 @@ describeEachEngine('#95 the end of a session', (engine) => {
     api.request('PUT', '/auth/password', token).send({ current_password, new_password });
 
   describe('logout', () => {
-    it.each(['access', 'refresh'] as const)('#49 by the %s token ends the whole session', async (kind) => {
+    it.each(['access', 'refresh'] as const)('by the %s token ends the whole session', async (kind) => {
       const login = await api.login();
       const other = await login.user.login();
       await api.request('POST', '/auth/logout', login[kind]).expect(204);
@@ -51,7 +51,7 @@ describeEachEngine('#95 the end of a session', (engine) => {
   });
 
   describe('a change of the password', () => {
-    it('#52 opens a new session with a fresh pair, revokes all others, and takes the new password alone', async () => {
+    it('opens a new session with a fresh pair, revokes all others, and takes the new password alone', async () => {
       const login = await api.login();
       const others = [await login.user.login(), await login.user.login()];
       const before = login.refresh;
@@ -123,7 +123,7 @@ describeEachEngine('#95 the end of a session', (engine) => {
       }
     });
 
-    it('#75 refuses a wrong current password and a new one that is too short, and changes nothing', async () => {
+    it('refuses a wrong current password and a new one that is too short, and changes nothing', async () => {
       const login = await api.login();
       expectError(await changePassword(login.access, 'wrong', 'lunar-dachshund'), 401, 'invalid_credentials');
       const short = await changePassword(login.access, login.user.password, 'short');
@@ -145,7 +145,7 @@ describeEachEngine('#95 the end of a session', (engine) => {
       );
     });
 
-    it('#45 leaves no session of the old password behind, however logins race with it', async () => {
+    it('leaves no session of the old password behind, however logins race with it', async () => {
       for (let round = 0; round < 10; round++) {
         const login = await api.login();
         const { username, password } = login.user;
@@ -163,7 +163,7 @@ describeEachEngine('#95 the end of a session', (engine) => {
     });
   });
 
-  it('#45 a login whose password was just being proved when it changed leaves no session', async () => {
+  it('a login whose password was just being proved when it changed leaves no session', async () => {
     const login = await api.login();
     const { username, password } = login.user;
     const hasher = api.get(PasswordHasher);
@@ -192,7 +192,7 @@ describeEachEngine('#95 the end of a session', (engine) => {
   });
 
   describe('deletion of the account', () => {
-    it('#53 ends all its sessions, frees the name, and is for fresh tokens', async () => {
+    it('ends all its sessions, frees the name, and is for fresh tokens', async () => {
       const login = await api.login();
       const other = await login.user.login();
       await other.rotate();

@@ -179,7 +179,7 @@ describePostgres('the feed of ended sessions', () => {
     ],
   ];
 
-  it.each(WAYS)('#49 %s ends access tokens here at once, and elsewhere within a second', async (_, way) => {
+  it.each(WAYS)('%s ends access tokens here at once, and elsewhere within a second', async (_, way) => {
     await allListen();
     const { dying, end } = await way();
     for (const token of dying) {
@@ -193,7 +193,7 @@ describePostgres('the feed of ended sessions', () => {
     });
   });
 
-  it('#23 a fresh route and a refresh elsewhere refuse the tokens at once, be everything warm, and wait for no news', async () => {
+  it('a fresh route and a refresh elsewhere refuse the tokens at once, be everything warm, and wait for no news', async () => {
     await allListen();
     for (let i = 0; i < 10; i++) {
       const session = await openSession(here, userId);
@@ -209,7 +209,7 @@ describePostgres('the feed of ended sessions', () => {
     }
   });
 
-  it('#50 ended sessions are known after a restart from the first request on', async () => {
+  it('ended sessions are known after a restart from the first request on', async () => {
     const dead: string[] = [];
     for (const [, way] of WAYS) {
       const { dying, end } = await way();
@@ -236,7 +236,7 @@ describePostgres('the feed of ended sessions', () => {
     expect(proxy.poolBytes - before).toBeGreaterThan(0);
   });
 
-  it('#51 misses nothing, however often its connections are cut while sessions end', async () => {
+  it('misses nothing, however often its connections are cut while sessions end', async () => {
     const alive = await openSession(here, userId);
     const ending: OpenSession[] = [];
     for (let i = 0; i < 36; i++) ending.push(await openSession(here, userId));
@@ -296,7 +296,7 @@ describePostgres('the feed of ended sessions', () => {
     await until(2_000, () => isDead(remote, later.access));
   });
 
-  it('#51 says what it does not know while the database is cut off, and recovers without a restart', async () => {
+  it('says what it does not know while the database is cut off, and recovers without a restart', async () => {
     const alive = await openSession(here, userId);
     const ended = await openSession(here, userId);
     await until(2_000, async () => (await fresh(remote, alive.access)).status === 200);
@@ -361,7 +361,7 @@ describePostgres('connections to the database that are silent', () => {
     rmSync(folder, { recursive: true, force: true });
   });
 
-  it('#51 are noticed: unready, then closed, then given up for new ones that know all', async () => {
+  it('are noticed: unready, then closed, then given up for new ones that know all', async () => {
     const user = await here.user();
     const alive = await openSession(here, user.id);
     const ended = await openSession(here, user.id);

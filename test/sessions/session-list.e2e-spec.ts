@@ -20,7 +20,7 @@ import { type OpenSession, openSession } from '../support/open-session.js';
 const MINUTE = 60_000;
 const ACCESS_TTL = 15 * MINUTE;
 
-describeEachEngine('#55 #95 sessions', (engine) => {
+describeEachEngine('sessions', (engine) => {
   let api: TestApp;
   beforeAll(async () => {
     api = await createTestApp({ engine });

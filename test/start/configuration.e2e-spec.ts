@@ -171,7 +171,7 @@ const WRONG_VALUES: [variable: string, advice: RegExp, values: [string, string]]
   ['TRANSFERS_OPENING_BALANCE', AMOUNT, ['12.50', '1000000000001']],
 ];
 
-describe('#94 a setting that is wrong', () => {
+describe('a setting that is wrong', () => {
   for (const i of [0, 1] as const) {
     const env = Object.fromEntries(WRONG_VALUES.map(([variable, , values]) => [variable, values[i]]));
     starts.declare(`values ${i}`, () => ({ env }));
@@ -340,7 +340,7 @@ describe('a key file that cannot be used', () => {
     expect(readdirSync(refusal.folder)).toEqual(['keys.json']);
   });
 
-  it('#64 stops the start in production when it is missing, and none is made', async () => {
+  it('stops the start in production when it is missing, and none is made', async () => {
     const refusal = await starts.of('missing keys');
     expectRefusal(refusal, 'AUTH_KEYS_FILE', /keys\.json does not exist/);
     expect(readdirSync(refusal.folder)).toEqual([]);

@@ -13,7 +13,7 @@ const textIn = (challenge: string) =>
 
 const described = (error_description: string) => bearerChallenge({ error_description });
 
-describe('#91 bearerChallenge', () => {
+describe('bearerChallenge', () => {
   it.each([
     ['the scheme alone', {}, 'Bearer'],
     ['one parameter', { error: 'invalid_token' }, 'Bearer error="invalid_token"'],
@@ -55,7 +55,7 @@ describe('#91 bearerChallenge', () => {
   });
 });
 
-describe('#91 tokenChallenge', () => {
+describe('tokenChallenge', () => {
   it('names no error where no token was sent (RFC 6750 §3.1)', () => {
     expect(tokenChallenge('token_missing')).toBe('Bearer');
   });

@@ -52,7 +52,7 @@ describe('@FreshAccess', () => {
     },
   );
 
-  it.each(['0s', '0m', '0h 0m 0s'])('#31 refuses the maxAge "%s", which nothing could satisfy', (maxAge) => {
+  it.each(['0s', '0m', '0h 0m 0s'])('refuses the maxAge "%s", which nothing could satisfy', (maxAge) => {
     expect(() => declared({ maxAge })).toThrow(new RangeError('@FreshAccess: maxAge must be longer than 0s'));
   });
 });

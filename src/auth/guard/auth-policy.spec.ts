@@ -38,7 +38,7 @@ const DECORATORS: [string, () => Decorator, AuthPolicy][] = [
 ];
 
 describe('policyOf', () => {
-  it('#89 demands an access token where nothing is declared', () => {
+  it('demands an access token where nothing is declared', () => {
     expect(policy(controller(null, null))).toEqual({ level: 'access' });
     expect(DEFAULT_POLICY).toEqual({ level: 'access' });
   });
@@ -49,7 +49,7 @@ describe('policyOf', () => {
   });
 
   it.each(DECORATORS)(
-    '#90 lets %s of a handler override whatever its class declares',
+    'lets %s of a handler override whatever its class declares',
     (_, decorator, expected) => {
       const found = DECORATORS.map(([, onClass]) => policy(controller(onClass(), decorator())));
       expect(found).toEqual(DECORATORS.map(() => expected));
@@ -76,7 +76,7 @@ describe('policyOf', () => {
 
 describe('declarePolicy', () => {
   it.each(DECORATORS)(
-    '#90 refuses a second declaration after %s, on a handler and on a class',
+    'refuses a second declaration after %s, on a handler and on a class',
     (_, decorator) => {
       for (const [, second] of DECORATORS) {
         const onHandler = controller(null, decorator());

@@ -217,7 +217,7 @@ const ANSWERED: Record<string, (service: Service) => Promise<() => Promise<void>
   },
 };
 
-describeEachEngine('#50 what was answered 2xx survives kill -9', (engine) => {
+describeEachEngine('what was answered 2xx survives kill -9', (engine) => {
   let service: Service;
   const findAgain = new Map<string, () => Promise<void>>();
 

@@ -140,7 +140,7 @@ function fuzz({ env, engine }: Stage): void {
   }
 
   it(
-    '#91 #92 #93 is answered as the contract says, whatever it is',
+    'is answered as the contract says, whatever it is',
     async () => {
       const sizes: NodeJS.MemoryUsage[] = [];
       let count = 0;

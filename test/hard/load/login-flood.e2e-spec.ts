@@ -72,7 +72,7 @@ describe('a flood of logins', () => {
     expect(sent.filter(({ status }) => status !== 200)).toEqual([]);
   });
 
-  it('#87 is refused without a hash, at once, for the most part', () => {
+  it('is refused without a hash, at once, for the most part', () => {
     const logins = rounds.flatMap((round) => round.logins);
     const refused = logins.filter(({ errorCode }) => errorCode === 'overloaded');
     const looked = logins.filter(({ errorCode }) => errorCode === 'invalid_credentials');

@@ -82,7 +82,7 @@ describeEachEngine('the time of a refused login', (engine) => {
   }
 
   it(
-    '#76 is the same for a name that nobody has, a wrong password and a disabled account',
+    'is the same for a name that nobody has, a wrong password and a disabled account',
     async () => {
       const pairs = await measure(ROUNDS);
       process.stdout.write(`${engine}, ${ROUNDS} of each: ${told(pairs)}\n`);

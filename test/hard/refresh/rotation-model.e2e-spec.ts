@@ -471,7 +471,7 @@ const TOUR = [
   new Logout(0, 'access', 0),
 ];
 
-describeEachEngine('#95 rotation, held against a model', (engine) => {
+describeEachEngine('rotation, held against a model', (engine) => {
   let folder: string;
   let database: TestDatabase;
   let server: Server;

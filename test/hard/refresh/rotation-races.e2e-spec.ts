@@ -28,7 +28,7 @@ const pairOf = (response: Response) => response.body as TokenPairDto;
 const generationIn = ({ refresh_token }: Tokens) => Number(claimsOf(refresh_token).gen);
 const errorCodeOf = ({ body }: Response) => (body as { errorCode?: string }).errorCode;
 
-describeEachEngine('#35 parallel refreshes', (engine) => {
+describeEachEngine('parallel refreshes', (engine) => {
   let api: TestApp;
   beforeAll(async () => {
     api = await createTestApp({ engine });
@@ -85,7 +85,7 @@ describeEachEngine('#35 parallel refreshes', (engine) => {
   });
 });
 
-describePostgres('#35 parallel refreshes at three instances', () => {
+describePostgres('parallel refreshes at three instances', () => {
   it(
     `advance the generation by one, 51 at a time, in ${ROUNDS} rounds on one session`,
     async () => {
@@ -118,7 +118,7 @@ describePostgres('#35 parallel refreshes at three instances', () => {
   );
 });
 
-describeEachEngine('#33 #40 a thief with a copy of the refresh token', (engine) => {
+describeEachEngine('a thief with a copy of the refresh token', (engine) => {
   let api: TestApp;
   beforeAll(async () => {
     api = await createTestApp({ engine });
@@ -207,7 +207,7 @@ describeEachEngine('#33 #40 a thief with a copy of the refresh token', (engine) 
   });
 });
 
-describeEachEngine('#44 #95 the end of a session, amid other requests', (engine) => {
+describeEachEngine('the end of a session, amid other requests', (engine) => {
   let api: TestApp;
   beforeAll(async () => {
     api = await createTestApp({ engine });
@@ -394,7 +394,7 @@ describeEachEngine('#44 #95 the end of a session, amid other requests', (engine)
   );
 });
 
-describeEachEngine('#42 a token that fails verification', (engine) => {
+describeEachEngine('a token that fails verification', (engine) => {
   let api: TestApp;
   beforeAll(async () => {
     api = await createTestApp({ engine });
