@@ -34,6 +34,7 @@ describe('the global guard, asked about what is no HTTP request', () => {
     nothing,
     nothing,
     nothing,
+    { locations: {} } as never,
   );
 
   it('leaves a gateway that says so to itself', async () => {
@@ -42,7 +43,7 @@ describe('the global guard, asked about what is no HTTP request', () => {
 
   it('lets nothing through to one that says nothing, and says what to do', async () => {
     await expect(guard.canActivate(messageTo(PlainGateway))).rejects.toThrow(
-      /PlainGateway .*@Public\(\).*Authenticator/,
+      /PlainGateway.onMessage .*@Public\(\).*Authenticator/,
     );
   });
 });

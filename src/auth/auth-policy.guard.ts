@@ -6,11 +6,13 @@ import { TokenVerifier } from '../tokens/token-verifier.js';
 import { AccessGuard } from './access/access.guard.js';
 import { CsrfCheck } from './cookies/csrf-check.js';
 import { TokenCookies } from './cookies/token-cookies.js';
+import { challengeOf } from './error.filter.js';
 import { FreshAccessGuard } from './fresh-access/fresh-access.guard.js';
 import { OnceInterceptor } from './fresh-access/once.interceptor.js';
 import { type TokenGuard } from './guard/passport-bridge.js';
 import { type RoutePolicy, RoutePolicies } from './guard/route-policies.js';
 import { TokenReader } from './guard/token-reader.js';
+import { AuthOptions } from './options/auth-options.js';
 import { RefreshGuard } from './refresh/refresh.guard.js';
 import { type AuthPolicy, KINDS_OF } from './request/auth-policy.js';
 import { type AuthRequest, requestOf, responseOf } from './request/auth-request.js';
@@ -34,12 +36,25 @@ export class AuthPolicyGuard implements CanActivate {
     private readonly freshAccess: FreshAccessGuard,
     private readonly refresh: RefreshGuard,
     private readonly once: OnceInterceptor,
+    private readonly options: AuthOptions,
     private readonly host: HttpAdapterHost,
   ) {}
 
   async canActivate(context: ExecutionContext): Promise<boolean> {
-    const { policy, roles } = this.policies.of(context);
-    if (context.getType() !== 'http') return assertPublic(policy, context);
+    const declared = this.policies.of(context);
+    if (context.getType() !== 'http') return assertPublic(declared.policy, context);
+    try {
+      return await this.enter(context, declared);
+    } catch (error) {
+      const challenge = challengeOf(error, this.options.locations.headerScheme || undefined);
+      // Also set by `ErrorFilter`; here for applications whose own filter answers.
+      if (challenge !== undefined)
+        this.host.httpAdapter.setHeader(responseOf(context), 'WWW-Authenticate', challenge);
+      throw error;
+    }
+  }
+
+  private async enter(context: ExecutionContext, { policy, roles }: RoutePolicy): Promise<boolean> {
     const request = requestOf(context);
     request.authPolicy = policy;
     if (policy.level === 'public') return true;

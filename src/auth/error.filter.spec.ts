@@ -17,7 +17,7 @@ import { ErrorRenderer } from './hooks.js';
 import { type AuthOptions } from './options/auth-options.js';
 import { resolveOptions } from './options/resolve-options.js';
 import { ApiError, validationFailed } from './errors/api-error.js';
-import { TOKEN_MESSAGES } from './errors/challenge.js';
+import { TOKEN_MESSAGES } from '../tokens/token.errors.js';
 import { ErrorFilter, statusOf } from './error.filter.js';
 
 /** What the adapter is told to do, and what the log hears. */
@@ -30,6 +30,9 @@ class Recorder {
 
   isHeadersSent(): boolean {
     return this.headersSent;
+  }
+  getHeader(_: unknown, name: string): string | undefined {
+    return this.headers[name];
   }
   setHeader(_: unknown, name: string, value: string): void {
     this.headers[name] = value;

@@ -1,6 +1,7 @@
 import { type ArgumentsHost, Catch, type ExceptionFilter, HttpException, Logger } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
 import { STATUS_CODES } from 'node:http';
+import { type Observable, throwError } from 'rxjs';
 import { DatabaseUnavailableError } from '../database/index.js';
 import { RateLimitedError } from '../rate-limits/rate-limited.error.js';
 import { TokenError } from '../tokens/token.errors.js';
@@ -10,7 +11,7 @@ import { type ErrorAnswer, ErrorRenderer } from './hooks.js';
 import { AuthOptions } from './options/auth-options.js';
 import { ApiError } from './errors/api-error.js';
 import { type ErrorCode } from './errors/error-codes.js';
-import { bearerChallenge, TOKEN_MESSAGES, tokenChallenge } from './errors/challenge.js';
+import { bearerChallenge, tokenChallenge } from './errors/challenge.js';
 
 /** The stable code of an error that names none itself; other statuses are named by their own text. */
 const CODE_OF_STATUS: Record<number, ErrorCode> = {
@@ -26,13 +27,15 @@ function codeOf(status: number): string {
   return CODE_OF_STATUS[status] ?? (STATUS_CODES[status] ?? 'error').toLowerCase().replace(/[^a-z]+/g, '_');
 }
 
-/** Seconds after which a client may come again, where nobody knows better. */
-const RETRY_AFTER = 2;
+/** Seconds: the default of `Retry-After`. */
+const RETRY_AFTER_SECONDS = 2;
 
 interface Answer {
   status: number;
   body: unknown;
   headers: Record<string, string>;
+  /** Only where the handler has not set them. */
+  defaultHeaders: Record<string, string>;
 }
 
 /** Every error leaves the application here: one shape, the right challenge, and the reason in the log only. */
@@ -46,7 +49,8 @@ export class ErrorFilter implements ExceptionFilter {
     private readonly options: AuthOptions,
   ) {}
 
-  catch(exception: unknown, host: ArgumentsHost): void {
+  catch(exception: unknown, host: ArgumentsHost): Observable<never> | void {
+    if (host.getType() === 'rpc') return refuseMessage(exception);
     // Gateways and resolvers answer in ways of their own.
     if (host.getType() !== 'http') throw exception;
     const { httpAdapter } = this.host;
@@ -61,6 +65,8 @@ export class ErrorFilter implements ExceptionFilter {
         httpAdapter.end(response);
         return;
       }
+      for (const [name, value] of Object.entries(answer.defaultHeaders))
+        if (httpAdapter.getHeader(response, name) === undefined) httpAdapter.setHeader(response, name, value);
       for (const [name, value] of Object.entries(answer.headers))
         httpAdapter.setHeader(response, name, value);
       httpAdapter.reply(response, body, answer.status);
@@ -109,7 +115,6 @@ function reasonOf(exception: unknown): string {
 }
 
 function toAnswer(exception: unknown, scheme?: string): Answer {
-  if (exception instanceof TokenError) return answerToken(exception, scheme);
   if (exception instanceof HttpException) return answerHttp(exception, scheme);
   if (exception instanceof DatabaseUnavailableError) {
     const message = 'The database cannot be reached; try again shortly';
@@ -136,26 +141,43 @@ function rateLimited({ limit: { name, points, seconds }, retryAfter }: RateLimit
   });
 }
 
-function answerToken({ code, maxAge }: TokenError, scheme?: string): Answer {
-  const seconds = maxAge === undefined ? undefined : Math.floor(maxAge / 1000);
-  return {
-    status: 401,
-    body: { statusCode: 401, error: STATUS_CODES[401], message: TOKEN_MESSAGES[code], errorCode: code },
-    headers: { 'WWW-Authenticate': tokenChallenge(code, seconds, scheme) },
-  };
+/** The challenge of a refused token or a missing role; undefined for an exception that names none. */
+export function challengeOf(exception: unknown, scheme?: string): string | undefined {
+  if (exception instanceof TokenError) {
+    const { code, maxAge } = exception;
+    return tokenChallenge(code, maxAge === undefined ? undefined : Math.floor(maxAge / 1000), scheme);
+  }
+  const challenge = exception instanceof ApiError ? exception.challenge : undefined;
+  return challenge && bearerChallenge(challenge, scheme);
+}
+
+/** For messages, as Nest's own filter answers them: the client's observable fails with this object. */
+function refuseMessage(exception: unknown): Observable<never> {
+  const { getError } = Object(exception) as { getError?: unknown };
+  // An `RpcException` of @nestjs/microservices, which an application without messages has not installed.
+  if (typeof getError === 'function') return throwError(() => getError.call(exception) as unknown);
+  return throwError(() => ({ status: 'error', ...(toAnswer(exception).body as object) }));
 }
 
 function answerHttp(exception: HttpException, scheme?: string): Answer {
   const status = exception.getStatus();
-  const { retryAfter = RETRY_AFTER, challenge, headers } = exception instanceof ApiError ? exception : {};
+  const { retryAfter, headers } = exception instanceof ApiError ? exception : {};
+  const challenge = challengeOf(exception, scheme);
+  const comesAgain = status === 429 || status === 503;
   return {
     status,
     body: bodyOf(exception, status),
     headers: {
       ...headers,
+      ...(challenge === undefined ? {} : { 'WWW-Authenticate': challenge }),
+      ...(retryAfter === undefined ? {} : { 'Retry-After': String(retryAfter) }),
+    },
+    defaultHeaders: {
       // RFC 9110 §15.5.2: a 401 without a challenge is malformed.
-      ...(status === 401 || challenge ? { 'WWW-Authenticate': bearerChallenge(challenge, scheme) } : {}),
-      ...(status === 429 || status === 503 ? { 'Retry-After': String(retryAfter) } : {}),
+      ...(status === 401 && challenge === undefined
+        ? { 'WWW-Authenticate': bearerChallenge({}, scheme) }
+        : {}),
+      ...(comesAgain && retryAfter === undefined ? { 'Retry-After': String(RETRY_AFTER_SECONDS) } : {}),
     },
   };
 }

@@ -37,6 +37,7 @@ export { type Authentication } from './guard/token-authenticator.js';
 export { type IssuedPair } from './login/token-pairs.js';
 export { SessionsService } from './sessions/sessions.service.js';
 export { createValidationPipe } from './dto/validation.pipe.js';
+export { NotCached } from './request/not-cached.decorator.js';
 export { RequestCaller } from './request/caller.decorator.js';
 export { type AuditEvent, AuditLog, type Caller } from '../audit/audit-log.js';
 export { RevokedSessions } from '../sessions/revoked-sessions.js';

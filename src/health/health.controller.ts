@@ -6,7 +6,7 @@ import {
   HealthCheckService,
   HealthIndicatorService,
 } from '@nestjs/terminus';
-import { Clock, Public, RevocationFeed } from '../auth/index.js';
+import { Clock, NotCached, Public, RevocationFeed } from '../auth/index.js';
 import { Database, MigrationSet } from '../database/index.js';
 import { HealthReportDto } from './health.dto.js';
 
@@ -35,6 +35,7 @@ export class HealthController {
   ) {}
 
   /** The process answers. Any other failure is not mended by a restart. */
+  @NotCached()
   @Get('live')
   @HealthCheck(UNDESCRIBED)
   @ApiOperation({ summary: 'Check that the process answers. Restart it if it does not.' })
@@ -44,6 +45,7 @@ export class HealthController {
   }
 
   /** The process can do its work; 503 names the part that fails. */
+  @NotCached()
   @Get('ready')
   @HealthCheck(UNDESCRIBED)
   @ApiOperation({ summary: 'Check that the server can handle requests. A 503 names the part that fails.' })

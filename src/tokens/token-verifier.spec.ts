@@ -266,7 +266,7 @@ describe.each(KINDS)('verify, for a token of kind %s', (kind) => {
         try {
           verifier.keyFor(each.join('.'));
         } catch (error) {
-          reason = (error as TokenError).message;
+          reason = (error as TokenError).reason;
         }
         expect(reason.includes('compact JWS')).toBe(!each.every(isWritten));
       }),

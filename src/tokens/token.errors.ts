@@ -1,3 +1,6 @@
+import { HttpException } from '@nestjs/common';
+import { STATUS_CODES } from 'node:http';
+
 export type TokenErrorCode =
   | 'token_missing'
   | 'token_invalid'
@@ -7,11 +10,22 @@ export type TokenErrorCode =
   | 'refresh_token_reused'
   | 'fresh_token_required';
 
+/** What the client is told of a refused token; the true reason stays in the log. */
+export const TOKEN_MESSAGES: Record<TokenErrorCode, string> = {
+  token_missing: 'Missing bearer token',
+  token_invalid: 'Token is invalid',
+  token_expired: 'Token has expired',
+  token_wrong_type: 'Token is of the wrong type for this route',
+  token_revoked: 'Token has been revoked',
+  refresh_token_reused: 'Refresh token has been used before; the session has been ended',
+  fresh_token_required: 'Fresh token required',
+};
+
 /**
- * Why a token was refused. `code` is what the client learns; `reason` is for the log only, because telling a
- * stranger which check failed helps nobody but an attacker.
+ * A refused token. `code` and the response are for the client; `reason` is for the log only, because telling a stranger
+ * which check failed helps an attacker. An `HttpException`, so that an application's own filter answers it with 401.
  */
-export class TokenError extends Error {
+export class TokenError extends HttpException {
   override readonly name = 'TokenError';
 
   constructor(
@@ -20,6 +34,7 @@ export class TokenError extends Error {
     /** Milliseconds; with `fresh_token_required`, how old the password proof may be (RFC 9470 §3). */
     readonly maxAge?: number,
   ) {
-    super(`${code}: ${reason}`);
+    const message = TOKEN_MESSAGES[code];
+    super({ statusCode: 401, error: STATUS_CODES[401], message, errorCode: code }, 401, { errorCode: code });
   }
 }

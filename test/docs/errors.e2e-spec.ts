@@ -1,7 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
 import { type OpenAPIObject } from '@nestjs/swagger';
 import { errorCodesOf } from '../../src/auth/errors/api-errors.decorator.js';
-import { TOKEN_MESSAGES, tokenChallenge } from '../../src/auth/errors/challenge.js';
+import { tokenChallenge } from '../../src/auth/errors/challenge.js';
+import { TOKEN_MESSAGES } from '../../src/tokens/token.errors.js';
 import { ERROR_CODES, type TokenErrorCode } from '../../src/auth/index.js';
 import { createTestApp } from '../support/create-test-app.js';
 import { expectError } from '../support/expect-error.js';

@@ -129,6 +129,16 @@ describe('what a route declares', () => {
     expect(basic.body).toEqual({ user: null });
   });
 
+  it.each(['Bearer ', 'Bearer', 'bearer,', 'Foo 1, Bearer 2', 'Bearer a, Bearer b', 'Bearer\ta'])(
+    'broken credentials of our scheme are an invalid token, never an anonymous request: "%s"',
+    async (value) => {
+      for (const path of ['/team/optional', '/team/bare', '/team/fresh']) {
+        const response = await api.request('GET', path).set('Authorization', value);
+        expectError(response, 401, 'token_invalid');
+      }
+    },
+  );
+
   it('@Refresh: the live refresh token, which is not rotated; not one that was rotated away', async () => {
     const login = await api.login();
     const { body } = await api.request('POST', '/team/refresh', login.refresh).expect(201);

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { type TokenErrorCode } from '../../tokens/token.errors.js';
-import { bearerChallenge, TOKEN_MESSAGES, tokenChallenge } from './challenge.js';
+import { TOKEN_MESSAGES, type TokenErrorCode } from '../../tokens/token.errors.js';
+import { bearerChallenge, tokenChallenge } from './challenge.js';
 
 /** One challenge, by a strict reading of RFC 9110 §11.2 and §5.6.4. */
 const CHALLENGE =

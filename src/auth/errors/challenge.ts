@@ -1,4 +1,4 @@
-import { type TokenErrorCode } from '../../tokens/token.errors.js';
+import { TOKEN_MESSAGES, type TokenErrorCode } from '../../tokens/token.errors.js';
 
 /** The `WWW-Authenticate` parameters after the scheme, in order. */
 export type ChallengeParameters = Record<string, string | number>;
@@ -15,17 +15,6 @@ export function bearerChallenge(parameters: ChallengeParameters = {}, scheme = '
 function quote(value: string): string {
   return `"${value.replace(/[^\t\x20-\x7e]/g, '').replace(/["\\]/g, '\\$&')}"`;
 }
-
-/** What the client is told of a refused token; the true reason stays in the log. */
-export const TOKEN_MESSAGES: Record<TokenErrorCode, string> = {
-  token_missing: 'Missing bearer token',
-  token_invalid: 'Token is invalid',
-  token_expired: 'Token has expired',
-  token_wrong_type: 'Token is of the wrong type for this route',
-  token_revoked: 'Token has been revoked',
-  refresh_token_reused: 'Refresh token has been used before; the session has been ended',
-  fresh_token_required: 'Fresh token required',
-};
 
 /** RFC 6750 §3.1: no error parameter where no token was sent. RFC 9470 §3: what the step-up must satisfy. */
 export function tokenChallenge(code: TokenErrorCode, maxAgeSeconds?: number, scheme?: string): string {

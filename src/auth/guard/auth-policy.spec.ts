@@ -1,3 +1,4 @@
+import { Get } from '@nestjs/common';
 import { describe, expect, it } from '@jest/globals';
 import { Access, OptionalAccess } from '../access/access.decorator.js';
 import { FreshAccess } from '../fresh-access/fresh-access.decorator.js';
@@ -58,6 +59,7 @@ describe('policyOf', () => {
 
   it('lets a subclass inherit what its base declares, and override it', () => {
     const Base = controller(Public(), null);
+    decorateHandler(Base, Get() as Decorator);
     class Heir extends Base {}
     class Strict extends Base {}
     FreshAccess()(Strict);

@@ -2,7 +2,6 @@ import { HttpException, Injectable } from '@nestjs/common';
 import { decode, type Jwt } from 'jsonwebtoken';
 import { parseDuration } from '../../time/duration.js';
 import { type AccessClaims, type RefreshClaims } from '../../tokens/token-claims.js';
-import { TokenError } from '../../tokens/token.errors.js';
 import { TokenVerifier } from '../../tokens/token-verifier.js';
 import { type Principal, type TokenClaims } from '../request/principal.js';
 import { type Authentication, TokenAuthenticator } from './token-authenticator.js';
@@ -95,7 +94,6 @@ export class Authenticator {
 
 /** The code of a refusal, also by a `TokenRule` of the application; undefined for an error that says nothing of the token. */
 function refusalOf(error: unknown): string | undefined {
-  if (error instanceof TokenError) return error.code;
   const refused = error instanceof HttpException && error.getStatus() < 500;
   return refused ? (error.errorCode ?? 'refused') : undefined;
 }

@@ -6,18 +6,18 @@ import { AuthOptions } from '../options/auth-options.js';
 import { type PresentedToken, type TokenLocation } from '../request/presented-token.js';
 import { cookiesNamed } from '../request/request-cookies.js';
 
-const ONE_WORD = /^[\x21-\x7e]+$/;
+const SINGLE_TOKEN = /^[\x21-\x7e]+$/;
 
 /**
- * For a token that has not been verified before: asked of each, it would be a third of what a known one costs.
+ * For tokens that have not been verified before: for a known one it would cost a third of the whole check.
  * @throws TokenError `token_invalid`
  */
 export function requireSingleToken({ token, location }: PresentedToken): void {
-  if (!ONE_WORD.test(token))
-    throw new TokenError('token_invalid', `what is in the ${location} is not one word of ASCII`);
+  if (!SINGLE_TOKEN.test(token))
+    throw new TokenError('token_invalid', `the ${location} does not hold a single ASCII token`);
 }
 
-/** Finds the token of a request. What it says, and whether it is one word, is not looked at here. */
+/** Finds the token of a request, and checks nothing about it. */
 @Injectable()
 export class TokenReader {
   private readonly headerName: string;
@@ -30,7 +30,7 @@ export class TokenReader {
 
   /**
    * The token in the first of the locations that holds one of the kinds, in their order; null when none does.
-   * @throws TokenError `token_invalid` for what is not one token: choosing one of several is how filters are bypassed
+   * @throws TokenError `token_invalid` for several tokens: a filter in front might have checked another one
    */
   read(
     request: AuthRequest,
@@ -38,7 +38,7 @@ export class TokenReader {
     locations: readonly TokenLocation[] = this.options.locations.order,
   ): PresentedToken | null {
     let found: PresentedToken | null = null;
-    // Also those behind the first that holds one: what they hold is a token for no DTO to see.
+    // All locations are read: no DTO may see a token of a later one.
     for (const location of locations) {
       const values = this.take(location, request, kinds);
       if (values.length > 0) found ??= { token: onlyToken(values, location), location };
@@ -60,15 +60,21 @@ export class TokenReader {
     return values.find((found) => found.length > 0) ?? [];
   }
 
-  /** RFC 6750 §2.1. The scheme is case-insensitive (RFC 9110 §11.1); another scheme is no token of ours. */
+  /**
+   * RFC 6750 §2.1. The scheme is case-insensitive (RFC 9110 §11.1); another scheme holds no token of ours. Broken
+   * credentials of our scheme (`Bearer`, `Basic x, Bearer y`) are an empty token, which is invalid.
+   */
   private fromHeader(request: AuthRequest): unknown[] {
     const header = request.headers[this.headerName];
     if (typeof header !== 'string') return header ?? [];
     // Node keeps the first of several `Authorization` headers and joins others; only the raw list shows them all.
     const raw = request.raw?.rawHeaders ?? request.rawHeaders ?? [];
     if (linesNamed(this.headerName, raw) > 1) return [header, header];
-    const credentials = credentialsOf(header, this.headerScheme);
-    return credentials === '' ? [] : [credentials];
+    const value = withoutSpaces(header);
+    if (this.headerScheme === '') return value === '' ? [] : [value];
+    if (hasScheme(value, this.headerScheme)) return [credentialsOf(value, this.headerScheme)];
+    // Not a list by RFC 9110, but proxies join two headers by a comma.
+    return value.split(',').some((part) => hasScheme(withoutSpaces(part), this.headerScheme)) ? [''] : [];
   }
 }
 
@@ -76,7 +82,7 @@ export class TokenReader {
 function onlyToken([token, ...others]: unknown[], location: TokenLocation): string {
   if (others.length > 0) throw new TokenError('token_invalid', `several tokens in the ${location}`);
   if (typeof token === 'string') return token;
-  throw new TokenError('token_invalid', `what is in the ${location} is no text`);
+  throw new TokenError('token_invalid', `the token in the ${location} is not a string`);
 }
 
 function linesNamed(name: string, rawHeaders: readonly string[]): number {
@@ -88,13 +94,21 @@ function linesNamed(name: string, rawHeaders: readonly string[]): number {
   return lines;
 }
 
-/** What follows the scheme, or all of it where there is none to be; empty after another scheme. */
-function credentialsOf(header: string, scheme: string): string {
-  const value = withoutSpaces(header);
-  if (scheme === '') return value;
-  const end = value.indexOf(' ');
-  if (end !== scheme.length || value.slice(0, end).toLowerCase() !== scheme) return '';
-  return withoutSpaces(value, end);
+/** A character of a scheme's name (`token` of RFC 9110 §5.6.2). */
+const SCHEME_CHARACTER = /[!#$%&'*+.^_`|~0-9A-Za-z-]/;
+
+/** Whether a credential is of our scheme, well-formed or not. */
+function hasScheme(credential: string, scheme: string): boolean {
+  const next = credential[scheme.length];
+  return (
+    credential.slice(0, scheme.length).toLowerCase() === scheme &&
+    (next === undefined || !SCHEME_CHARACTER.test(next))
+  );
+}
+
+/** The token after the scheme and a space; empty where there is none. */
+function credentialsOf(credential: string, scheme: string): string {
+  return credential[scheme.length] === ' ' ? withoutSpaces(credential, scheme.length) : '';
 }
 
 /** Without those at both ends, in linear time: a pattern that looks for them can be made to take seconds. */

@@ -7,6 +7,7 @@ import { CurrentUser } from '../request/current-user.decorator.js';
 import { SessionDto, toSessionDto } from '../dto/session.dto.js';
 import { FreshAccess } from '../fresh-access/fresh-access.decorator.js';
 import { Roles } from '../roles/roles.decorator.js';
+import { NotCached } from '../request/not-cached.decorator.js';
 import { type Principal } from '../request/principal.js';
 import { SessionsService } from './sessions.service.js';
 import { createValidationPipe } from '../dto/validation.pipe.js';
@@ -19,6 +20,7 @@ import { createValidationPipe } from '../dto/validation.pipe.js';
 export class AdminController {
   constructor(private readonly sessions: SessionsService) {}
 
+  @NotCached()
   @Get(':id/sessions')
   @ApiOperation({ summary: 'List the active sessions of a user, most recently used first.' })
   @ApiOkResponse({ type: [SessionDto] })

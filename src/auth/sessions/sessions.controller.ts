@@ -7,6 +7,7 @@ import { ClearsTokens } from '../cookies/delivers-tokens.decorator.js';
 import { CurrentUser } from '../request/current-user.decorator.js';
 import { SessionDto, toSessionDto } from '../dto/session.dto.js';
 import { FreshAccess } from '../fresh-access/fresh-access.decorator.js';
+import { NotCached } from '../request/not-cached.decorator.js';
 import { type Principal } from '../request/principal.js';
 import { LogsOut } from '../refresh/refresh.decorator.js';
 import { SessionsService } from './sessions.service.js';
@@ -39,6 +40,7 @@ export class SessionsController {
     await this.sessions.logoutAll(user, caller);
   }
 
+  @NotCached()
   @Get('sessions')
   @ApiOperation({ summary: 'List active sessions, most recently used first.' })
   @ApiOkResponse({ type: [SessionDto] })

@@ -8,6 +8,7 @@ import {
   CurrentUser,
   FreshAccess,
   LoadUser,
+  NotCached,
   type Principal,
   RequestCaller,
 } from '../../auth/index.js';
@@ -18,6 +19,7 @@ import { ProfileDto } from './profile.dto.js';
 export class ProfileController {
   constructor(private readonly accounts: Accounts) {}
 
+  @NotCached()
   @Get()
   @ApiOperation({ summary: 'Get the account of the user.' })
   @ApiOkResponse({ type: ProfileDto })

@@ -1,6 +1,13 @@
 import { Body, Controller, Get, Post, Query } from '@nestjs/common';
 import { ApiCreatedResponse, ApiHeader, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
-import { ApiErrors, CurrentUser, FreshAccess, IdempotencyKey, type Principal } from '../../auth/index.js';
+import {
+  ApiErrors,
+  CurrentUser,
+  FreshAccess,
+  IdempotencyKey,
+  NotCached,
+  type Principal,
+} from '../../auth/index.js';
 import { CreateTransferDto, ListTransfersQuery, TransferDto, TransferListDto } from './transfers.dto.js';
 import { TransfersService } from './transfers.service.js';
 
@@ -9,6 +16,7 @@ import { TransfersService } from './transfers.service.js';
 export class TransfersController {
   constructor(private readonly transfers: TransfersService) {}
 
+  @NotCached()
   @Get()
   @ApiOperation({ summary: 'Get the balance and list transfers, newest first.' })
   @ApiOkResponse({ type: TransferListDto })
