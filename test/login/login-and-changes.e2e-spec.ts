@@ -1,7 +1,8 @@
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from '@jest/globals';
 import type pg from 'pg';
 import { Database } from '../../src/database/index.js';
-import { createTestApp, type TestApp, type TestUser } from '../support/create-test-app.js';
+import { claimsOf } from '../support/claims.js';
+import { createTestApp, type TestApp, type TestLogin, type TestUser } from '../support/create-test-app.js';
 import { createTestDatabase, describePostgres, type TestDatabase } from '../support/engines.js';
 import { expectError } from '../support/expect-error.js';
 import { beginElsewhere, onceItWaits } from '../support/other-transaction.js';
@@ -42,6 +43,14 @@ describePostgres('a login, while another transaction is at its user', () => {
     return [sessions.length, logins.length];
   };
 
+  const rowOf = async ({ refresh }: TestLogin) =>
+    api
+      .get(Database)
+      .selectFrom('sessions')
+      .select(['generation', 'auth_time'])
+      .where('id', '=', claimsOf(refresh).sid)
+      .executeTakeFirst();
+
   it.each([
     ['changes the password', 'update users set credential_version = credential_version + 1 where id = $1'],
     ['removes them', 'delete from users where id = $1'],
@@ -68,4 +77,20 @@ describePostgres('a login, while another transaction is at its user', () => {
     expect((await waiting.answer).status).toBe(200);
     expect(await left()).toEqual([1, 1]);
   });
+
+  it.each([
+    ['changes the password', 'update users set credential_version = credential_version + 1 where id = $1'],
+    ['removes them', 'delete from users where id = $1'],
+  ])(
+    'proves nothing anew in a session when that %s: its refresh token is the live one still',
+    async (_, statement) => {
+      const session = await user.login();
+      const before = await rowOf(session);
+      await other.query(statement, [user.id]);
+      const waiting = await onceItWaits(api, session.tryReauthenticate(session.refresh, user.password));
+      await other.query('commit');
+      expectError(await waiting.answer, 401, 'invalid_credentials');
+      expect(await rowOf(session)).toEqual(before);
+    },
+  );
 });
