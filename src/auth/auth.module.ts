@@ -33,6 +33,7 @@ import { AdminController } from './sessions/admin.controller.js';
 import { AuthController } from './login/auth.controller.js';
 import { Authenticator } from './guard/authenticator.js';
 import { LoginService } from './login/login.service.js';
+import { ProofRules } from './login/proof-rules.js';
 import { PasswordService } from './login/password.service.js';
 import { RefreshService } from './login/refresh.service.js';
 import { parseLimit } from '../rate-limits/limit.js';
@@ -162,6 +163,7 @@ const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN } = new ConfigurableModule
     LoginService,
     RefreshService,
     PasswordService,
+    ProofRules,
     SessionsService,
     Accounts,
     Logins,
@@ -203,6 +205,7 @@ const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN } = new ConfigurableModule
     RevokedSessions,
     HashingQueue,
     Logins,
+    ProofRules,
     RevocationFeed,
     SessionsService,
     AuthOptions,

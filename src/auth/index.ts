@@ -25,6 +25,7 @@ export { IdempotencyKey } from './refresh/idempotency-key.decorator.js';
 export { listRoutes, type Route } from './guard/routes.js';
 export { LoadUser } from './accounts/load-user.pipe.js';
 export { type AccessTokenOptions, type LoginOptions, Logins } from './login/logins.js';
+export { type Proof, type ProofRule, ProofRules } from './login/proof-rules.js';
 export { AuthOptions } from './options/auth-options.js';
 export { TOKEN_LOCATIONS, type TokenLocation } from './request/presented-token.js';
 export { type AuthModuleOptions, AuthOptionsError } from './options/resolve-options.js';

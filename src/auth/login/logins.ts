@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { AuditLog, type Caller } from '../../audit/audit-log.js';
-import { Database } from '../../database/index.js';
+import { Database, type Tx } from '../../database/index.js';
 import { SessionRevoker } from '../../sessions/session-revoker.js';
 import { type OpenOptions, Sessions } from '../../sessions/sessions.repository.js';
 import { type Session } from '../../sessions/sessions.table.js';
@@ -10,6 +10,7 @@ import { TokenError } from '../../tokens/token.errors.js';
 import { type Extras } from '../../tokens/token-issuer.js';
 import { type User, UserStore } from '../../users/user-store.js';
 import { AuthOptions } from '../options/auth-options.js';
+import { ProofRules } from './proof-rules.js';
 import { type IssuedAccess, type IssuedPair, TokenPairs } from './token-pairs.js';
 
 /** What one call wants different. Durations as text, `'5m'`, or milliseconds. */
@@ -35,6 +36,7 @@ export class Logins {
     private readonly users: UserStore,
     private readonly sessions: Sessions,
     private readonly revoker: SessionRevoker,
+    private readonly proofs: ProofRules,
     private readonly audit: AuditLog,
     private readonly pairs: TokenPairs,
     private readonly clock: Clock,
@@ -61,23 +63,29 @@ export class Logins {
     return this.pairs.issue(session, contents, { fresh: true, accessTtl: lives.accessTtl });
   }
 
-  /**
-   * Opens a session for a user who was read and proved; the oldest sessions beyond the limit are revoked.
-   * @returns undefined if the user has changed since: what was proved may no longer hold
-   */
+  /** @returns undefined if the user has changed since they were read: what was proved may no longer hold */
   async openUnlessChanged(user: User, caller: Caller, own: OpenOptions): Promise<Session | undefined> {
     return this.db.inTransaction(async (tx) => {
       if (!(await this.users.lockIfUnchanged(tx, user))) return undefined;
-      const at = this.clock.now();
-      const session = await this.sessions.open(tx, user.id, caller, at, own);
-      const who = { actorId: user.id, subjectId: user.id, at };
-      await this.audit.record({ event: 'authn_login_success', ...who, sessionId: session.id }, caller, tx);
-      for (const sessionId of await this.revoker.revokeOldest(tx, user.id, at)) {
-        const cause = 'too_many_sessions';
-        await this.audit.record({ event: 'session_ended', cause, ...who, sessionId }, caller, tx);
-      }
+      const session = await this.openIn(tx, user, caller, own);
+      const event = { event: 'authn_login_success', actorId: user.id, subjectId: user.id } as const;
+      await this.audit.record({ ...event, sessionId: session.id, at: this.clock.now() }, caller, tx);
       return session;
     });
+  }
+
+  /**
+   * The one place where sessions are opened: for a user whose row the transaction has locked. Asks the rules of other modules;
+   * the oldest sessions beyond the limit are revoked.
+   */
+  async openIn(tx: Tx, user: User, caller: Caller, own: OpenOptions): Promise<Session> {
+    await this.proofs.check(user, own, tx);
+    const at = this.clock.now();
+    const session = await this.sessions.open(tx, user.id, caller, at, own);
+    const revoked = { event: 'session_ended', cause: 'too_many_sessions', at } as const;
+    for (const sessionId of await this.revoker.revokeOldest(tx, user.id, at))
+      await this.audit.record({ ...revoked, actorId: user.id, subjectId: user.id, sessionId }, caller, tx);
+    return session;
   }
 
   /**

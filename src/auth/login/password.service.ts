@@ -10,6 +10,7 @@ import { TokenError } from '../../tokens/token.errors.js';
 import { UserStore } from '../../users/user-store.js';
 import { requireAcceptable } from '../accounts/new-password.js';
 import { type Principal } from '../request/principal.js';
+import { Logins } from './logins.js';
 import { invalidCredentials, PasswordVerifier } from './password-verifier.js';
 import { type IssuedPair, TokenPairs } from './token-pairs.js';
 
@@ -24,6 +25,7 @@ export class PasswordService {
     private readonly users: UserStore,
     private readonly sessions: Sessions,
     private readonly revoker: SessionRevoker,
+    private readonly logins: Logins,
     private readonly passwords: PasswordVerifier,
     private readonly policy: PasswordPolicy,
     private readonly hasher: PasswordHasher,
@@ -59,7 +61,7 @@ export class PasswordService {
         throw new TokenError('token_revoked', `session ${sessionId} was revoked during the change`);
       // As long as the one that it replaces was: a short session does not become a long one.
       const sessionTtl = before.expires_at - before.created_at;
-      const opened = await this.sessions.open(tx, userId, caller, at, { amr: AMR, sessionTtl });
+      const opened = await this.logins.openIn(tx, user, caller, { amr: AMR, sessionTtl });
       const event = { event: 'authn_password_change', actorId: userId, subjectId: userId, at } as const;
       await this.audit.record({ ...event, sessionId }, caller, tx);
       return opened;

@@ -13,6 +13,7 @@ import { type User, UserStore } from '../../users/user-store.js';
 import { ApiError } from '../errors/api-error.js';
 import { type RefreshRequest } from '../refresh/refresh-request.js';
 import { invalidCredentials, PasswordVerifier } from './password-verifier.js';
+import { ProofRules } from './proof-rules.js';
 import { type IssuedPair, TokenPairs } from './token-pairs.js';
 
 type Refused = Exclude<Rotation, { session: Session }>;
@@ -29,6 +30,7 @@ export class RefreshService {
     private readonly revoked: RevokedSessions,
     private readonly users: UserStore,
     private readonly passwords: PasswordVerifier,
+    private readonly proofs: ProofRules,
     private readonly pairs: TokenPairs,
     private readonly audit: AuditLog,
     private readonly clock: Clock,
@@ -73,6 +75,7 @@ export class RefreshService {
     const rotation = await this.db.inTransaction(async (tx) => {
       if (!(await this.users.lockIfUnchanged(tx, user)))
         throw invalidCredentials('the user changed during the reauthentication');
+      await this.proofs.check(user, { amr: AMR }, tx);
       const result = await this.sessions.settle(tx, { ...this.toRotation(request), proof: AMR });
       if ('session' in result)
         await this.audit.record(
