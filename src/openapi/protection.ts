@@ -11,7 +11,6 @@ export interface Operation {
   operationId: string;
   security?: Record<string, string[]>[];
   description?: string;
-  requestBody?: object;
   responses: Record<string, ErrorResponse>;
   [extension: `x-${string}`]: unknown;
 }

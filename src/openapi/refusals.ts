@@ -5,18 +5,22 @@ import { errorCodesOf, errorResponse, type ErrorResponse } from '../auth/errors/
 import { tokenChallenge } from '../auth/errors/challenge.js';
 import { type Operation } from './protection.js';
 
+const BODILESS: ReadonlySet<string> = new Set(['get', 'head', 'options', 'trace']);
+
 interface Guarded extends Pick<Route, 'method' | 'policy' | 'roles'> {
   security: Record<string, string[]>[];
 }
 
 /** Adds to what `@ApiErrors` says the codes with which the server and the guard refuse a request. */
 export function addErrors(operation: Operation, guarded: Guarded, options: AuthOptions): void {
+  // A body is parsed before the handler is known to want none.
+  const hasBody = !BODILESS.has(guarded.method.toLowerCase());
   const codes: [status: number, codes: ErrorCode[]][] = [
     [400, ['validation_failed']],
     [401, tokenErrorsOf(guarded.policy)],
     [403, [...roleErrors(guarded.roles), ...csrfErrors(operation, guarded, options)]],
-    [413, operation.requestBody ? ['payload_too_large'] : []],
-    [415, operation.requestBody ? ['unsupported_media_type'] : []],
+    [413, hasBody ? ['payload_too_large'] : []],
+    [415, hasBody ? ['unsupported_media_type'] : []],
     [503, serverErrorsOf(guarded.policy)],
   ];
   // It told whether the handler sets or clears cookies, and is no business of clients.

@@ -1,5 +1,5 @@
 import { type INestApplication } from '@nestjs/common';
-import { DocumentBuilder, SwaggerModule } from '@nestjs/swagger';
+import { DocumentBuilder, type OpenAPIObject, SwaggerModule } from '@nestjs/swagger';
 import { createOpenApiDocument } from './document.js';
 
 /** Serves Swagger UI at `/docs` and the OpenAPI 3.1 document at `/openapi.json`, which is made once, when first asked for. */
@@ -21,12 +21,21 @@ export function setupOpenApi(app: INestApplication): void {
     .addTag('profile', 'The account of the user.')
     .addTag('transfers', 'Example: transfer money between users.')
     .build();
-  SwaggerModule.setup('docs', app, () => createOpenApiDocument(app, outline), {
+  SwaggerModule.setup('docs', app, () => withUsedTags(createOpenApiDocument(app, outline)), {
     jsonDocumentUrl: 'openapi.json',
     raw: ['json'],
     customSiteTitle: 'freshgate API',
     swaggerOptions: { persistAuthorization: true, responseInterceptor: adoptTokens },
   });
+}
+
+/** A feature that was removed leaves no empty section. */
+function withUsedTags(document: OpenAPIObject): OpenAPIObject {
+  const operations = Object.values(document.paths).flatMap((item) => Object.values(item as object)) as {
+    tags?: string[];
+  }[];
+  const used = new Set(operations.flatMap(({ tags = [] }) => tags));
+  return { ...document, tags: (document.tags ?? []).filter(({ name }) => used.has(name)) };
 }
 
 /**

@@ -1,10 +1,10 @@
 import { describe, expect, it } from '@jest/globals';
 import { type OpenAPIObject } from '@nestjs/swagger';
-import { errorCodesOf } from '../../src/auth/errors/api-errors.decorator.js';
 import { tokenChallenge } from '../../src/auth/errors/challenge.js';
 import { TOKEN_MESSAGES } from '../../src/tokens/token.errors.js';
 import { ERROR_CODES, type TokenErrorCode } from '../../src/auth/index.js';
 import { createTestApp } from '../support/create-test-app.js';
+import { documentedErrors } from '../support/documented-errors.js';
 import { expectError } from '../support/expect-error.js';
 import { blocksOf, quotesIn, readDocument, rowsOf, withExamples } from './documents.js';
 
@@ -20,22 +20,11 @@ async function declared(): Promise<string[]> {
       ...Object.entries(ERROR_CODES).flatMap(([code, { statuses }]) =>
         statuses.map((status) => `${status} ${code}`),
       ),
-      ...operationErrors(body as OpenAPIObject),
+      ...[...documentedErrors(body as OpenAPIObject).values()].flatMap((errors) => [...errors]),
     ];
   } finally {
     await api.close();
   }
-}
-
-/** `409 username_taken`, of every operation. */
-function operationErrors({ paths }: OpenAPIObject): string[] {
-  type Responses = Record<string, { content?: Record<string, { schema: object }>; description: string }>;
-  const operations = Object.values(paths).flatMap((item) => Object.values(item as Record<string, object>));
-  return operations.flatMap((operation) =>
-    Object.entries((operation as { responses: Responses }).responses).flatMap(([status, response]) =>
-      (errorCodesOf(response) ?? []).map((code) => `${status} ${code}`),
-    ),
-  );
 }
 
 function documented(): string[] {

@@ -1,7 +1,9 @@
+import { type OpenAPIObject } from '@nestjs/swagger';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { Database } from '../../src/database/index.js';
 import { type TransferListDto } from '../../src/features/transfers/transfers.dto.js';
 import { expectChallenge } from '../../src/testing/index.js';
+import { documentedErrors } from '../support/documented-errors.js';
 import { createTestApp, type TestApp, type TestLogin } from '../support/create-test-app.js';
 import { describeEachEngine } from '../support/engines.js';
 import { expectError } from '../support/expect-error.js';
@@ -53,7 +55,7 @@ describeEachEngine('transfers', (engine) => {
     expectError(await send(cosmo, laika.user.username, 1001), 409, 'insufficient_funds');
     const self = await send(cosmo, cosmo.user.username, 1);
     expectError(self, 400, 'validation_failed');
-    expect(self.body.errors).toEqual([{ field: 'to', messages: ['must be somebody else'] }]);
+    expect(self.body.errors).toEqual([{ field: 'to', messages: ['must be another user'] }]);
     await send(cosmo, laika.user.username, 1).expect(201);
     expectChallenge(await send(cosmo, laika.user.username, 1), { maxAge: '15m' });
     expect((await list(cosmo)).balance).toBe(999);
@@ -151,5 +153,27 @@ describeEachEngine('transfers', (engine) => {
       .where('user_id', '=', laika.user.id)
       .executeTakeFirstOrThrow();
     expect(count).toBe(0);
+  });
+
+  it('are described in the OpenAPI document', async () => {
+    const { body } = await api.request('GET', '/openapi.json').expect(200);
+    const { get, post } = (body as OpenAPIObject).paths['/transfers'] ?? {};
+    expect([get?.operationId, post?.operationId]).toEqual(['listTransfers', 'createTransfer']);
+    expect(post?.description).toContain('A success uses the token up.');
+    expect([...(documentedErrors(body as OpenAPIObject).get('POST /transfers') ?? [])]).toEqual([
+      '400 validation_failed',
+      '401 token_missing',
+      '401 token_invalid',
+      '401 token_expired',
+      '401 token_wrong_type',
+      '401 token_revoked',
+      '401 fresh_token_required',
+      '404 not_found',
+      '409 insufficient_funds',
+      '413 payload_too_large',
+      '415 unsupported_media_type',
+      '503 overloaded',
+      '503 database_unavailable',
+    ]);
   });
 });

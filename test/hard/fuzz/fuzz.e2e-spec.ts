@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { type OpenAPIObject } from '@nestjs/swagger';
 import fc from 'fast-check';
 import { STATUS_CODES } from 'node:http';
 import { setFlagsFromString } from 'node:v8';
@@ -7,6 +8,7 @@ import { AuthOptions, listRoutes, type Route } from '../../../src/auth/index.js'
 import { describePostgres } from '../../support/engines.js';
 import { createTestApp, type TestApp, type TestLogin } from '../../support/create-test-app.js';
 import { TestClock } from '../../../src/testing/index.js';
+import { documentedErrors } from '../../support/documented-errors.js';
 import { exchange, portOf, type RawAnswer, type RawRequest, sendRaw } from '../../support/raw-http.js';
 import { Cast, kindFor } from '../../support/cast.js';
 import { GOOD, goodInput, type Input, inputs, OWN, SHOWN, type Shown, wire } from './inputs.js';
@@ -44,6 +46,7 @@ function fuzz({ env, engine }: Stage): void {
   let routes: Route[];
   let cast: Cast;
   let bystander: TestLogin;
+  let documented: Map<string, ReadonlySet<string>>;
   let tried = 0;
   const seen = new Map<number, number>();
   const shownAt = new Set<string>();
@@ -53,7 +56,9 @@ function fuzz({ env, engine }: Stage): void {
     api = await createTestApp({ engine, env, clock: new RunningClock() });
     port = portOf(api.app);
     const declared = listRoutes(api.app);
-    const others = ['/docs', '/openapi.json', '/nope', '/', '*'];
+    const others = ['/docs', '/docs/swagger-ui.css', '/openapi.json', '/nope', '/', '*'];
+    const document = await api.request('GET', '/openapi.json').expect(200);
+    documented = documentedErrors(document.body as OpenAPIObject);
     routes = [...declared, ...others.map((path) => ({ ...declared[0]!, path, method: 'GET' }))];
     bystander = await api.login();
     cast = await Cast.gather(api);
@@ -139,6 +144,18 @@ function fuzz({ env, engine }: Stage): void {
     expect(text).not.toMatch(/\bat \S+ \(|node_modules|\.[jt]s:\d|SQLITE_|select \*|insert into/i);
   }
 
+  /** The OpenAPI document has the error; a path that leads to no route, and headers that are too large, have no operation. */
+  function expectDocumented(route: Route, { status, body }: RawAnswer): void {
+    const errors = documented.get(nameOf(route));
+    const error = `${status} ${String(body?.['errorCode'])}`;
+    if (errors === undefined || status < 400 || status === 404 || status === 431) return;
+    expect([nameOf(route), error, [...errors]]).toEqual([
+      nameOf(route),
+      error,
+      expect.arrayContaining([error]),
+    ]);
+  }
+
   it(
     'is answered as the contract says, whatever it is',
     async () => {
@@ -150,6 +167,7 @@ function fuzz({ env, engine }: Stage): void {
           const sent = toRequest(input);
           const answer = await sendRaw(port, sent);
           expectSound(answer, sent.method!);
+          if (sent.method === route.method) expectDocumented(route, answer);
           if (sent.method === route.method) shownAt.add(`${nameOf(route)}: ${shown}`);
           if (sent.method === route.method && answer.status < 300) opened.add(nameOf(route));
           await cast.recover(shown, route, answer);
