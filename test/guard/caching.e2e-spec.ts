@@ -1,9 +1,8 @@
 import { CacheInterceptor, CacheModule } from '@nestjs/cache-manager';
 import { Controller, type ExecutionContext, Get, Injectable } from '@nestjs/common';
 import { APP_INTERCEPTOR } from '@nestjs/core';
-import { afterAll, beforeAll, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { CurrentUser, NotCached, OptionalAccess, type Principal } from '../../src/auth/index.js';
-import { describeEachAdapter } from '../support/adapters.js';
 import { createTestApp, type TestApp } from '../support/create-test-app.js';
 
 let calls = 0;
@@ -43,10 +42,10 @@ const cachedBy = (useClass: typeof CacheInterceptor) => {
   };
 };
 
-describeEachAdapter('a global CacheInterceptor', (stack) => {
+describe('a global CacheInterceptor', () => {
   let api: TestApp;
   beforeAll(async () => {
-    api = await createTestApp({ ...stack, imports: [cachedBy(CacheInterceptor)] });
+    api = await createTestApp({ imports: [cachedBy(CacheInterceptor)] });
   });
   afterAll(() => api.close());
 
@@ -75,10 +74,10 @@ describeEachAdapter('a global CacheInterceptor', (stack) => {
   });
 });
 
-describeEachAdapter('a CacheInterceptor with the session in its key', (stack) => {
+describe('a CacheInterceptor with the session in its key', () => {
   let api: TestApp;
   beforeAll(async () => {
-    api = await createTestApp({ ...stack, imports: [cachedBy(SessionCacheInterceptor)] });
+    api = await createTestApp({ imports: [cachedBy(SessionCacheInterceptor)] });
   });
   afterAll(() => api.close());
 

@@ -17,7 +17,6 @@ import {
   Refresh,
   Roles,
 } from '../../src/auth/index.js';
-import { describeEachAdapter } from '../support/adapters.js';
 import { createTestApp, type TestApp } from '../support/create-test-app.js';
 
 type Decorator = ClassDecorator & MethodDecorator;
@@ -190,13 +189,13 @@ const SHAPES: Record<string, (path: string, declared: () => Decorator[]) => Type
 
 const pathOf = (shape: string, decorator: string) => `${shape}-${decorator}`.replace(/\W+/g, '-');
 
-describeEachAdapter('every decorator, however its handler is written', (stack) => {
+describe('every decorator, however its handler is written', () => {
   let api: TestApp;
   beforeAll(async () => {
     const controllers = Object.entries(SHAPES).flatMap(([shape, make]) =>
       Object.entries(DECORATORS).map(([name, [declared]]) => make(pathOf(shape, name), declared)),
     );
-    api = await createTestApp({ ...stack, controllers });
+    api = await createTestApp({ controllers });
   });
   afterAll(() => api.close());
 
@@ -283,10 +282,10 @@ class StrictHeir extends StrictBase {
   }
 }
 
-describeEachAdapter('a declaration of a base class', (stack) => {
+describe('a declaration of a base class', () => {
   let api: TestApp;
   beforeAll(async () => {
-    api = await createTestApp({ ...stack, controllers: [OpenHeir, OptionalHeir, StrictHeir] });
+    api = await createTestApp({ controllers: [OpenHeir, OptionalHeir, StrictHeir] });
   });
   afterAll(() => api.close());
 

@@ -321,7 +321,6 @@ describe('Subjects', () => {
       'authn_password_change',
       'authn_reauthentication_success',
       'session_ended',
-      'session_renewed',
     ]);
     for (const { event, actor_id, subject_id } of rows) {
       expect({ event, actor_id, subject_id }).toEqual({
