@@ -1,11 +1,9 @@
-// First of all: it holds for code that is compiled after it.
-// eslint-disable-next-line import/no-unassigned-import -- for what it does
-import './v8-flags.js';
 import { Logger } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { type NestFastifyApplication } from '@nestjs/platform-fastify';
+import { type AddressInfo } from 'node:net';
 import { explainFailedStart, startWarnings } from './app.module.js';
-import { createAdapter } from './adapter.js';
+import { createAdapter } from './http/adapter.js';
 import { APP_OPTIONS, configureApp } from './app.setup.js';
 import { configFromEnvironment } from './app.config.js';
 import { type AppConfig, ConfigError } from './config/config.js';
@@ -23,10 +21,21 @@ async function start(): Promise<void> {
   await listen(configureApp(app, config), config);
   const logger = new Logger('freshgate');
   for (const warning of startWarnings(config)) logger.warn(warning);
-  const url = await app.getUrl();
-  const documentation = config.server.servesOpenApi ? `, API documentation at ${url}/docs` : '';
-  logger.log(`listening on ${url}${documentation}`);
+  logger.log(announcement(app, config.server));
 }
+
+/** `app.getUrl()` says 127.0.0.1 also where every interface is listened on. */
+function announcement(app: NestFastifyApplication, { servesOpenApi }: AppConfig['server']): string {
+  const { address, family, port } = app.getHttpServer().address() as AddressInfo;
+  const url = `http://${family === 'IPv6' ? `[${address}]` : address}:${port}`;
+  const scope = isEverywhere(address) ? ' (every network interface)' : '';
+  // Cookies of a page at localhost are not sent to 127.0.0.1, and there is no page at 0.0.0.0.
+  const docs = isEverywhere(address) || isLoopback(address) ? `http://localhost:${port}` : url;
+  return `listening on ${url}${scope}${servesOpenApi ? `, API documentation at ${docs}/docs` : ''}`;
+}
+
+const isEverywhere = (address: string) => address === '0.0.0.0' || address === '::';
+const isLoopback = (address: string) => address === '127.0.0.1' || address === '::1';
 
 async function listen(app: NestFastifyApplication, { server: { host, port } }: AppConfig): Promise<void> {
   try {

@@ -15,9 +15,6 @@ const PROBE = fileURLToPath(new URL('probe.mjs', import.meta.url));
 /** Milliseconds. A million rows take a while to be made, nothing else takes as long. */
 const PATIENCE = 120_000;
 
-/** What the product sets for itself, for everybody. */
-const FLAG = '--no-allocation-site-pretenuring';
-
 /** @type {Set<Process>} */
 const running = new Set();
 /** @type {string[]} */
@@ -145,7 +142,7 @@ export class Process {
 /** Starts a server, and waits until it listens. @param {string} name of the peer @param {StartOptions} [options] */
 export async function startServer(name, options = {}) {
   const file = fileURLToPath(new URL(`../peers/${name}.mjs`, import.meta.url));
-  const node = [FLAG, ...(options.node ?? [])];
+  const node = options.node ?? [];
   const server = new Process(file, { core: CORES?.servers, ...options, node });
   ({ url: server.url } = await server.hear());
   return server;

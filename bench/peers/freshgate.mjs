@@ -11,7 +11,7 @@ import { decorate } from './decorate.mjs';
 import { dist, ENDLESS, loadProduct } from './product.mjs';
 
 const { Public } = await dist('auth/index.js');
-const { createAdapter } = await dist('adapter.js');
+const { createAdapter } = await dist('http/adapter.js');
 const { APP_OPTIONS, configureApp } = await dist('app.setup.js');
 const { createLogger, createPino } = await dist('logging/logger.js');
 const { LoggingModule } = await dist('logging/logging.module.js');

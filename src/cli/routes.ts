@@ -1,5 +1,5 @@
 import { NestFactory } from '@nestjs/core';
-import { createAdapter } from '../adapter.js';
+import { createAdapter } from '../http/adapter.js';
 import { AppModule, explainFailedStart } from '../app.module.js';
 import { AuthOptions, listRoutes } from '../auth/index.js';
 import { loadConfig } from '../app.config.js';

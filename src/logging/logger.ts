@@ -1,4 +1,4 @@
-import { Logger, PinoLogger } from 'nestjs-pino';
+import { type LoggerService } from '@nestjs/common';
 import pino, { type Logger as PinoRoot } from 'pino';
 import { type ServerOptions } from '../config/server-options.js';
 import { readable } from './readable.js';
@@ -6,6 +6,7 @@ import { currentRequest } from './request-scope.js';
 import { escapeLine, scrub, scrubText } from './scrub.js';
 
 type LogOptions = Pick<ServerOptions, 'logLevel' | 'environment'>;
+type Level = 'fatal' | 'error' | 'warn' | 'info' | 'debug' | 'trace';
 
 /** Where lines go; the tests' own in place of the standard output. */
 export interface Sink {
@@ -13,8 +14,8 @@ export interface Sink {
 }
 
 /**
- * How everything is logged: JSON in production, else for eyes. Secrets are taken out, and lines made safe, here and not
- * where something is logged: nobody can forget it.
+ * Makes the logger behind every line: JSON in production, human-readable otherwise. Secrets are taken out, and lines
+ * made safe, here and not where something is logged: no caller can forget it.
  */
 export function createPino(
   { logLevel, environment }: LogOptions,
@@ -23,7 +24,7 @@ export function createPino(
   return pino(
     {
       level: logLevel,
-      // Process and host are known to whoever collects the lines.
+      // Process and host are known to whatever collects the lines.
       base: null,
       timestamp: pino.stdTimeFunctions.isoTime,
       // Errors are plain objects by then.
@@ -42,13 +43,32 @@ export function createPino(
   );
 }
 
-/** Nest's logger, before there is an application and after. */
-export function createLogger(logger: PinoRoot): Logger {
-  const params = { pinoHttp: { logger } };
-  return new Logger(new PinoLogger(params), params);
+/** Nest's logger over pino. Nest appends the context, and puts the stack of an error before it. */
+export function createLogger(root: PinoRoot): LoggerService {
+  const write =
+    (level: Level) =>
+    (message: unknown, ...rest: unknown[]): void => {
+      if (!root.isLevelEnabled(level)) return;
+      const context = typeof rest.at(-1) === 'string' && !isStack(rest.at(-1)) ? rest.pop() : undefined;
+      const stack = rest.find(isStack);
+      const details = { ...(context ? { context } : {}), ...(stack ? { err: { stack } } : {}) };
+      Reflect.apply(root[level], root, [details, message, ...rest.filter((value) => value !== stack)]);
+    };
+  return {
+    fatal: write('fatal'),
+    error: write('error'),
+    warn: write('warn'),
+    log: write('info'),
+    debug: write('debug'),
+    verbose: write('trace'),
+  };
 }
 
-/** An error in whatever place becomes `err`; texts are not format strings. */
+function isStack(value: unknown): boolean {
+  return typeof value === 'string' && /\n\s+at /.test(value);
+}
+
+/** An error in any place becomes `err`; texts are not format strings. */
 function clean(args: unknown[]): [details: object, message: string | undefined] {
   const texts = args.filter((arg) => typeof arg === 'string');
   const objects = args.filter((arg) => typeof arg === 'object' && arg !== null);

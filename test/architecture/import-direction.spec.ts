@@ -53,6 +53,7 @@ const RULES: Record<string, string[]> = {
     'app.config',
     'auth/options/auth-options',
     'openapi/served-documents',
+    'http/adapter',
     'config/*',
     'auth/index',
     'keys/*',

@@ -11,7 +11,7 @@ import {
   formatRoutes,
   type RouteDescription,
 } from '../../src/cli/route-table.js';
-import { createAdapter } from '../../src/adapter.js';
+import { createAdapter } from '../../src/http/adapter.js';
 import { AppModule, authOptions } from '../../src/app.module.js';
 import { APP_OPTIONS, configureApp } from '../../src/app.setup.js';
 import { loadConfig } from '../../src/app.config.js';

@@ -3,9 +3,11 @@ import { type AbstractHttpAdapter } from '@nestjs/core';
 import { ExpressAdapter } from '@nestjs/platform-express';
 import { randomUUID } from 'node:crypto';
 import { type IncomingMessage, type ServerResponse } from 'node:http';
-import { createAdapter } from '../../src/adapter.js';
+import { createAdapter } from '../../src/http/adapter.js';
 import { type Engine } from '../../src/database/index.js';
-import { parseBody } from '../../src/json-body.js';
+import { boundsOf } from '../../src/http/body-bounds.js';
+import { parseBody } from '../../src/http/json-body.js';
+import { trustProxies } from '../../src/http/trusted-proxies.js';
 import { type AdapterName } from './adapter-of-run.js';
 import { describePostgres } from './engines.js';
 
@@ -43,7 +45,7 @@ type Next = (error?: unknown) => void;
 /** An Express that takes JSON alone and gives every answer a request id, as `createAdapter` does. */
 function createExpressAdapter(trustedProxies: readonly string[]): ExpressAdapter {
   const adapter = new ExpressAdapter();
-  adapter.set('trust proxy', [...trustedProxies]);
+  adapter.set('trust proxy', trustedProxies.length > 0 && trustProxies(trustedProxies));
   adapter.use((request: ExpressRequest, response: ServerResponse, next: Next) => {
     request.id = randomUUID();
     response.setHeader('X-Request-Id', request.id);
@@ -52,7 +54,7 @@ function createExpressAdapter(trustedProxies: readonly string[]): ExpressAdapter
   adapter.useBodyParser('raw', false, { type: 'application/json', limit: '64kb' });
   adapter.use((request: ExpressRequest, _: ServerResponse, next: Next) => {
     try {
-      if (Buffer.isBuffer(request.body)) request.body = parseBody(request.body);
+      if (Buffer.isBuffer(request.body)) request.body = parseBody(request.body, boundsOf(request.url));
       next();
     } catch (error) {
       next(error);

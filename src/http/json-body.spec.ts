@@ -1,17 +1,20 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { ApiError } from './auth/index.js';
+import { HttpException } from '@nestjs/common';
+import { type BodyBounds } from './body-bounds.js';
 import { parseBody } from './json-body.js';
 
-const parse = (text: string): unknown => parseBody(Buffer.from(text));
+const WIDE: BodyBounds = { bytes: 65_536, members: 1_000_000, levels: 32 };
+
+const parse = (text: string, bounds = WIDE): unknown => parseBody(Buffer.from(text), bounds);
 
 /** The message of the refusal, or undefined for what is taken. */
-function refusal(text: string): string | undefined {
+function refusal(text: string, bounds = WIDE): string | undefined {
   try {
-    parse(text);
+    parse(text, bounds);
     return undefined;
   } catch (error) {
-    if (error instanceof ApiError && error.errorCode === 'validation_failed') return error.message;
+    if (error instanceof HttpException && error.errorCode === 'validation_failed') return error.message;
     throw error;
   }
 }
@@ -147,19 +150,43 @@ describe('a JSON body', () => {
     '{"__pro\\u0074o__":{}}',
     '[{"a":{"__proto__":{"x":1}}}]',
     '{"constructor":{"prototype":{}}}',
-    '{',
-    '"a',
-    '"a\\',
-    "{'a':1}",
-    '{"a":1,}',
-    '[1] [2]',
-    'NaN',
-    '01',
-    ' ',
-    '\u0000',
-  ])('is refused for what it is: %j', (text) => {
-    expect(refusal(text)).toBe('body is not valid JSON');
+    '{"constructor":{"a":1,"prototype":{}}}',
+  ])('#93 is refused for a member that is meant for a prototype: %s', (text) => {
+    expect(refusal(text)).toMatch(/has the member "(__pro.*o__|prototype)", which is not allowed$/);
   });
+
+  it.each(['{"prototype":{}}', '{"constructor":1}', '{"constructor":{"a":{"prototype":1}}}'])(
+    'may use the same names where they do nothing: %s',
+    (text) => {
+      expect(parse(text)).toEqual(JSON.parse(text));
+    },
+  );
+
+  const SMALL: BodyBounds = { bytes: 8_192, members: 3, levels: 2 };
+
+  it.each(['{"a":1,"b":2,"c":3}', '[1,[1,2,3],3]', '{"a":[1,2,3],"b":[1,2,3],"c":"a,b,c,d,e"}'])(
+    '#88 is taken within the bound on members: %s',
+    (text) => {
+      expect(parse(text, SMALL)).toEqual(JSON.parse(text));
+    },
+  );
+
+  it.each([
+    '{"a":1,"b":2,"c":3,"d":4}',
+    '[1,2,3,4]',
+    '{"a":[1,2,3,4]}',
+    '{"a":[],"b":1,"c":2,"d":3}',
+    '[,,,,,,',
+  ])('#88 is refused beyond it: %s', (text) => {
+    expect(refusal(text, SMALL)).toBe('body has more than 3 members on one level');
+  });
+
+  it.each(['{', '"a', '"a\\', "{'a':1}", '{"a":1,}', '[1] [2]', 'NaN', '01', ' ', '\u0000'])(
+    'is refused for what it is: %j',
+    (text) => {
+      expect(refusal(text)).toBe('body is not valid JSON');
+    },
+  );
 
   it('is none when nothing was sent', () => {
     expect(parse('')).toBeUndefined();
