@@ -1,5 +1,5 @@
-import { AuthOptions } from './auth/options/auth-options.js';
-import { type AuthModuleOptions, findContradictions } from './auth/options/resolve-options.js';
+import { type AuthModuleOptions, AuthOptions } from './auth/index.js';
+import { findContradictions } from './auth/internals.js';
 import { type AppConfig, ConfigError, type Environment, readConfig } from './config/config.js';
 import { readEnvironment } from './config/environment.js';
 import { type OptionsClass, type Variable, variablesOf } from './config/from-env.js';

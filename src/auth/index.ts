@@ -1,4 +1,4 @@
-/** All that features may import of the auth room. */
+/** The public API of `auth`: what features and applications that use the library import. */
 export { Access, type AccessOptions, OptionalAccess } from './access/access.decorator.js';
 export { AccountAdmin, type AccountSummary } from './accounts/account-admin.js';
 export { Accounts, type Acting } from './accounts/accounts.js';
@@ -10,7 +10,7 @@ export { AccountDto } from './dto/account.dto.js';
 export { ApiError, type FieldError, validationFailed } from './errors/api-error.js';
 export { ApiErrors, type ErrorsByStatus } from './errors/api-errors.decorator.js';
 export { ERROR_CODES, type ErrorCode, type ErrorCodes } from './errors/error-codes.js';
-export { ErrorDto } from './dto/error.dto.js';
+export { ErrorDto } from './errors/error.dto.js';
 export { FreshAccess, type FreshAccessOptions } from './fresh-access/fresh-access.decorator.js';
 export {
   type ErrorAnswer,
@@ -22,7 +22,6 @@ export {
   UserLoader,
 } from './hooks.js';
 export { IdempotencyKey } from './refresh/idempotency-key.decorator.js';
-export { listRoutes, type Route } from './guard/routes.js';
 export { LoadUser } from './accounts/load-user.pipe.js';
 export { type AccessTokenOptions, type LoginOptions, Logins } from './login/logins.js';
 export { type Proof, type ProofRule, ProofRules } from './login/proof-rules.js';
@@ -35,15 +34,12 @@ export { Roles } from './roles/roles.decorator.js';
 export { type Principal, type TokenClaims } from './request/principal.js';
 export { AccessOrRefresh, Refresh } from './refresh/refresh.decorator.js';
 export { type Authentication } from './guard/token-authenticator.js';
-export { type IssuedPair } from './login/token-pairs.js';
+export { type IssuedPair } from './dto/token-pair.dto.js';
 export { SessionsService } from './sessions/sessions.service.js';
 export { createValidationPipe } from './dto/validation.pipe.js';
 export { NotCached } from './request/not-cached.decorator.js';
 export { RequestCaller } from './request/caller.decorator.js';
 export { type AuditEvent, AuditLog, type Caller } from '../audit/audit-log.js';
-export { RevokedSessions } from '../sessions/revoked-sessions.js';
-export { RevocationFeed } from '../sessions/revocation-feed.js';
 export { Clock } from '../time/clock.js';
 export { TokenError, type TokenErrorCode } from '../tokens/token.errors.js';
-export { HashingQueue } from '../passwords/hashing-queue.js';
 export { type NewUser, type SeenUser, type User, type UserChange, UserStore } from '../users/user-store.js';

@@ -1,5 +1,5 @@
 import { configFromEnvironment } from '../app.config.js';
-import { AuthOptions } from '../auth/options/auth-options.js';
+import { AuthOptions } from '../auth/index.js';
 import { ConfigError } from '../config/config.js';
 import { changeKeyFile } from '../keys/key-file-lock.js';
 import { createKeyFile, generateKeySet, readKeyFile } from '../keys/key-file.js';

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { type Route } from '../auth/index.js';
+import { type Route } from '../auth/internals.js';
 import { describeRoutes, formatRoutes } from './route-table.js';
 
 const route = (policy: Route['policy'], roles: string[] = []): Route => ({

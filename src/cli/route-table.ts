@@ -1,4 +1,4 @@
-import { type Route } from '../auth/index.js';
+import { type Route } from '../auth/internals.js';
 import { formatDuration } from '../time/duration.js';
 import { type ServedDocument } from '../openapi/served-documents.js';
 import { formatTable } from './table.js';

@@ -1,7 +1,8 @@
 import { NestFactory } from '@nestjs/core';
 import { createAdapter } from '../http/adapter.js';
 import { AppModule, explainFailedStart } from '../app.module.js';
-import { AuthOptions, listRoutes } from '../auth/index.js';
+import { AuthOptions } from '../auth/index.js';
+import { listRoutes } from '../auth/internals.js';
 import { loadConfig } from '../app.config.js';
 import { readEnvironment } from '../config/environment.js';
 import { OperatorError, parseWords } from './operator.js';

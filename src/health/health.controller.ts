@@ -6,7 +6,8 @@ import {
   HealthCheckService,
   HealthIndicatorService,
 } from '@nestjs/terminus';
-import { Clock, NotCached, Public, RevocationFeed } from '../auth/index.js';
+import { Clock, NotCached, Public } from '../auth/index.js';
+import { RevocationFeed } from '../auth/internals.js';
 import { Database, MigrationSet } from '../database/index.js';
 import { HealthReportDto } from './health.dto.js';
 

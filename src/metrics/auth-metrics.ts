@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
-import { type AuditEvent, AuditLog, RevokedSessions, HashingQueue, RevocationFeed } from '../auth/index.js';
+import { type AuditEvent, AuditLog } from '../auth/index.js';
+import { RevokedSessions, HashingQueue, RevocationFeed } from '../auth/internals.js';
 import { Purger } from '../database/index.js';
 import { Metrics } from './metrics.js';
 

@@ -1,6 +1,7 @@
 import { type INestApplication } from '@nestjs/common';
 import { type OpenAPIObject, SwaggerModule, type SwaggerDocumentOptions } from '@nestjs/swagger';
-import { AuthOptions, ErrorDto, listRoutes } from '../auth/index.js';
+import { AuthOptions, ErrorDto } from '../auth/index.js';
+import { listRoutes } from '../auth/internals.js';
 import { OperationIds } from './operation-ids.js';
 import { describeProtection, type Operation } from './protection.js';
 

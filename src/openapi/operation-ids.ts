@@ -1,5 +1,5 @@
 import { type SwaggerDocumentOptions } from '@nestjs/swagger';
-import { type Route } from '../auth/index.js';
+import { type Route } from '../auth/internals.js';
 
 type OperationIdFactory = NonNullable<SwaggerDocumentOptions['operationIdFactory']>;
 

@@ -1,9 +1,14 @@
 import { type OpenAPIObject } from '@nestjs/swagger';
 import { formatDuration } from '../time/duration.js';
 import { type TokenKind } from '../tokens/token-claims.js';
-import { type AuthOptions, type Route, type TokenLocation } from '../auth/index.js';
-import { type AuthPolicy, DEFAULT_POLICY, KINDS_OF } from '../auth/request/auth-policy.js';
-import { type ErrorResponse } from '../auth/errors/api-errors.decorator.js';
+import { type AuthOptions, type TokenLocation } from '../auth/index.js';
+import {
+  type Route,
+  type AuthPolicy,
+  DEFAULT_POLICY,
+  KINDS_OF,
+  type ErrorResponse,
+} from '../auth/internals.js';
 import { addErrors } from './refusals.js';
 
 /** What this reads and writes of an operation. */

@@ -1,8 +1,13 @@
-import { type AuthOptions, type ErrorCode, type Route, type TokenErrorCode } from '../auth/index.js';
-import { type AuthPolicy } from '../auth/request/auth-policy.js';
-import { TOKEN_COOKIES } from '../auth/cookies/delivers-tokens.decorator.js';
-import { errorCodesOf, errorResponse, type ErrorResponse } from '../auth/errors/api-errors.decorator.js';
-import { tokenChallenge } from '../auth/errors/challenge.js';
+import { type AuthOptions, type ErrorCode, type TokenErrorCode } from '../auth/index.js';
+import {
+  type Route,
+  type AuthPolicy,
+  TOKEN_COOKIES,
+  errorCodesOf,
+  errorResponse,
+  type ErrorResponse,
+  tokenChallenge,
+} from '../auth/internals.js';
 import { type Operation } from './protection.js';
 
 const BODILESS: ReadonlySet<string> = new Set(['get', 'head', 'options', 'trace']);

@@ -1,5 +1,5 @@
 import type request from 'supertest';
-import { type TokenPairDto } from '../auth/dto/token-pair.dto.js';
+import { type TokenPairDto } from '../auth/internals.js';
 import { type TestApp } from './test-app.js';
 
 /** An account. The password is the one that the kit gives; an account made otherwise has its own. */

@@ -1,5 +1,4 @@
 import { HttpException } from '@nestjs/common';
-import { STATUS_CODES } from 'node:http';
 
 export type TokenErrorCode =
   | 'token_missing'
@@ -35,6 +34,6 @@ export class TokenError extends HttpException {
     readonly maxAge?: number,
   ) {
     const message = TOKEN_MESSAGES[code];
-    super({ statusCode: 401, error: STATUS_CODES[401], message, errorCode: code }, 401, { errorCode: code });
+    super({ statusCode: 401, error: 'Unauthorized', message, errorCode: code }, 401, { errorCode: code });
   }
 }

@@ -4,7 +4,8 @@ import { execFile } from 'node:child_process';
 import { readdirSync } from 'node:fs';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { AuthOptions, listRoutes } from '../../src/auth/index.js';
+import { AuthOptions } from '../../src/auth/index.js';
+import { listRoutes } from '../../src/auth/internals.js';
 import {
   describeDocuments,
   describeRoutes,

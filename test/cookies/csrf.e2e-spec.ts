@@ -5,11 +5,11 @@ import {
   Access,
   CurrentUser,
   FreshAccess,
-  listRoutes,
   OptionalAccess,
   type Principal,
   Public,
 } from '../../src/auth/index.js';
+import { listRoutes } from '../../src/auth/internals.js';
 import { generateKey, generateKeySet } from '../../src/keys/key-file.js';
 import { type PrivateJwk } from '../../src/keys/key-ring.js';
 import { clearsAll, type Jar, loginInBrowser, setCookies } from '../support/browser.js';

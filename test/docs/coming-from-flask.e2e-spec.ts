@@ -3,6 +3,7 @@ import { Controller, Get } from '@nestjs/common';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as face from '../../src/auth/index.js';
+import { listRoutes } from '../../src/auth/internals.js';
 import { VARIABLES } from '../../src/app.config.js';
 import { RESERVED_CLAIMS } from '../../src/tokens/token-claims.js';
 import { createTestApp, type TestApp } from '../support/create-test-app.js';
@@ -169,7 +170,7 @@ function scripts(): object {
 }
 
 function routes(api: TestApp): string[] {
-  return face.listRoutes(api.app).map(({ method, path }) => `${method} ${path}`);
+  return listRoutes(api.app).map(({ method, path }) => `${method} ${path}`);
 }
 
 function options(): string[] {

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { listRoutes, type Route } from '../../src/auth/index.js';
+import { listRoutes, type Route } from '../../src/auth/internals.js';
 import { SERVED_DOCUMENTS } from '../../src/openapi/served-documents.js';
 import { createTestApp, type TestApp } from '../support/create-test-app.js';
 import { quotesIn, readDocument, rowsOf } from './documents.js';

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { listRoutes, type Route } from '../../src/auth/index.js';
+import { listRoutes, type Route } from '../../src/auth/internals.js';
 import { parseChallenge } from '../../src/testing/index.js';
 import { createTestApp, type TestApp } from '../support/create-test-app.js';
 import { expectError } from '../support/expect-error.js';

@@ -1,5 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals';
-import { AccountAdmin, HashingQueue, UserStore } from '../../src/auth/index.js';
+import { AccountAdmin, UserStore } from '../../src/auth/index.js';
+import { HashingQueue } from '../../src/auth/internals.js';
 import { createTestApp, type TestApp, type TestUser } from '../support/create-test-app.js';
 import { expectError } from '../support/expect-error.js';
 import { fill } from '../support/full-queue.js';

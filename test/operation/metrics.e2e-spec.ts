@@ -1,7 +1,8 @@
 import { Controller, Get, HttpException, Param } from '@nestjs/common';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { connect } from 'node:net';
-import { HashingQueue, Public } from '../../src/auth/index.js';
+import { Public } from '../../src/auth/index.js';
+import { HashingQueue } from '../../src/auth/internals.js';
 import { MetricsModule } from '../../src/metrics/metrics.module.js';
 import { MetricsServer } from '../../src/metrics/metrics-server.js';
 import { createTestApp, type TestApp, type TestAppOptions } from '../support/create-test-app.js';

@@ -3,13 +3,8 @@ import { afterEach, describe, expect, it, jest } from '@jest/globals';
 import { decode, type Jwt } from 'jsonwebtoken';
 import { randomUUID } from 'node:crypto';
 import { type TokenPairDto } from '../../src/auth/dto/token-pair.dto.js';
-import {
-  AccountAdmin,
-  type AuthModuleOptions,
-  AuthOptions,
-  FreshAccess,
-  RevocationFeed,
-} from '../../src/auth/index.js';
+import { AccountAdmin, type AuthModuleOptions, AuthOptions, FreshAccess } from '../../src/auth/index.js';
+import { RevocationFeed } from '../../src/auth/internals.js';
 import { Database, Purger } from '../../src/database/index.js';
 import { generateKeySet } from '../../src/keys/key-file.js';
 import { expectChallenge } from '../../src/testing/index.js';

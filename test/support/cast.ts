@@ -1,5 +1,5 @@
 import { decode, type JwtPayload } from 'jsonwebtoken';
-import { type Route } from '../../src/auth/index.js';
+import { type Route } from '../../src/auth/internals.js';
 import { AccountAdmin } from '../../src/auth/accounts/account-admin.js';
 import { type TokenKind } from '../../src/tokens/token-claims.js';
 import { type TestApp, type TestLogin } from './create-test-app.js';

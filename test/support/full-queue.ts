@@ -1,4 +1,4 @@
-import { type HashingQueue } from '../../src/auth/index.js';
+import { type HashingQueue } from '../../src/auth/internals.js';
 
 /** Occupies every place of the queue. @returns what gives them back */
 export function fill(queue: HashingQueue): () => Promise<void> {

@@ -8,12 +8,12 @@ import {
   CurrentUser,
   type Principal,
   RevocationCheck,
-  RevocationFeed,
   Roles,
   type TokenClaims,
   TokenRule,
   type ErrorCode,
 } from '../../src/auth/index.js';
+import { RevocationFeed } from '../../src/auth/internals.js';
 import { generateKeySet } from '../../src/keys/key-file.js';
 import { KeyRing } from '../../src/keys/key-ring.js';
 import { VerifiedTokens } from '../../src/tokens/verified-tokens.js';

@@ -13,8 +13,8 @@ import { map, type Observable, tap } from 'rxjs';
 import { requestOf, responseOf } from '../request/auth-request.js';
 import { type TokenPairDto } from '../dto/token-pair.dto.js';
 import { AuthOptions } from '../options/auth-options.js';
-import { type IssuedPair } from '../login/token-pairs.js';
-import { DEVICE_HEADER } from '../login/presented-devices.js';
+import { type IssuedPair } from '../dto/token-pair.dto.js';
+import { DEVICE_HEADER } from '../dto/token-pair.dto.js';
 import { CsrfCheck } from './csrf-check.js';
 import { TokenCookies } from './token-cookies.js';
 

@@ -17,3 +17,13 @@ export class TokenPairDto {
   @ApiProperty({ type: 'integer', description: 'Seconds.', example: 1_209_600 })
   readonly refresh_expires_in!: number;
 }
+
+/** A token pair with its session, as handlers return it; `@DeliversTokens()` makes the answer of it. */
+export interface IssuedPair extends TokenPairDto {
+  sessionId: string;
+  /** After a login with a password: the device token, which the next login on this device sends. */
+  device?: string;
+}
+
+/** Carries the device token in answers to logins, and in the next login. */
+export const DEVICE_HEADER = 'X-Device-Token';

@@ -1,7 +1,7 @@
 import { applyDecorators } from '@nestjs/common';
 import { ApiExtraModels, ApiResponse, getSchemaPath } from '@nestjs/swagger';
 import { STATUS_CODES } from 'node:http';
-import { ErrorDto } from '../dto/error.dto.js';
+import { ErrorDto } from './error.dto.js';
 import { descriptionOf, type ErrorCode, type ErrorCodes } from './error-codes.js';
 
 type CodeOf<Status> = {

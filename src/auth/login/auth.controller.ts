@@ -16,9 +16,10 @@ import { Public } from '../guard/public.decorator.js';
 import { type Principal } from '../request/principal.js';
 import { RotatesRefresh } from '../refresh/refresh.decorator.js';
 import { type RefreshRequest, PresentedRefresh } from '../refresh/refresh-request.js';
-import { type IssuedPair } from './token-pairs.js';
+import { type IssuedPair } from '../dto/token-pair.dto.js';
 import { createValidationPipe } from '../dto/validation.pipe.js';
-import { DEVICE_HEADER, PresentedDevices } from './presented-devices.js';
+import { PresentedDevices } from './presented-devices.js';
+import { DEVICE_HEADER } from '../dto/token-pair.dto.js';
 import { HashingCapacityGuard } from './hashing-capacity.guard.js';
 
 const IDEMPOTENCY_KEY = {

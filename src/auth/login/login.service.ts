@@ -8,7 +8,8 @@ import { AuthOptions } from '../options/auth-options.js';
 import { Devices } from './devices.js';
 import { Logins } from './logins.js';
 import { invalidCredentials, PasswordVerifier } from './password-verifier.js';
-import { type IssuedPair, TokenPairs } from './token-pairs.js';
+import { TokenPairs } from './token-pairs.js';
+import { type IssuedPair } from '../dto/token-pair.dto.js';
 
 /** RFC 8176: a password. */
 const AMR = ['pwd'];

@@ -11,7 +11,8 @@ import { type Extras } from '../../tokens/token-issuer.js';
 import { type User, UserStore } from '../../users/user-store.js';
 import { AuthOptions } from '../options/auth-options.js';
 import { ProofRules } from './proof-rules.js';
-import { type IssuedAccess, type IssuedPair, TokenPairs } from './token-pairs.js';
+import { type IssuedAccess, TokenPairs } from './token-pairs.js';
+import { type IssuedPair } from '../dto/token-pair.dto.js';
 
 /** What one call wants different. Durations as text, `'5m'`, or milliseconds. */
 export interface AccessTokenOptions extends Extras {

@@ -12,7 +12,8 @@ import { requireAcceptable } from '../accounts/new-password.js';
 import { type Principal } from '../request/principal.js';
 import { Logins } from './logins.js';
 import { invalidCredentials, PasswordVerifier } from './password-verifier.js';
-import { type IssuedPair, TokenPairs } from './token-pairs.js';
+import { TokenPairs } from './token-pairs.js';
+import { type IssuedPair } from '../dto/token-pair.dto.js';
 
 /** RFC 8176: a password. */
 const AMR = ['pwd'];

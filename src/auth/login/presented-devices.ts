@@ -1,11 +1,10 @@
 import { createParamDecorator, type ExecutionContext, Injectable, type PipeTransform } from '@nestjs/common';
+import { DEVICE_HEADER } from '../dto/token-pair.dto.js';
 import { TokenCookies } from '../cookies/token-cookies.js';
 import { cookiesNamed } from '../request/request-cookies.js';
 import { AuthOptions } from '../options/auth-options.js';
 import { type AuthRequest, requestOf } from '../request/auth-request.js';
 
-/** Carries the value in answers to logins, and back with the next one. */
-export const DEVICE_HEADER = 'X-Device-Token';
 /** What a client may show in it; more are not looked at. */
 const MOST = 4;
 

@@ -14,7 +14,8 @@ import { ApiError } from '../errors/api-error.js';
 import { type RefreshRequest } from '../refresh/refresh-request.js';
 import { invalidCredentials, PasswordVerifier } from './password-verifier.js';
 import { ProofRules } from './proof-rules.js';
-import { type IssuedPair, TokenPairs } from './token-pairs.js';
+import { TokenPairs } from './token-pairs.js';
+import { type IssuedPair } from '../dto/token-pair.dto.js';
 
 type Refused = Exclude<Rotation, { session: Session }>;
 

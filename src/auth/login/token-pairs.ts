@@ -4,15 +4,8 @@ import { Clock, toNumericDate } from '../../time/clock.js';
 import { type TokenKind } from '../../tokens/token-claims.js';
 import { type Extras, requireContents, TokenIssuer } from '../../tokens/token-issuer.js';
 import { type User } from '../../users/user-store.js';
-import { type TokenPairDto } from '../dto/token-pair.dto.js';
+import { type IssuedPair, type TokenPairDto } from '../dto/token-pair.dto.js';
 import { SubjectMapper, TokenExtras } from '../hooks.js';
-
-/** A token pair, with the session that it is for. */
-export interface IssuedPair extends TokenPairDto {
-  sessionId: string;
-  /** After a login with a password: what the device shows at its next one. */
-  device?: string;
-}
 
 /** What the tokens of a user say besides what their session's row does; known before anything is written. */
 export interface TokenContents {
