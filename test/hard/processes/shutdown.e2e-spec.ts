@@ -4,8 +4,8 @@ import { copyFileSync, mkdirSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { createTestDatabase, describeEachEngine, type TestDatabase } from '../support/engines.js';
-import { makeFolder, type ServerProcess, start } from '../support/server-process.js';
+import { createTestDatabase, describeEachEngine, type TestDatabase } from '../../support/engines.js';
+import { makeFolder, type ServerProcess, start } from '../../support/server-process.js';
 
 /** What a service manager grants before it kills. */
 const GRACE = 10_000;

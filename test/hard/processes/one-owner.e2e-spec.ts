@@ -5,8 +5,8 @@ import { once } from 'node:events';
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { type TokenPairDto } from '../../src/auth/dto/token-pair.dto.js';
-import { createTestDatabase, describePostgres } from '../support/engines.js';
+import { type TokenPairDto } from '../../../src/auth/dto/token-pair.dto.js';
+import { createTestDatabase, describePostgres } from '../../support/engines.js';
 import {
   builtFile,
   launch,
@@ -14,7 +14,7 @@ import {
   makeFolder,
   type ServerProcess,
   start,
-} from '../support/server-process.js';
+} from '../../support/server-process.js';
 
 const IN_USE = /^ {2}DATABASE_URL: .*freshgate\.db is in use by another process/m;
 

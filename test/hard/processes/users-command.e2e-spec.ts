@@ -1,14 +1,14 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { setTimeout as delay } from 'node:timers/promises';
-import { type TokenPairDto } from '../../src/auth/dto/token-pair.dto.js';
+import { type TokenPairDto } from '../../../src/auth/dto/token-pair.dto.js';
 import {
   createTestDatabase,
   describeEachEngine,
   describePostgres,
   type TestDatabase,
-} from '../support/engines.js';
-import { makeFolder, type ServerProcess, start } from '../support/server-process.js';
-import { users, usersHere } from '../support/users-command.js';
+} from '../../support/engines.js';
+import { makeFolder, type ServerProcess, start } from '../../support/server-process.js';
+import { users, usersHere } from '../../support/users-command.js';
 
 const GENERATED = /^Password, shown this once: ([\w-]{20})$/m;
 
