@@ -1,6 +1,7 @@
-import { configFromEnvironment } from '../app.config.js';
 import { AuthOptions } from '../auth/index.js';
-import { ConfigError } from '../config/config.js';
+import { ConfigError, readConfig } from '../config/config.js';
+import { readEnvironment } from '../config/environment.js';
+import { ServerOptions } from '../config/server-options.js';
 import { changeKeyFile } from '../keys/key-file-lock.js';
 import { createKeyFile, generateKeySet, readKeyFile } from '../keys/key-file.js';
 import {
@@ -146,7 +147,8 @@ function run(args: string[]): string {
   if (wrong !== undefined)
     throw new OperatorError(`${name} takes no ${wrong === 'kid' ? `"${kid}"` : `--${wrong}`}`);
   if (more.length > 0) throw new OperatorError(`${name} takes one KID`);
-  const config = configFromEnvironment();
+  // Without the application: this command is in the package too.
+  const config = readConfig(readEnvironment(), [ServerOptions, AuthOptions]);
   const { tokens, sessions } = config.get(AuthOptions);
   const lines = command.run({
     path: config.server.keysFile,

@@ -19,6 +19,8 @@ interface Manifest {
   licenses?: { type: string }[];
   allowScripts: Record<string, boolean>;
   dependencies: Record<string, string>;
+  peerDependencies: Record<string, string>;
+  peerDependenciesMeta: Record<string, { optional: boolean }>;
   devDependencies: Record<string, string>;
 }
 
@@ -122,9 +124,13 @@ describe('docs/dependencies.md', () => {
   const first = (heading: string) => rowsOf(DOCUMENT, heading).map(([name = '']) => quotesIn(name).join());
 
   it('says of every direct dependency what it is for', () => {
+    const peers = Object.keys(manifest.peerDependencies).filter(
+      (name) => !(name in manifest.peerDependenciesMeta),
+    );
+    expect(first('Peers')).toEqual(peers);
     expect(first('At run time')).toEqual(Object.keys(manifest.dependencies));
     expect(first('For development')).toEqual(Object.keys(manifest.devDependencies));
-    for (const heading of ['At run time', 'For development']) {
+    for (const heading of ['Peers', 'At run time', 'For development']) {
       expect(rowsOf(DOCUMENT, heading).filter(([, purpose = '']) => purpose === '')).toEqual([]);
     }
   });

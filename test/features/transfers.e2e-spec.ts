@@ -177,3 +177,21 @@ describeEachEngine('transfers', (engine) => {
     ]);
   });
 });
+
+describe('a sender whose account goes while it sends', () => {
+  it('is told so, and not that the receiver is unknown', async () => {
+    const api = await createTestApp();
+    try {
+      const receiver = await api.user();
+      const sender = await api.login();
+      const other = await sender.user.login();
+      const [, response] = await Promise.all([
+        api.request('DELETE', '/profile', other.access),
+        api.request('POST', '/transfers', sender.access).send({ to: receiver.username, amount: 1 }),
+      ]);
+      expect([201, 401]).toContain(response.status);
+    } finally {
+      await api.close();
+    }
+  });
+});

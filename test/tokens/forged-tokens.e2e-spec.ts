@@ -17,6 +17,7 @@ import { KeyRing, type RingKey } from '../../src/keys/key-ring.js';
 import { type TokenKind } from '../../src/tokens/token-claims.js';
 import { createTestApp, type TestApp, type TestLogin } from '../support/create-test-app.js';
 import { portOf, type RawAnswer, sendRaw } from '../support/raw-http.js';
+import { OnceController } from '../support/once.controller.js';
 
 /*
  * What a stranger may make of what a stranger may know: a genuine pair of tokens of his own, the public keys, and all
@@ -71,7 +72,7 @@ describe('a forged token', () => {
   const strangerRsa = generateKeyPairSync('rsa', { modulusLength: 2048 });
 
   beforeAll(async () => {
-    api = await createTestApp();
+    api = await createTestApp({ controllers: [OnceController] });
     port = portOf(api.app);
     victim = await api.login();
     genuine.access = victim.access;
@@ -721,15 +722,13 @@ describe('a forged token', () => {
       // Mathematics lets anybody do this who holds the token; refusing it would buy nothing, since no list of ours
       // (ended sessions, spent tokens, generations) knows a token by its bytes.
       const login = await api.login();
-      const receiver = await api.user();
       const [r, s] = signatureOf(login.access);
       const mirrored = `${login.access.split('.').slice(0, 2).join('.')}.${encode(Buffer.concat([number(r), number(ORDER - s)]))}`;
       expect((await show('GET', '/profile', mirrored)).body).toMatchObject({ id: login.user.id });
 
-      const transfer = (token: string) =>
-        api.request('POST', '/transfers', token).send({ to: receiver.username, amount: 1 });
-      await transfer(login.access).expect(201);
-      expect((await transfer(mirrored)).body).toMatchObject({ errorCode: 'fresh_token_required' });
+      const use = (token: string) => api.request('POST', '/once', token);
+      await use(login.access).expect(201);
+      expect((await use(mirrored)).body).toMatchObject({ errorCode: 'fresh_token_required' });
       await api.request('POST', '/auth/logout', login.access).expect(204);
       expect((await show('GET', '/profile', mirrored)).body).toMatchObject({ errorCode: 'token_revoked' });
     });
@@ -771,7 +770,7 @@ describe('a forged token', () => {
       ['POST', '/auth/reauthenticate', genuine.access],
       ['GET', '/profile', genuine.refresh],
       ['PUT', '/auth/password', genuine.refresh],
-      ['POST', '/transfers', genuine.refresh],
+      ['POST', '/once', genuine.refresh],
     ];
     for (const [method, path, token] of swapped) {
       const { status, body } = await show(method, path, token);

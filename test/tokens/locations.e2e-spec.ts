@@ -141,7 +141,7 @@ describe('a token', () => {
     const { access, refresh } = login;
     expectError(await api.request('GET', `/profile?access_token=${access}`), 401, 'token_missing');
     expectError(await post('/auth/refresh').send({ refresh_token: refresh }), 401, 'token_missing');
-    const inForm = await post('/transfers').type('form').send({ access_token: access });
+    const inForm = await post('/team/default').type('form').send({ access_token: access });
     // Fastify reads no form, and the Express of these tests passes it by.
     expect([401, 415]).toContain(inForm.status);
     const inCookie = await api.request('GET', '/profile').set('Cookie', `access_token=${access}`);

@@ -60,6 +60,10 @@ const missing = await whyNothingInstalls();
     expect(files).toEqual(expect.arrayContaining(['package.json', 'README.md', 'LICENSE']));
     const code = files.filter((name) => /^dist\/.+(\.js|\.d\.ts)$/.test(name));
     expect(code.filter((name) => name.includes('.spec.'))).toEqual([]);
+    // The server around the modules is not theirs.
+    const server =
+      /^dist\/(main|app\.|server\.|features|health|metrics|logging|cli\/(?!keys|operator|table))/;
+    expect(code.filter((name) => server.test(name))).toEqual([]);
     const rest = files.filter((name) => !code.includes(name));
     expect(rest.filter((name) => !/^(package\.json|[A-Z]+(\.md)?)$/.test(name))).toEqual([]);
     expect(code.filter((name) => readFileSync(join(folder, name), 'utf8').includes('sourceMapping'))).toEqual(
@@ -78,6 +82,12 @@ const missing = await whyNothingInstalls();
       expect(Object.keys(packages).filter((path) => path.endsWith(name))).toEqual([name]);
       expect(packages[name]?.version).toBe(ours[name]?.version);
     }
+  });
+
+  it('is refused beside another major version of Nest', async () => {
+    await expect(scratch.installBeside('@nestjs/common@11', '@nestjs/core@11')).rejects.toMatchObject({
+      stderr: expect.stringMatching(/ERESOLVE[^]*peer @nestjs\/\w+@"\^12/),
+    });
   });
 
   it('compiles with what the document shows, by types that refuse what is wrong', () => {

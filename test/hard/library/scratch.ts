@@ -1,6 +1,15 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -106,12 +115,21 @@ export class Scratch {
     await run('npm', ['install', '--prefer-offline', '--no-audit', '--no-fund'], { cwd: this.folder });
   }
 
+  /** Tries to install the package in a folder of its own beside others. @throws what npm says */
+  async installBeside(...others: string[]): Promise<void> {
+    const cwd = mkdtempSync(this.path('beside-'));
+    writeFileSync(join(cwd, 'package.json'), '{ "private": true }');
+    await run('npm', ['install', '--dry-run', '--prefer-offline', this.path(this.tarball), ...others], {
+      cwd,
+    });
+  }
+
   /** From a copy: the build would take the output away from under a server that another test runs. */
   private async pack(): Promise<void> {
-    const copies = join(ROOT, 'node_modules/.cache');
-    mkdirSync(copies, { recursive: true });
-    const copy = mkdtempSync(join(copies, 'freshgate-pack-'));
+    // Not below node_modules: there the compiler writes nothing of what an entry imports.
+    const copy = mkdtempSync(join(tmpdir(), 'freshgate-pack-'));
     try {
+      symlinkSync(join(ROOT, 'node_modules'), join(copy, 'node_modules'));
       for (const name of SOURCES) cpSync(join(ROOT, name), join(copy, name), { recursive: true });
       await run('npm', ['pack', '--pack-destination', this.folder], { cwd: copy });
     } finally {
