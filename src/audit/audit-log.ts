@@ -11,6 +11,8 @@ export interface Caller {
   ip: string | null;
   userAgent: string | null;
   requestId: string | null;
+  /** Whether the client has closed the connection; absent where there is none. */
+  hasLeft?: () => boolean;
 }
 
 export interface AuditEvent {

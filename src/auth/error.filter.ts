@@ -5,7 +5,7 @@ import { type Observable, throwError } from 'rxjs';
 import { DatabaseUnavailableError } from '../database/index.js';
 import { RateLimitedError } from '../rate-limits/rate-limited.error.js';
 import { TokenError } from '../tokens/token.errors.js';
-import { HashingOverloadedError } from '../passwords/hashing-queue.js';
+import { HashingOverloadedError } from '../passwords/hashing-line.js';
 import { type AuthRequest } from './request/auth-request.js';
 import { type ErrorAnswer, ErrorRenderer } from './hooks.js';
 import { AuthOptions } from './options/auth-options.js';

@@ -1,69 +1,71 @@
 import { availableParallelism } from 'node:os';
+import { type HashingClient, HashingLine } from './hashing-line.js';
 
-/** Hashing has more to do than it can do soon; whoever waits would only wait longer. */
-export class HashingOverloadedError extends Error {
-  override readonly name = 'HashingOverloadedError';
+/** Jobs that may wait in each line for each that runs: about two seconds of work. */
+const MAX_WAITING_PER_RUNNING = 48;
 
-  constructor(waiting: number) {
-    super(`${waiting} passwords wait to be hashed already`);
-  }
-}
-
-/** Waiting jobs for each that runs: about what is hashed in two seconds, the longest that a client waits for it. */
-const WAITING_PER_RUNNING = 48;
-
-/** How many hashes run at once: all cores but one, which is left to the requests that need no password. */
+/** How many hashes run at once: one core is left to the requests that need no password. */
 export function hashesAtOnce(cores = availableParallelism()): number {
   return Math.max(1, cores - 1);
 }
 
-/** First come, first served, and so many at once; refuses at once what would have to wait too long. */
+/**
+ * Bounds how many passwords are hashed at once and how many wait. Clients that are known wait in a line of their own,
+ * and the two lines take turns: strangers, however many, leave half of the threads to living sessions and known devices.
+ */
 export class HashingQueue {
-  private readonly waiting: (() => void)[] = [];
+  private readonly known: HashingLine;
+  private readonly strangers: HashingLine;
   private active = 0;
-  private turnedAway = 0;
+  private knownIsNext = true;
 
   constructor(
     readonly atOnce = hashesAtOnce(),
-    readonly longest = atOnce * WAITING_PER_RUNNING,
-  ) {}
+    /** Of each line. */
+    readonly longest = atOnce * MAX_WAITING_PER_RUNNING,
+    maxWaitMs?: number,
+  ) {
+    this.known = new HashingLine(longest, maxWaitMs);
+    this.strangers = new HashingLine(longest, maxWaitMs);
+  }
 
   get length(): number {
-    return this.waiting.length;
+    return this.known.length + this.strangers.length;
   }
 
   get running(): number {
     return this.active;
   }
 
-  /** How many there was no room for, since it was made. */
+  /** How many passwords were not hashed for lack of room or time, since the start. */
   get refused(): number {
-    return this.turnedAway;
+    return this.known.refused + this.strangers.refused;
   }
 
-  /** @throws HashingOverloadedError when the queue is full */
-  async run<T>(job: () => Promise<T>): Promise<T> {
+  /** @throws HashingOverloadedError when there is no room for the client, or no more */
+  async run<T>(client: HashingClient, job: () => Promise<T>): Promise<T> {
     if (this.active < this.atOnce) this.active++;
-    else await this.turn();
+    else await this.lineOf(client).wait(client);
     try {
       return await job();
     } finally {
-      // A place is handed on, not given up: nobody who comes at this moment gets in before who waits.
-      const next = this.waiting.shift();
-      if (next) next();
-      else this.active--;
+      // The place is handed on, not given up: a newcomer does not overtake the jobs that wait.
+      if (!this.beginNext()) this.active--;
     }
   }
 
-  /** @throws HashingOverloadedError when a job that came now would be refused */
-  requireRoom(): void {
-    if (this.active < this.atOnce || this.waiting.length < this.longest) return;
-    this.turnedAway++;
-    throw new HashingOverloadedError(this.waiting.length);
+  /** @throws HashingOverloadedError when a job of this client would be refused now */
+  requireRoom(client: HashingClient): void {
+    if (this.active >= this.atOnce) this.lineOf(client).requireRoom(client);
   }
 
-  private turn(): Promise<void> {
-    this.requireRoom();
-    return new Promise((resolve) => this.waiting.push(resolve));
+  private beginNext(): boolean {
+    const [first, second] = this.knownIsNext ? [this.known, this.strangers] : [this.strangers, this.known];
+    this.knownIsNext = !this.knownIsNext;
+    return first.beginNext() || second.beginNext();
+  }
+
+  private lineOf({ known }: HashingClient): HashingLine {
+    return known ? this.known : this.strangers;
   }
 }

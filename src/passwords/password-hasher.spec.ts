@@ -1,4 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { readdirSync } from 'node:fs';
+import { getPriority } from 'node:os';
 import { performance } from 'node:perf_hooks';
 import { HashingQueue } from './hashing-queue.js';
 import { PasswordHasher } from './password-hasher.js';
@@ -101,5 +103,34 @@ describe('verify', () => {
       '$argon2id$v=19$m=4096,t=3,p=1$mmqZa8kgZRl0x8irHc4qgg$Xe4aTNaBZxXuh7TJfvBMLX+FJ/lLexOeuvMxHpMQ32c';
     expect(await hasher.verify(older, PASSWORD)).toBe(true);
     expect(await hasher.verify(older, 'wrong-password')).toBe(false);
+  });
+});
+
+/** The priorities of the process's threads: on Linux, each has its own. */
+const priorities = () => readdirSync('/proc/self/task').map((id) => getPriority(Number(id)));
+
+describe('the threads', () => {
+  it('report what the library throws, and go on', async () => {
+    await expect(hasher.verify('not a hash', PASSWORD)).rejects.toThrow();
+    expect(await hasher.verify(hash, PASSWORD)).toBe(true);
+  });
+
+  it('end at the shutdown, with the job that one of them has', async () => {
+    const own = new PasswordHasher(new HashingQueue());
+    await own.verify(hash, PASSWORD);
+    const ended = expect(own.verify(hash, PASSWORD)).rejects.toThrow();
+    await own.onApplicationShutdown();
+    await ended;
+  });
+
+  const linux = process.platform === 'linux' ? it : it.skip;
+  linux('have the least priority of the process, and are kept between jobs', async () => {
+    const own = new PasswordHasher(new HashingQueue(1));
+    const before = priorities().filter((priority) => priority === 19).length;
+    for (let i = 0; i < 3; i++) await own.verify(hash, PASSWORD);
+    expect(priorities().filter((priority) => priority === 19)).toHaveLength(before + 1);
+    expect(getPriority(process.pid)).toBeLessThan(19);
+    await own.onApplicationShutdown();
+    expect(priorities().filter((priority) => priority === 19)).toHaveLength(before);
   });
 });

@@ -1,7 +1,9 @@
 import { Injectable, type OnApplicationShutdown } from '@nestjs/common';
 import { randomBytes } from 'node:crypto';
+import { fileURLToPath } from 'node:url';
+import { Piscina } from 'piscina';
+import { type HashingClient } from './hashing-line.js';
 import { HashingQueue } from './hashing-queue.js';
-import { HashingThreads } from './hashing-threads.js';
 
 /** OWASP Password Storage Cheat Sheet: argon2id, 19 MiB, two passes, one lane. */
 const ARGON2ID = 2;
@@ -13,30 +15,52 @@ const PREFIX = `$argon2id$v=19$m=${PARAMETERS.memoryCost},t=${PARAMETERS.timeCos
 /** A well-formed hash that no password has, with the parameters of real ones, so that it costs the same. */
 const NOBODYS_HASH = `${PREFIX}${base64(randomBytes(16))}$${base64(randomBytes(32))}`;
 
-/** Hashes off the event loop, on threads of its own, and no more at once than the machine can bear. */
+/** Hashes passwords on threads of their own, no more at once than the machine can bear. */
 @Injectable()
 export class PasswordHasher implements OnApplicationShutdown {
-  private readonly threads = new HashingThreads(PARAMETERS);
+  // Started when they are needed and kept. The queue bounds the jobs: none ever waits in the pool.
+  private readonly threads: Piscina;
 
-  constructor(private readonly queue: HashingQueue) {}
+  constructor(private readonly queue: HashingQueue) {
+    this.threads = new Piscina({
+      filename: fileURLToPath(new URL('hashing.worker.mjs', import.meta.url)),
+      minThreads: 0,
+      maxThreads: queue.atOnce,
+      idleTimeout: Infinity,
+      recordTiming: false,
+    });
+  }
 
   /** Requests that had begun have been answered by now. */
   async onApplicationShutdown(): Promise<void> {
-    await this.threads.close();
+    await this.threads.destroy();
+  }
+
+  /** @throws HashingOverloadedError when there is no room for the client before anything else is done for it */
+  requireRoom(client: HashingClient): void {
+    this.queue.requireRoom(client);
   }
 
   /** @throws HashingOverloadedError */
-  async hash(password: string): Promise<string> {
-    return this.queue.run(() => this.threads.hash(normalise(password)));
+  async hash(password: string, client: HashingClient = {}): Promise<string> {
+    const job = { password: normalise(password), parameters: PARAMETERS };
+    return this.queue.run(client, () => this.threads.run(job, { name: 'hash' }) as Promise<string>);
   }
 
   /**
    * Without a hash (no such user) it does the same work and says no: the time tells nothing (ASVS 6.3.8).
    * @throws HashingOverloadedError
    */
-  async verify(passwordHash: string | undefined, password: string): Promise<boolean> {
-    const hash = passwordHash ?? NOBODYS_HASH;
-    const matches = await this.queue.run(() => this.threads.verify(hash, normalise(password)));
+  async verify(
+    passwordHash: string | undefined,
+    password: string,
+    client: HashingClient = {},
+  ): Promise<boolean> {
+    const job = { password: normalise(password), passwordHash: passwordHash ?? NOBODYS_HASH };
+    const matches = await this.queue.run(
+      client,
+      () => this.threads.run(job, { name: 'verify' }) as Promise<boolean>,
+    );
     return matches && passwordHash !== undefined;
   }
 

@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { AuditLog, type Caller } from '../../audit/audit-log.js';
 import { Database } from '../../database/index.js';
 import { SessionRevoker } from '../../sessions/session-revoker.js';
+import { networkOf } from '../../http/client-address.js';
 import { Clock } from '../../time/clock.js';
 import { TokenError } from '../../tokens/token.errors.js';
 import { PasswordHasher } from '../../passwords/password-hasher.js';
@@ -41,7 +42,8 @@ export class Accounts {
     { actorId, caller }: Acting,
   ): Promise<User> {
     await requireAcceptable(this.policy, 'password', password, username);
-    const passwordHash = await this.hasher.hash(password);
+    const client = { network: networkOf(caller.ip), hasLeft: caller.hasLeft };
+    const passwordHash = await this.hasher.hash(password, client);
     return this.db.inTransaction(async (tx) => {
       const at = this.clock.now();
       const user = await this.users.create(tx, { username, passwordHash, roles, createdAt: at });

@@ -1,18 +1,28 @@
-import { type CanActivate, Injectable } from '@nestjs/common';
-import { HashingQueue } from '../../passwords/hashing-queue.js';
+import { type CanActivate, type ExecutionContext, Injectable } from '@nestjs/common';
+import { networkOf } from '../../http/client-address.js';
+import { PasswordHasher } from '../../passwords/password-hasher.js';
+import { requestOf } from '../request/auth-request.js';
+import { callerOf } from '../request/caller.decorator.js';
+import { DeviceReader } from './presented-devices.js';
 
 /**
- * Asked first of all where strangers have passwords hashed: in a flood, a request that will be refused must not first
- * cost a look-up, or a counter for each address and name that it invents. It refuses everybody alike, whoever it is
- * that wants to log in. Not for reauthentication: there a stolen refresh token is found before the password is looked at.
+ * Refuses logins and registrations that could not be hashed, before anything else is done for them: in a flood, the
+ * look-up and the counters of a refused login would cost more than an ordinary request. Whether a device token is
+ * genuine is known only after the look-up of the user, so a request that presents one is let through to that.
+ * Reauthentication has no such guard: a stolen refresh token must be detected however busy the server is.
  */
 @Injectable()
 export class HashingCapacityGuard implements CanActivate {
-  constructor(private readonly queue: HashingQueue) {}
+  constructor(
+    private readonly hasher: PasswordHasher,
+    private readonly devices: DeviceReader,
+  ) {}
 
   /** @throws HashingOverloadedError */
-  canActivate(): boolean {
-    this.queue.requireRoom();
+  canActivate(context: ExecutionContext): boolean {
+    const request = requestOf(context);
+    const known = this.devices.transform(request).length > 0;
+    this.hasher.requireRoom({ network: networkOf(callerOf(request).ip), known });
     return true;
   }
 }

@@ -1,8 +1,9 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { type AuditEvent, AuditLog, type Caller } from '../../audit/audit-log.js';
 import { Database } from '../../database/index.js';
+import { networkOf } from '../../http/client-address.js';
 import { Clock } from '../../time/clock.js';
-import { HashingOverloadedError } from '../../passwords/hashing-queue.js';
+import { type HashingClient, HashingOverloadedError } from '../../passwords/hashing-line.js';
 import { PasswordHasher } from '../../passwords/password-hasher.js';
 import { type User, UserStore } from '../../users/user-store.js';
 import { ApiError } from '../errors/api-error.js';
@@ -15,7 +16,7 @@ type Failure = Pick<AuditEvent, 'event' | 'sessionId'>;
 /** Compares passwords, as often as the limits allow. */
 @Injectable()
 export class PasswordVerifier {
-  private readonly logger = new Logger('PasswordProofs');
+  private readonly logger = new Logger('PasswordVerifier');
 
   constructor(
     private readonly db: Database,
@@ -28,9 +29,9 @@ export class PasswordVerifier {
   ) {}
 
   /**
-   * Of somebody who is nobody yet. Names that nobody has are counted like all others, or the limit would tell them.
-   * @param devices what the client shows of earlier logins
-   * @throws ApiError `invalid_credentials`, `rate_limited`
+   * Without a session. Unknown usernames are counted like all others, so that the limit does not tell them apart.
+   * @param devices the device tokens that the client presents
+   * @throws ApiError `invalid_credentials`; RateLimitedError; HashingOverloadedError
    */
   async atLogin(
     username: string,
@@ -44,7 +45,7 @@ export class PasswordVerifier {
     return this.prove(user, password, guess, { event: 'authn_login_fail' }, caller);
   }
 
-  /** Of the user of a session, which is known by that. @throws ApiError `invalid_credentials`, `rate_limited` */
+  /** In a living session. @throws ApiError `invalid_credentials`; RateLimitedError; HashingOverloadedError */
   async inSession(
     { userId, sessionId }: Pick<Principal, 'userId' | 'sessionId'>,
     password: string,
@@ -55,7 +56,7 @@ export class PasswordVerifier {
     return this.prove(await this.users.findById(userId), password, guess, { event, sessionId }, caller);
   }
 
-  /** Every failure looks and takes the same, whatever the cause: nobody learns who exists, and who is disabled. */
+  /** Every failure has the same answer and takes the same time: it does not tell which accounts exist or are disabled. */
   private async prove(
     user: User | undefined,
     password: string,
@@ -63,39 +64,49 @@ export class PasswordVerifier {
     failure: Failure,
     caller: Caller,
   ): Promise<User> {
+    const client = hashingClient(caller, guess.account, guess.known !== undefined);
+    // Before anything is counted: in a flood, counters would cost more than the refusal.
+    this.hasher.requireRoom(client);
     const attempt = await this.limits.guess(guess, caller);
-    const proved = await this.hasher.verify(user?.passwordHash, password).catch(async (error: unknown) => {
-      // Nothing was compared: a guess that did not take place counts for nobody.
-      if (error instanceof HashingOverloadedError) await attempt.giveBack();
-      throw error;
-    });
+    const proved = await this.hasher
+      .verify(user?.passwordHash, password, client)
+      .catch(async (error: unknown) => {
+        // Nothing was compared, so nothing is counted.
+        if (error instanceof HashingOverloadedError) await attempt.giveBack();
+        throw error;
+      });
     if (user && proved && user.disabledAt === null) {
       await attempt.succeeded();
-      await this.upgrade(user, password);
+      await this.upgrade(user, password, hashingClient(caller, user.id, true));
       return user;
     }
     const cause = !user ? 'no_such_user' : proved ? 'account_disabled' : 'wrong_password';
     const failed = { ...failure, outcome: 'fail', at: this.clock.now(), subjectId: user?.id } as const;
     await this.audit.record({ ...failed, cause }, caller);
-    // By the attempt that uses the limit up, and by none that is refused after it: those cannot fill a disk.
+    // Recorded once for each window: the refused attempts after this one leave no row, so they cannot fill the disk.
     for (const limit of attempt.usedUp()) {
       const max = { ...failed, event: 'authn_login_fail_max', cause: limit } as const;
-      // An address that has tried many accounts says nothing of the last of them.
+      // The limit of an address says nothing about the last account that it tried.
       await this.audit.record(limit.startsWith('address') ? { ...max, subjectId: undefined } : max, caller);
     }
     throw invalidCredentials(cause);
   }
 
-  /** Only now is the password at hand. Where it cannot be done, the next login does it: nobody is kept out by it. */
-  private async upgrade(user: User, password: string): Promise<void> {
+  /** The password is at hand only now. If the upgrade fails, the login goes on and the next one tries again. */
+  private async upgrade(user: User, password: string, client: HashingClient): Promise<void> {
     if (!this.hasher.isOutdated(user.passwordHash)) return;
     try {
-      const passwordHash = await this.hasher.hash(password);
+      const passwordHash = await this.hasher.hash(password, client);
       await this.db.inTransaction((tx) => this.users.upgradeHash(tx, user, passwordHash));
     } catch (error) {
       this.logger.warn(`a password's hash was not upgraded: ${(error as Error).message}`);
     }
   }
+}
+
+/** Whose share of a full hashing queue a password takes. */
+export function hashingClient({ ip, hasLeft }: Caller, account: string, known: boolean): HashingClient {
+  return { account, network: networkOf(ip), known, hasLeft };
 }
 
 export function invalidCredentials(reason: string): ApiError {

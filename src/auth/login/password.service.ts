@@ -11,7 +11,7 @@ import { UserStore } from '../../users/user-store.js';
 import { requireAcceptable } from '../accounts/new-password.js';
 import { type Principal } from '../request/principal.js';
 import { Logins } from './logins.js';
-import { invalidCredentials, PasswordVerifier } from './password-verifier.js';
+import { hashingClient, invalidCredentials, PasswordVerifier } from './password-verifier.js';
 import { TokenPairs } from './token-pairs.js';
 import { type IssuedPair } from '../dto/token-pair.dto.js';
 
@@ -49,7 +49,7 @@ export class PasswordService {
     const { userId, sessionId } = who;
     const user = await this.passwords.inSession(who, currentPassword, 'authn_password_change_fail', caller);
     await requireAcceptable(this.policy, 'new_password', newPassword, user.username);
-    const passwordHash = await this.hasher.hash(newPassword);
+    const passwordHash = await this.hasher.hash(newPassword, hashingClient(caller, userId, true));
     const contents = await this.pairs.contents(user);
     const session = await this.db.inTransaction(async (tx) => {
       if (!(await this.users.update(tx, user, { passwordHash })))

@@ -12,11 +12,12 @@ export const RequestCaller = createParamDecorator((_: undefined, context: Execut
 );
 
 export function callerOf(request: AuthRequest): Caller {
-  const { headers, id } = request;
+  const { headers, id, raw, socket = raw?.socket } = request;
   return {
     ip: addressOf(request),
     userAgent: headers['user-agent']?.slice(0, LONGEST_USER_AGENT) ?? null,
     requestId: id ?? null,
+    hasLeft: () => socket?.destroyed === true,
   };
 }
 

@@ -1,0 +1,132 @@
+/** More passwords are to be hashed than can be hashed soon. */
+export class HashingOverloadedError extends Error {
+  override readonly name = 'HashingOverloadedError';
+}
+
+/** On whose behalf a password is hashed: a full queue is shared out by it. */
+export interface HashingClient {
+  account?: string | undefined;
+  /** The network of the client's address. */
+  network?: string | undefined;
+  /** A living session, or a device on which this account has logged in before. */
+  known?: boolean;
+  /** Whether the client has closed its connection. */
+  hasLeft?: (() => boolean) | undefined;
+}
+
+/** Milliseconds that a job may wait: most clients wait no longer for an answer. */
+const MAX_WAIT_MS = 10_000;
+
+/** How many jobs of the same account, and of the same network, waited already when the job came. */
+interface Rank {
+  account: number;
+  network: number;
+}
+
+interface WaitingJob {
+  readonly client: HashingClient;
+  readonly rank: Rank;
+  readonly begin: () => void;
+  readonly refuse: (reason: string) => void;
+}
+
+/**
+ * Jobs that wait, those of the least greedy first: the second job of an account stands behind the first of every other
+ * account, then the second of a network behind the first of every other network, then who came first goes first. A full
+ * line makes room for a newcomer by refusing its last job, if the newcomer stands before that.
+ */
+export class HashingLine {
+  private readonly jobs: WaitingJob[] = [];
+  private turnedAway = 0;
+
+  constructor(
+    readonly longest: number,
+    private readonly maxWaitMs = MAX_WAIT_MS,
+  ) {}
+
+  get length(): number {
+    return this.jobs.length;
+  }
+
+  /** How many jobs were refused, or waited too long, since the start. */
+  get refused(): number {
+    return this.turnedAway;
+  }
+
+  /** @throws HashingOverloadedError when a job of this client would be refused now */
+  requireRoom(client: HashingClient): void {
+    if (this.jobs.length < this.longest) return;
+    const last = this.jobs.at(-1);
+    if (last && isBefore(this.rankOf(client), last.rank)) return;
+    this.turnedAway++;
+    throw new HashingOverloadedError(`${this.jobs.length} passwords wait to be hashed already`);
+  }
+
+  /**
+   * Resolves when it is the client's turn.
+   * @throws HashingOverloadedError when there is no room, when a less greedy client took it, or after 10 seconds
+   */
+  async wait(client: HashingClient): Promise<void> {
+    this.requireRoom(client);
+    const rank = this.rankOf(client);
+    if (this.jobs.length >= this.longest) this.refuse(this.jobs.pop(), 'others had fewer passwords waiting');
+    await new Promise<void>((resolve, reject) => {
+      const job: WaitingJob = {
+        client,
+        rank,
+        begin: () => {
+          clearTimeout(timer);
+          resolve();
+        },
+        refuse: (reason) => {
+          clearTimeout(timer);
+          reject(new HashingOverloadedError(reason));
+        },
+      };
+      const timer = setTimeout(() => this.expire(job), this.maxWaitMs);
+      this.insert(job);
+    });
+  }
+
+  /** Begins the job whose turn it is. @returns whether there was one */
+  beginNext(): boolean {
+    for (let job = this.jobs.shift(); job; job = this.jobs.shift()) {
+      if (!job.client.hasLeft?.()) {
+        job.begin();
+        return true;
+      }
+      // Not counted as refused: a hash for it would be made for nobody.
+      job.refuse('the client closed the connection');
+    }
+    return false;
+  }
+
+  private insert(job: WaitingJob): void {
+    const at = this.jobs.findIndex(({ rank }) => isBefore(job.rank, rank));
+    this.jobs.splice(at < 0 ? this.jobs.length : at, 0, job);
+  }
+
+  private rankOf({ account, network }: HashingClient): Rank {
+    const rank = { account: 0, network: 0 };
+    for (const { client } of this.jobs) {
+      if (account !== undefined && client.account === account) rank.account++;
+      if (network !== undefined && client.network === network) rank.network++;
+    }
+    return rank;
+  }
+
+  private expire(job: WaitingJob): void {
+    const at = this.jobs.indexOf(job);
+    if (at >= 0) this.jobs.splice(at, 1);
+    this.refuse(job, `it waited ${this.maxWaitMs} ms`);
+  }
+
+  private refuse(job: WaitingJob | undefined, reason: string): void {
+    this.turnedAway++;
+    job?.refuse(reason);
+  }
+}
+
+function isBefore(rank: Rank, other: Rank): boolean {
+  return rank.account === other.account ? rank.network < other.network : rank.account < other.account;
+}
