@@ -1,18 +1,18 @@
 import { normalise } from './password-hasher.js';
 
-/** Characters. NIST SP 800-63B-4 §3.1.1.2 allows 8 beside a second factor, and asks for 15 where there is none. */
-export const SHORTEST_PASSWORD = 8;
+/** Characters, after NFC. NIST SP 800-63B-4 §3.1.1.2 allows 8 beside a second factor, and asks for 15 where there is none. */
+export const MIN_PASSWORD_LENGTH = 8;
 /** Bounds the work of hashing; nothing shorter is ever cut (ASVS 6.2.8). */
-export const LONGEST_PASSWORD = 256;
+export const MAX_PASSWORD_LENGTH = 256;
 
-/** Characters that must be left once a name that anybody knows has been taken out. */
-const LEAST_BESIDE_A_NAME = 6;
-/** Shorter names are parts of too many words. */
-const SHORTEST_NAME = 3;
+/** Characters that must be left without a name that everybody knows. */
+const MIN_LENGTH_BESIDE_NAME = 6;
+/** Characters. Shorter names are parts of too many words. */
+const MIN_NAME_LENGTH = 3;
 
 /**
- * What a new password must be (NIST SP 800-63B-4 §3.1.1.2, ASVS 6.2): long enough, not one that everybody tries, and not
- * made of the user's name or the service's. No rules on kinds of characters: they make passwords worse.
+ * The rules for a new password (NIST SP 800-63B-4 §3.1.1.2, ASVS 6.2): long enough, not common, and not made of the
+ * username or the service's name. No rules on kinds of characters: they make passwords worse.
  */
 export class PasswordPolicy {
   private common: Promise<ReadonlySet<string>> | undefined;
@@ -23,29 +23,29 @@ export class PasswordPolicy {
     private readonly serviceNames: readonly string[],
   ) {}
 
-  /** @returns why the password cannot be taken, in words for who chose it; undefined when it can */
+  /** @returns why the password is refused, in words for its user; undefined if it is accepted */
   async rejectionReason(password: string, username: string): Promise<string | undefined> {
     const given = normalise(password).toLowerCase();
     if ([...given].length < this.minLength) return `must be at least ${this.minLength} characters long`;
     const name = [username, ...this.serviceNames].find((each) => isMadeOf(given, each.toLowerCase()));
     if (name !== undefined)
-      return `must not be made of "${name}"; choose words that nobody connects with you`;
+      return `must not be made of "${name}"; choose words that are not connected with you`;
     if ((await this.commonPasswords()).has(given))
-      return 'is one of the passwords that are tried first; choose another';
+      return 'is a common password, which attackers try first; choose another';
     return undefined;
   }
 
-  /** Read when first needed: nobody who only verifies passwords has use for it. */
+  /** Read when the first new password is checked: verifying needs no list. */
   private commonPasswords(): Promise<ReadonlySet<string>> {
     this.common ??= readCommonPasswords();
     return this.common;
   }
 }
 
-/** The password is little more than the name, be it repeated or with a number behind. */
+/** Whether the password is little more than the name, for example repeated or followed by a number. */
 function isMadeOf(password: string, name: string): boolean {
-  if (name.length < SHORTEST_NAME || !password.includes(name)) return false;
-  return password.replaceAll(name, '').length < LEAST_BESIDE_A_NAME;
+  if (name.length < MIN_NAME_LENGTH || !password.includes(name)) return false;
+  return password.replaceAll(name, '').length < MIN_LENGTH_BESIDE_NAME;
 }
 
 async function readCommonPasswords(): Promise<ReadonlySet<string>> {
@@ -53,6 +53,6 @@ async function readCommonPasswords(): Promise<ReadonlySet<string>> {
   return new Set(
     dictionary['passwords-common']
       .map((each) => each.toLowerCase())
-      .filter((each) => each.length >= SHORTEST_PASSWORD),
+      .filter((each) => each.length >= MIN_PASSWORD_LENGTH),
   );
 }

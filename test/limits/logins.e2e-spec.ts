@@ -109,20 +109,18 @@ describeEachEngine('wrong passwords at login', (engine) => {
     const user = await api.user();
     const name = user.username;
     const others = [
-      ` ${name}`,
-      `${name} `,
-      `${name}\t`,
       `${name}\u0000`,
+      `${name.slice(0, 2)} ${name.slice(2)}`,
       `${name}\u200b`,
       name.replace('u', 'ｕ'),
     ];
     for (const spelling of [...others, name.replace('s', 'ſ'), name.replace('-', '\u2010'), `${name}@`])
       expect([spelling, (await login(api, spelling, user.password)).status]).toEqual([spelling, 401]);
-    for (const spelling of [name.toUpperCase(), name.replace('u', 'U')])
-      expect((await login(api, spelling, user.password)).status).toBe(200);
+    const same = [name.toUpperCase(), name.replace('u', 'U'), ` ${name}`, `${name} `, `${name}\t`];
+    for (const spelling of same) expect((await login(api, spelling, user.password)).status).toBe(200);
     for (let i = 0; i < 3; i++) {
       await fail(api, name.toUpperCase(), 1);
-      await fail(api, name.replace('u', 'U'), 1);
+      await fail(api, `${name} `, 1);
     }
     expectLimited(await login(api, name, user.password), 'account', 6, 3600);
   });

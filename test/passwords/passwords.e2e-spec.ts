@@ -53,9 +53,23 @@ describe('new passwords', () => {
     }
   });
 
+  it('the length is that of the composed characters, at registration and at login alike', async () => {
+    // Two code points each in NFD, as some keyboards send them: 400 and 14 in all.
+    const longest = 'é'.repeat(200);
+    const username = newName();
+    await register(longest.normalize('NFD'), username).expect(201);
+    for (const form of ['NFC', 'NFD'])
+      await api
+        .request('POST', '/auth/login')
+        .send({ username, password: longest.normalize(form) })
+        .expect(200);
+    expectRefused(await register('é'.repeat(14).normalize('NFD')), /at least 15 characters/);
+    expectRefused(await register('é'.repeat(257).normalize('NFD')), /256 characters/);
+  });
+
   it('one that everybody tries, or made of a name, is refused with its reason', async () => {
     for (const [password, reason] of [
-      ['Q1w2e3r4t5y6u7i8o9p0', /tried first/],
+      ['Q1w2e3r4t5y6u7i8o9p0', /common password/],
       ['freshgatefreshgate', /made of "freshgate"/],
       ['anton-anton-anton', /made of "anton"/],
     ] as const) {
@@ -85,16 +99,23 @@ describe.each(['development', 'production'])('limits that nobody has set [%s]', 
 });
 
 describe('proofs of a password', () => {
-  it('what is wrong at a step-up counts for the address as at login', async () => {
-    const api = await createTestApp({ auth: { limits: { address: '3 per 1h' } } });
+  it('a wrong one at a step-up counts for the session alone, and a wrong one of a stranger never for it', async () => {
+    const api = await createTestApp({ auth: { limits: { address: '3 per 1h', device: '3 per 1h' } } });
     try {
-      const session = await api.login();
+      const [session, other] = [await api.login(), await api.login()];
       const { username, password } = session.user;
+      const login = (name: string, guess: string) =>
+        api.request('POST', '/auth/login').send({ username: name, password: guess });
       for (let i = 0; i < 3; i++)
         expectError(await session.tryReauthenticate(session.refresh, 'wrong'), 401, 'invalid_credentials');
-      expectError(await api.request('POST', '/auth/login').send({ username, password }), 429, 'rate_limited');
       expectError(await session.tryReauthenticate(session.refresh, password), 429, 'rate_limited');
       await session.rotate();
+      await login(username, password).expect(200);
+      for (let i = 0; i < 3; i++)
+        expectError(await login(`nobody-${i}`, 'wrong'), 401, 'invalid_credentials');
+      expectError(await login(username, password), 429, 'rate_limited');
+      const { status } = await other.tryReauthenticate(other.refresh, other.user.password);
+      expect(status).toBe(200);
     } finally {
       await api.close();
     }

@@ -1,14 +1,16 @@
 import { applyDecorators } from '@nestjs/common';
+import { Transform } from 'class-transformer';
 import { IsNotEmpty, IsString, Matches, MaxLength, MinLength } from 'class-validator';
 import { ApiProperty } from '@nestjs/swagger';
-import { LONGEST_PASSWORD, SHORTEST_PASSWORD } from '../../passwords/password-policy.js';
+import { normalise } from '../../passwords/password-hasher.js';
+import { MAX_PASSWORD_LENGTH, MIN_PASSWORD_LENGTH } from '../../passwords/password-policy.js';
 import { USERNAME } from '../../users/user-store.js';
 import { LowerCased } from './lower-cased.decorator.js';
 
 /** The application may ask for more characters; what else it asks, only its `PasswordPolicy` knows. */
 const NEW_PASSWORD = {
-  minLength: SHORTEST_PASSWORD,
-  maxLength: LONGEST_PASSWORD,
+  minLength: MIN_PASSWORD_LENGTH,
+  maxLength: MAX_PASSWORD_LENGTH,
   description: 'Must not be a common password, nor consist of the username or the name of the service.',
 };
 
@@ -17,12 +19,25 @@ function IsWellFormed(): PropertyDecorator {
   return Matches(/^\P{Surrogate}*$/u, { message: '$property must be well-formed Unicode' });
 }
 
+/**
+ * Its length is that of what is hashed. Otherwise a password that one keyboard composes and another does not would be
+ * accepted at registration and refused at login.
+ */
+function Composed(): PropertyDecorator {
+  return Transform(({ value }: { value: unknown }) => (typeof value === 'string' ? normalise(value) : value));
+}
+
+function IsPassword(): PropertyDecorator {
+  return applyDecorators(Composed(), IsString(), IsNotEmpty(), MaxLength(MAX_PASSWORD_LENGTH));
+}
+
 function IsNewPassword(): PropertyDecorator {
   return applyDecorators(
+    Composed(),
     IsString(),
     IsWellFormed(),
-    MinLength(SHORTEST_PASSWORD),
-    MaxLength(LONGEST_PASSWORD),
+    MinLength(MIN_PASSWORD_LENGTH),
+    MaxLength(MAX_PASSWORD_LENGTH),
   );
 }
 
@@ -32,7 +47,7 @@ export class RegisterDto {
     minLength: 3,
     maxLength: 32,
     pattern: USERNAME.source,
-    description: 'Converted to lower case.',
+    description: 'Spaces around it are dropped, and A to Z are converted to lower case.',
   })
   @LowerCased()
   @Matches(USERNAME, { message: 'username must be 3 to 32 of a-z, 0-9, dot, underscore and hyphen' })
@@ -59,26 +74,20 @@ export class LoginDto {
   @IsString()
   readonly username!: string;
 
-  @ApiProperty({ example: 'space-corgi', maxLength: LONGEST_PASSWORD })
-  @MaxLength(LONGEST_PASSWORD)
-  @IsNotEmpty()
-  @IsString()
+  @ApiProperty({ example: 'space-corgi', maxLength: MAX_PASSWORD_LENGTH })
+  @IsPassword()
   readonly password!: string;
 }
 
 export class ReauthenticateDto {
-  @ApiProperty({ example: 'space-corgi', maxLength: LONGEST_PASSWORD })
-  @MaxLength(LONGEST_PASSWORD)
-  @IsNotEmpty()
-  @IsString()
+  @ApiProperty({ example: 'space-corgi', maxLength: MAX_PASSWORD_LENGTH })
+  @IsPassword()
   readonly password!: string;
 }
 
 export class ChangePasswordDto {
-  @ApiProperty({ example: 'space-corgi', maxLength: LONGEST_PASSWORD })
-  @MaxLength(LONGEST_PASSWORD)
-  @IsNotEmpty()
-  @IsString()
+  @ApiProperty({ example: 'space-corgi', maxLength: MAX_PASSWORD_LENGTH })
+  @IsPassword()
   readonly current_password!: string;
 
   @ApiProperty({ example: 'lunar-dachshund', ...NEW_PASSWORD })

@@ -1,8 +1,8 @@
 import { Transform } from 'class-transformer';
 
 /**
- * Lower-cases a username on the way in: A to Z alone. By Unicode's rules other letters would become ASCII too (the
- * Kelvin sign a k), and one name would have several owners' spellings.
+ * Drops the spaces around a username on the way in, and lower-cases A to Z alone: by Unicode's rules other letters would
+ * become ASCII too (the Kelvin sign a k), and different names would be one.
  */
 export function LowerCased(): PropertyDecorator {
   return Transform(({ value }: { value: unknown }) =>
@@ -12,5 +12,5 @@ export function LowerCased(): PropertyDecorator {
 
 /** The same for a username that came another way. */
 export function lowerCased(username: string): string {
-  return username.replace(/[A-Z]/g, (letter) => letter.toLowerCase());
+  return username.trim().replace(/[A-Z]/g, (letter) => letter.toLowerCase());
 }

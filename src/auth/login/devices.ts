@@ -4,15 +4,14 @@ import { Clock } from '../../time/clock.js';
 import { KeyRing } from '../../keys/key-ring.js';
 import { KeyedHashes } from '../cookies/keyed-hashes.js';
 
-/** Bytes. */
-const NONCE = 16;
-/** Characters: what is longer was not made here, and is not worth a hash. */
-const LONGEST = 512;
+const NONCE_BYTES = 16;
+/** Characters. A longer value was not issued by us, and is not hashed. */
+const MAX_VALUE_LENGTH = 512;
 
 /**
- * What a device shows at its next login, to be told apart from strangers (OWASP: device cookies): a nonce, and an HMAC
- * of it with the user. Proves nothing but that this user has logged in there before. For any other user it is worth
- * nothing, and it says to nobody whose it is.
+ * Device tokens (OWASP: device cookies), which a device presents at its next login: a nonce, and an HMAC of the nonce
+ * with the user. One proves that this user has logged in on the device before, and nothing else. It is worth nothing for
+ * another user, and does not tell whose it is.
  */
 @Injectable()
 export class Devices {
@@ -22,17 +21,17 @@ export class Devices {
     this.hashes = new KeyedHashes('freshgate device', keys, clock);
   }
 
-  /** A value for a device on which the user has just logged in: `nonce.kid.mac`. */
+  /** Issues the token for a device on which the user has just logged in: `nonce.kid.mac`. */
   issue(userId: string): string {
-    const nonce = randomBytes(NONCE).toString('base64url');
+    const nonce = randomBytes(NONCE_BYTES).toString('base64url');
     return `${nonce}.${this.hashes.of(content(nonce, userId))}`;
   }
 
-  /** The nonce of the first value that is of this user; other values beside it, planted ones say, take nothing away. */
+  /** The nonce of the first value that was issued to this user; planted values beside it do no harm. */
   find(userId: string, values: readonly string[]): string | undefined {
     for (const value of values) {
       const dot = value.indexOf('.');
-      if (dot < 1 || value.length > LONGEST) continue;
+      if (dot < 1 || value.length > MAX_VALUE_LENGTH) continue;
       const nonce = value.slice(0, dot);
       if (this.hashes.isOf(content(nonce, userId), value.slice(dot + 1))) return nonce;
     }
@@ -40,7 +39,7 @@ export class Devices {
   }
 }
 
-/** A nonce has no dot, so no two users share a text. */
+/** A nonce has no dot, so the texts of two users differ. */
 function content(nonce: string, userId: string): string {
   return `${nonce}.${userId}`;
 }

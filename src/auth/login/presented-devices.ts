@@ -5,8 +5,8 @@ import { cookiesNamed } from '../request/request-cookies.js';
 import { AuthOptions } from '../options/auth-options.js';
 import { type AuthRequest, requestOf } from '../request/auth-request.js';
 
-/** What a client may show in it; more are not looked at. */
-const MOST = 4;
+/** Further values are not read: each costs an HMAC. */
+const MAX_PRESENTED = 4;
 
 @Injectable()
 export class DeviceReader implements PipeTransform<AuthRequest, string[]> {
@@ -18,11 +18,11 @@ export class DeviceReader implements PipeTransform<AuthRequest, string[]> {
   transform(request: AuthRequest): string[] {
     const header = request.headers[DEVICE_HEADER.toLowerCase()];
     const cookies = this.cookies.used ? cookiesNamed(request, this.options.cookies.deviceName) : [];
-    return [...(typeof header === 'string' ? [header] : []), ...cookies].slice(0, MOST);
+    return [...(typeof header === 'string' ? [header] : []), ...cookies].slice(0, MAX_PRESENTED);
   }
 }
 
 const RequestItself = createParamDecorator((_: unknown, context: ExecutionContext) => requestOf(context));
 
-/** What the client shows of earlier logins, true or not. */
+/** The device tokens that the client presents, genuine or not. */
 export const PresentedDevices = () => RequestItself(DeviceReader);

@@ -12,7 +12,7 @@ import {
 import { FromEnv } from '../../config/from-env.js';
 import { IsHttpToken, IsMember, IsText, IsWholeNumber, MustBe, ToList } from '../../config/validators.js';
 import { type KeySource } from '../../keys/key-file.js';
-import { SHORTEST_PASSWORD } from '../../passwords/password-policy.js';
+import { MIN_PASSWORD_LENGTH } from '../../passwords/password-policy.js';
 import { parseDuration } from '../../time/duration.js';
 import { IsDuration } from '../../time/is-duration.js';
 import { TOKEN_LOCATIONS, type TokenLocation } from '../request/presented-token.js';
@@ -119,8 +119,8 @@ class LocationsGroup {
 class PasswordsGroup {
   /** Minimum length of a new password, in characters. NIST SP 800-63B-4 asks for 15 where there is no second factor. */
   @FromEnv('PASSWORD_MIN_LENGTH')
-  @IsWholeNumber(SHORTEST_PASSWORD, 64)
-  readonly minLength: number = SHORTEST_PASSWORD;
+  @IsWholeNumber(MIN_PASSWORD_LENGTH, 64)
+  readonly minLength: number = MIN_PASSWORD_LENGTH;
 }
 
 /** The record of logins, revocations and changes of accounts. */
