@@ -1,29 +1,47 @@
 import { describe, expect, it } from '@jest/globals';
-import { isDeadlock, isForeignKeyViolation, isUnavailable } from './database-errors.js';
+import {
+  DatabaseUnavailableError,
+  fromSqlite,
+  isDeadlock,
+  isForeignKeyViolation,
+} from './database-errors.js';
+import { endsConnection, isNotNow } from './postgres-errors.js';
 
 const withCode = (code: unknown, message = 'x') => Object.assign(new Error(message), { code });
+/** As `pg` reports what the server says. */
+const fromServer = (code: string, severity = 'ERROR') => Object.assign(withCode(code), { severity });
+const list = (...lines: string[]) => lines.flatMap((codes) => codes.split(' '));
 
 const DEADLOCK = ['40P01', '40001'];
 const FOREIGN_KEY = ['23503', 'SQLITE_CONSTRAINT_FOREIGNKEY'];
-const AWAY = [
-  'ECONNREFUSED ECONNRESET ENOTFOUND EAI_AGAIN ETIMEDOUT EPIPE EHOSTUNREACH',
-  '08000 08003 08006 53100 53200 53300 57014 57P01 57P03 58030',
-  'SQLITE_BUSY SQLITE_BUSY_SNAPSHOT SQLITE_FULL SQLITE_IOERR SQLITE_IOERR_FSYNC SQLITE_CANTOPEN',
-  'SQLITE_READONLY SQLITE_LOCKED SQLITE_NOMEM SQLITE_CORRUPT SQLITE_NOTADB',
-].flatMap((codes) => codes.split(' '));
-const MISTAKE = [
-  '23505 22P02 54000 55P03 42601 42P01 23502 23514 25P02 XX000 8006 080060 x08006 EACCES ENOENT ABORT_ERR',
+const NO_CONNECTION = list('08000 08003 08006 08P01 57P01 57P02 57P03 57P05 25006 25P03 25P04');
+const BUSY = list('40000 40003 53000 53100 53200 53300 57000 57014 58000 58030');
+const MISTAKE = list(
+  '23505 22P02 54000 55P03 42601 42P01 42501 23502 23514 25P02 XX000 EACCES ENOENT ABORT_ERR',
+);
+const SQLITE = list(
+  'SQLITE_BUSY SQLITE_BUSY_SNAPSHOT SQLITE_FULL SQLITE_IOERR SQLITE_IOERR_FSYNC SQLITE_CANTOPEN SQLITE_READONLY',
+  'SQLITE_READONLY_DBMOVED SQLITE_LOCKED SQLITE_NOMEM SQLITE_CORRUPT SQLITE_NOTADB SQLITE_PROTOCOL SQLITE_PERM',
+);
+const SQLITE_MISTAKE = list(
   'SQLITE_ERROR SQLITE_CONSTRAINT_UNIQUE SQLITE_CONSTRAINT_NOTNULL SQLITE_MISMATCH NOT_SQLITE_BUSY',
-].flatMap((codes) => codes.split(' '));
-const ALL = [...DEADLOCK, ...FOREIGN_KEY, ...AWAY, ...MISTAKE];
+);
+const ALL = [
+  ...DEADLOCK,
+  ...FOREIGN_KEY,
+  ...NO_CONNECTION,
+  ...BUSY,
+  ...MISTAKE,
+  ...SQLITE,
+  ...SQLITE_MISTAKE,
+];
 
 describe.each([
   ['isDeadlock', isDeadlock, DEADLOCK],
   ['isForeignKeyViolation', isForeignKeyViolation, FOREIGN_KEY],
-  // A deadlock that came back again and again is no mistake of the client's.
-  ['isUnavailable', isUnavailable, [...DEADLOCK, ...AWAY]],
+  ['fromSqlite', (error: unknown) => fromSqlite(error) instanceof DatabaseUnavailableError, SQLITE],
 ])('%s', (_, is, codes) => {
-  it(`knows its codes of both engines, and no others`, () => {
+  it(`knows its codes, and no others`, () => {
     expect(ALL.filter((code) => is(withCode(code)))).toEqual(codes);
   });
 
@@ -39,22 +57,27 @@ describe.each([
   });
 });
 
-describe('isUnavailable', () => {
-  it.each([
-    'Connection terminated unexpectedly',
-    'Connection terminated due to connection timeout',
-    'timeout exceeded when trying to connect',
-    'Client has encountered a connection error and is not queryable',
-    'Cannot use a pool after calling end on the pool',
-    'Query read timeout',
-  ])('knows what the driver reports without a code: %s', (message) => {
-    expect(isUnavailable(new Error(message))).toBe(true);
+describe('what PostgreSQL reports', () => {
+  it('ends a connection by its class, or by its severity whatever the class', () => {
+    expect(ALL.filter((code) => endsConnection(fromServer(code)))).toEqual(NO_CONNECTION);
+    expect(ALL.filter((code) => endsConnection(fromServer(code, 'FATAL')))).toEqual(ALL);
   });
 
-  it('knows a host that refused on each of its addresses', () => {
-    const refused = new AggregateError([withCode('ECONNREFUSED'), withCode('ECONNREFUSED')]);
-    expect(isUnavailable(refused)).toBe(true);
-    expect(isUnavailable(new AggregateError([new Error('x')]))).toBe(false);
-    expect(isUnavailable(new AggregateError([]))).toBe(false);
+  it('means "not now" by its class', () => {
+    const expected = [...DEADLOCK, ...NO_CONNECTION, ...BUSY];
+    expect(ALL.filter((code) => isNotNow(fromServer(code)))).toEqual(expected);
   });
+
+  it('of the driver itself is the answer that does not come', () => {
+    expect(endsConnection(new Error('Query read timeout'))).toBe(true);
+    // What does become of a connection is known by its events.
+    expect(ALL.filter((code) => isNotNow(withCode(code)))).toEqual([]);
+  });
+
+  it.each([undefined, null, '25006', { code: '25006', severity: 'FATAL' }])(
+    'is an error, and not %j',
+    (what) => {
+      expect([endsConnection(what), isNotNow(what)]).toEqual([false, false]);
+    },
+  );
 });

@@ -24,7 +24,7 @@ export const EXPECTED_URL = 'expected file:PATH, :memory: or postgres://USER:PAS
 // What the drivers of both engines report, told apart by their codes.
 
 /** Also an error of another realm, as Node's own are in a test runner; and libsql's, which are not native ones. */
-function isError(error: unknown): error is Error {
+export function isError(error: unknown): error is Error {
   return error instanceof Error || types.isNativeError(error);
 }
 
@@ -43,24 +43,12 @@ export function isForeignKeyViolation(error: unknown): boolean {
   return ['23503', 'SQLITE_CONSTRAINT_FOREIGNKEY'].includes(codeOf(error));
 }
 
-const UNREACHABLE = /^(ECONNREFUSED|ECONNRESET|ENOTFOUND|EAI_AGAIN|ETIMEDOUT|EPIPE|EHOSTUNREACH)$/;
-// Connection exceptions, transactions that lost to another again and again, insufficient resources (disk full, too
-// many connections), operator intervention (shutdown, statement timeout), system errors.
-const SQLSTATE_UNAVAILABLE = /^(08...|40001|40P01|53...|57...|58...)$/;
-const SQLITE_UNAVAILABLE = /^SQLITE_(BUSY|FULL|IOERR|CANTOPEN|READONLY|LOCKED|NOMEM|CORRUPT|NOTADB)/;
-// `pg` gives these no code.
-const PG_MESSAGES =
-  /Connection terminated|timeout exceeded when trying to connect|Client has encountered a connection error|Cannot use a pool after calling end|Query read timeout/i;
+const SQLITE_UNAVAILABLE =
+  /^SQLITE_(BUSY|FULL|IOERR|CANTOPEN|READONLY|LOCKED|NOMEM|CORRUPT|NOTADB|PROTOCOL|PERM)/;
 
-/** Whether what a driver reports is that the database cannot answer now. */
-export function isUnavailable(error: unknown): error is Error {
-  if (!isError(error)) return false;
-  const code = codeOf(error);
-  return (
-    UNREACHABLE.test(code) ||
-    SQLSTATE_UNAVAILABLE.test(code) ||
-    SQLITE_UNAVAILABLE.test(code) ||
-    PG_MESSAGES.test(error.message) ||
-    (error instanceof AggregateError && error.errors.some(isUnavailable))
-  );
+/** What SQLite reports, as DatabaseUnavailableError if the database cannot answer now; any other error as it is. */
+export function fromSqlite(error: unknown): unknown {
+  return isError(error) && SQLITE_UNAVAILABLE.test(codeOf(error))
+    ? new DatabaseUnavailableError(error)
+    : error;
 }

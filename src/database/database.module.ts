@@ -50,6 +50,7 @@ export class DatabaseModule implements OnModuleInit, OnApplicationShutdown {
   async onModuleInit(): Promise<void> {
     try {
       await this.database.ping();
+      await this.database.checkServer();
     } catch (error) {
       if (error instanceof DatabaseUrlError) throw error;
       throw new DatabaseUrlError(`the database cannot be used: ${(error as Error).message || codeOf(error)}`);

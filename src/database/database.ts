@@ -1,6 +1,9 @@
-import { type Dialect, Kysely, sql, type Transaction } from 'kysely';
-import { isDeadlock } from './database-errors.js';
-import { Listener, type ListenerHandlers } from './listener.js';
+import { CompiledQuery, type Dialect, Kysely, sql, type Transaction } from 'kysely';
+import { setTimeout as delay } from 'node:timers/promises';
+import { DatabaseUrlError, isDeadlock } from './database-errors.js';
+import { checkNotifications, Listener, type ListenerHandlers, NotificationsLostError } from './listener.js';
+import { type ReadPages, readByCursor } from './page-reader.js';
+import { assertWritable } from './writable.js';
 
 /**
  * All tables, one member each. A room or feature adds its own beside the code that uses them:
@@ -17,6 +20,8 @@ export type Executor = Kysely<Tables>;
 export type Tx = Transaction<Tables>;
 
 const DEADLOCK_TRIES = 5;
+/** Milliseconds, times the number of the try: two transactions that met once must not meet again. */
+const DEADLOCK_PAUSE_MS = 10;
 /** Milliseconds by which this clock may differ from the database server's; refresh compares times across instances. */
 export const MAX_CLOCK_SKEW_MS = 2_000;
 
@@ -36,6 +41,10 @@ export class Database extends Kysely<Tables> {
   ) {
     super({ dialect });
   }
+
+  private readonly notifyAtOnce = async (channel: string, payload: string): Promise<void> => {
+    await sql`select pg_notify(${channel}, ${payload})`.execute(this);
+  };
 
   /**
    * Runs `work` in one transaction; begun again when PostgreSQL chose it as a deadlock's victim, so `work` must
@@ -69,6 +78,7 @@ export class Database extends Kysely<Tables> {
         return await work();
       } catch (error) {
         if (attempt >= DEADLOCK_TRIES || !isDeadlock(error)) throw error;
+        await delay(Math.random() * attempt * DEADLOCK_PAUSE_MS);
       }
     }
   }
@@ -96,7 +106,30 @@ export class Database extends Kysely<Tables> {
 
   /** Hears what `notify` tells, on PostgreSQL. */
   listen(channel: string, handlers: ListenerHandlers): Listener | undefined {
-    return this.server && new Listener(this.server.url, channel, handlers);
+    return this.server && new Listener(this.server.url, channel, this.notifyAtOnce, handlers);
+  }
+
+  /**
+   * Checks once, at the start, that the server can be used.
+   * @throws DatabaseUrlError that says what to change
+   */
+  async checkServer(): Promise<void> {
+    if (!this.server) return;
+    const { rows } = await sql<{ server_encoding: string }>`show server_encoding`.execute(this);
+    const encoding = rows[0]?.server_encoding;
+    if (encoding !== 'UTF8')
+      throw new DatabaseUrlError(
+        `the database has the encoding ${encoding}; create one with the encoding UTF8`,
+      );
+    try {
+      await checkNotifications(this.server.url, this.notifyAtOnce);
+    } catch (error) {
+      if (!(error instanceof NotificationsLostError)) throw error;
+      throw new DatabaseUrlError(
+        'notifications do not arrive, as behind a connection pooler in transaction mode; use session pooling ' +
+          '(PgBouncer: pool_mode = session) or connect to the server itself',
+      );
+    }
   }
 
   /**
@@ -113,6 +146,26 @@ export class Database extends Kysely<Tables> {
       return work(tx);
     });
   }
+
+  /**
+   * Checks that this is the database where news appears first: it answers and takes writes.
+   * @throws ReadOnlyDatabaseError, or whatever the driver reports
+   */
+  async checkWritable(): Promise<void> {
+    if (this.engine === 'sqlite') return this.ping();
+    await assertWritable({ query: async (text) => this.executeQuery(CompiledQuery.raw(text)) });
+  }
+
+  /** Reads many rows without one long statement. On PostgreSQL only from a writable server. */
+  readonly readPages: ReadPages = async (query, onPage) => {
+    if (this.engine === 'sqlite') return onPage((await this.executeQuery(query)).rows);
+    await this.connection().execute(async (connection) => {
+      const execute = async (text: string, parameters: readonly unknown[] = []) =>
+        (await connection.executeQuery(CompiledQuery.raw(text, [...parameters]))).rows;
+      await assertWritable({ query: async (text) => ({ rows: await execute(text) }) });
+      await readByCursor(execute, query, onPage);
+    });
+  };
 
   /** @throws whatever the driver reports when the database does not answer */
   async ping(): Promise<void> {

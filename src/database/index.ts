@@ -7,7 +7,9 @@ export {
   isForeignKeyViolation,
 } from './database-errors.js';
 export { DatabaseModule } from './database.module.js';
-export { type Listener, type ReadRows } from './listener.js';
+export { type Listener, NotificationsLostError } from './listener.js';
+export { type ReadPages } from './page-reader.js';
 export { type Migrations, MigrationSet } from './migrations.js';
 export { openDatabase } from './open-database.js';
 export { PURGE_MARGIN_MS, Purger, type PurgeTask } from './purger.js';
+export { ReadOnlyDatabaseError } from './writable.js';

@@ -1,34 +1,60 @@
+import { randomBytes } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { type CompiledQuery } from 'kysely';
+import type pg from 'pg';
 import { columnTypes } from './column-types.js';
+import { type ReadPages, readByCursor } from './page-reader.js';
+import { assertWritable } from './writable.js';
 
-/** Milliseconds: between two signs of life, and between two tries to connect. */
-const BEAT = 1_000;
-/** Milliseconds after which an answer that has not come is taken for a dead connection. */
-const PATIENCE = 2_000;
+/** Milliseconds between two heartbeats, and between two tries to connect. */
+const HEARTBEAT_MS = 1_000;
+/** Milliseconds after which a connection that has not answered is given up. */
+const ANSWER_TIMEOUT_MS = 2_000;
+/** Milliseconds in which a notification of one's own must arrive. Usually it takes less than one. */
+const ECHO_TIMEOUT_MS = 2_000;
 
-export type ReadRows = <R>(query: CompiledQuery<R>) => Promise<R[]>;
+/** Notifications do not arrive although the connection answers: a connection pooler is between that swallows them. */
+export class NotificationsLostError extends Error {
+  override readonly name = 'NotificationsLostError';
+
+  constructor() {
+    super('notifications do not arrive: is there a connection pooler in transaction mode?');
+  }
+}
+
+/** Sends a notification on another connection than the one that listens. */
+export type SendNotification = (channel: string, payload: string) => Promise<void>;
 
 export interface ListenerHandlers {
   /**
-   * LISTEN has taken effect: whatever was committed before can be read now, and what comes later will be told.
-   * `read` asks on the listening connection itself, which has just shown that it works; of the pool's none may.
+   * LISTEN has taken effect: whatever was committed before can be read now, and what comes later will be notified.
+   * `read` uses the listening connection itself, which has just shown that it works and reaches a writable server.
    */
-  onListening(read: ReadRows): Promise<void>;
+  onListening(read: ReadPages): Promise<void>;
   onNotification(payload: string): void;
-  /** The connection has just answered, so every notification committed before has arrived. */
-  onAlive(): void;
+  /**
+   * A notification of our own has come back from a writable server, so every notification committed before it has arrived.
+   * @param sentAt when it was sent, by `performance.now()`
+   */
+  onHeartbeat(sentAt: number): void;
   onLost(error: Error): void;
 }
 
-/** One connection of its own that LISTENs on a channel, comes back by itself, and notices a silent death. */
+/**
+ * One connection that LISTENs on a channel and reconnects by itself. Each second it sends itself a notification by way of
+ * another connection: an answer to a query would not prove that notifications arrive.
+ */
 export class Listener {
   private readonly stopping = new AbortController();
   private running: Promise<void> | undefined;
+  /** A channel of its own: heartbeats of one instance do not reach the others. */
+  private readonly heartbeats = `freshgate_heartbeat_${randomBytes(8).toString('hex')}`;
+  private beats = 0;
 
   constructor(
     private readonly url: string,
     private readonly channel: string,
+    private readonly send: SendNotification,
     private readonly handlers: ListenerHandlers,
   ) {}
 
@@ -49,42 +75,110 @@ export class Listener {
       } catch (error) {
         if (!signal.aborted) this.handlers.onLost(error as Error);
       }
-      await delay(BEAT, undefined, { signal }).catch(() => {});
+      await delay(HEARTBEAT_MS, undefined, { signal }).catch(() => {});
     }
   }
 
-  /** Returns when stopped. @throws when the connection is lost */
+  /** Returns when stopped. @throws when the connection is lost, or is of no use */
   private async listen(signal: AbortSignal): Promise<void> {
-    const { default: pg } = await import('pg');
-    const client = new pg.Client({
-      connectionString: this.url,
-      application_name: 'freshgate-listener',
-      connectionTimeoutMillis: PATIENCE,
-      query_timeout: PATIENCE,
-      types: columnTypes(pg),
-    });
+    const client = await createClient(this.url);
     const lost = new Promise<never>((_, reject) => {
-      // Every one of them: an error that nobody hears ends the process.
+      // For all of its life: an error event that nothing listens to ends the process.
       client.on('error', reject);
       client.once('end', () => reject(new Error('the server closed the connection')));
     });
     lost.catch(() => {});
+    // Not awaited: a connection that died silently does not answer a goodbye.
+    const close = () => void client.end().catch(() => {});
+    signal.addEventListener('abort', close);
     try {
       await client.connect();
-      client.on('notification', ({ payload }) => this.handlers.onNotification(payload ?? ''));
-      await client.query(`listen ${this.channel}`);
-      await this.handlers.onListening(async <R>({ sql, parameters }: CompiledQuery<R>) => {
-        const { rows } = await client.query({ text: sql, values: [...parameters] });
-        return rows as R[];
+      await assertWritable(client);
+      client.on('notification', ({ channel, payload = '' }) => {
+        if (channel === this.channel) this.handlers.onNotification(payload);
       });
+      await client.query(`listen ${this.channel}; listen ${this.heartbeats}`);
+      await this.handlers.onListening((query, onPage) => readPages(client, query, onPage));
       while (!signal.aborted) {
-        await client.query('select 1');
-        this.handlers.onAlive();
-        await Promise.race([delay(BEAT, undefined, { signal }).catch(() => {}), lost]);
+        await assertWritable(client);
+        await Promise.race([this.sendHeartbeat(client), lost]);
+        await Promise.race([delay(HEARTBEAT_MS, undefined, { signal }).catch(() => {}), lost]);
       }
     } finally {
-      // A connection that died silently would not answer a goodbye either.
-      void client.end().catch(() => {});
+      signal.removeEventListener('abort', close);
+      close();
     }
   }
+
+  /** @throws NotificationsLostError if it does not come back. One that could not be sent proves nothing, neither way. */
+  private async sendHeartbeat(client: pg.Client): Promise<void> {
+    const sentAt = performance.now();
+    const payload = String(++this.beats);
+    let arrived: boolean;
+    try {
+      arrived = await hears(client, this.heartbeats, payload, () => this.send(this.heartbeats, payload));
+    } catch {
+      return;
+    }
+    if (!arrived) throw new NotificationsLostError();
+    this.handlers.onHeartbeat(sentAt);
+  }
+}
+
+/**
+ * Checks that a notification sent on one connection arrives at another. Behind a pooler in transaction mode it never does:
+ * there, a connection that waits has no server of its own.
+ * @throws NotificationsLostError
+ */
+export async function checkNotifications(url: string, send: SendNotification): Promise<void> {
+  const channel = `freshgate_check_${randomBytes(8).toString('hex')}`;
+  const client = await createClient(url);
+  client.on('error', () => {});
+  try {
+    await client.connect();
+    await client.query(`listen ${channel}`);
+    if (!(await hears(client, channel, 'start', () => send(channel, 'start'))))
+      throw new NotificationsLostError();
+  } finally {
+    await client.end().catch(() => {});
+  }
+}
+
+async function createClient(url: string): Promise<pg.Client> {
+  const { default: driver } = await import('pg');
+  return new driver.Client({
+    connectionString: url,
+    application_name: 'freshgate-listener',
+    connectionTimeoutMillis: ANSWER_TIMEOUT_MS,
+    query_timeout: ANSWER_TIMEOUT_MS,
+    types: columnTypes(driver),
+  });
+}
+
+/** Whether the notification that `send` sends arrives soon after it was sent. @throws whatever `send` throws */
+async function hears(
+  client: pg.Client,
+  channel: string,
+  payload: string,
+  send: () => Promise<void>,
+): Promise<boolean> {
+  let onNotification: (message: pg.Notification) => void = () => {};
+  const arrived = new Promise<boolean>((resolve) => {
+    onNotification = (message) => {
+      if (message.channel === channel && message.payload === payload) resolve(true);
+    };
+  });
+  client.on('notification', onNotification);
+  try {
+    await send();
+    return await Promise.race([arrived, delay(ECHO_TIMEOUT_MS, false, { ref: false })]);
+  } finally {
+    client.off('notification', onNotification);
+  }
+}
+
+function readPages<R>(client: pg.Client, query: CompiledQuery<R>, onPage: (rows: R[]) => void) {
+  const execute = async (sql: string, parameters: readonly unknown[] = []) =>
+    (await client.query(sql, [...parameters])).rows as unknown[];
+  return readByCursor(execute, query, onPage);
 }

@@ -22,9 +22,11 @@ export class MigrationSet {
 
   /** Runs what has not run yet. Of several instances that start at once, one runs them and the others wait. */
   async run(): Promise<void> {
-    const { error, results = [] } = await this.db.withoutLimits(async (db) =>
-      this.migrator(db, await this.namesOfOthers(db)).migrateToLatest(),
-    );
+    const { error, results = [] } = await this.db.withoutLimits(async (db) => {
+      const schema = await schemaOf(db);
+      const others = await this.namesOfOthers(db, schema);
+      return this.migrator(db, others, schema).migrateToLatest();
+    });
     if (error) throw error instanceof Error ? error : new Error(JSON.stringify(error));
     if (results.length > 0) {
       new Logger('Database').log(`migrated: ${results.map((result) => result.migrationName).join(', ')}`);
@@ -39,23 +41,35 @@ export class MigrationSet {
     return Object.keys(this.migrations).filter((name) => !ran.has(name));
   }
 
-  private migrator(db: Executor, namesOfOthers: string[]): Migrator {
+  private migrator(db: Executor, namesOfOthers: string[], schema: string | undefined): Migrator {
     const others = Object.fromEntries(namesOfOthers.map((name) => [name, { up: () => Promise.resolve() }]));
     const provider = { getMigrations: () => Promise.resolve({ ...others, ...this.migrations }) };
     // Unordered: a module that is added later may bring a migration older than the newest that ran.
-    return new Migrator({ db, provider, allowUnorderedMigrations: true });
+    return new Migrator({
+      db,
+      provider,
+      allowUnorderedMigrations: true,
+      ...(schema !== undefined && { migrationTableSchema: schema }),
+    });
   }
 
   /**
    * Migrations that ran and are not ours: of a feature that was removed, or of a newer version that was rolled back.
    * Their tables are left alone.
    */
-  private async namesOfOthers(db: Executor): Promise<string[]> {
+  private async namesOfOthers(db: Executor, schema: string | undefined): Promise<string[]> {
     const tables = await db.introspection.getTables({ withInternalKyselyTables: true });
-    if (!tables.some(({ name }) => name === DEFAULT_MIGRATION_TABLE)) return [];
+    if (!tables.some((table) => table.name === DEFAULT_MIGRATION_TABLE && table.schema === schema)) return [];
     const { rows } = await sql<{
       name: string;
     }>`select name from ${sql.table(DEFAULT_MIGRATION_TABLE)}`.execute(db);
     return rows.map(({ name }) => name).filter((name) => !(name in this.migrations));
   }
+}
+
+/** The schema in which tables are created; another one of the same PostgreSQL database may have migrations too. */
+async function schemaOf(db: Database): Promise<string | undefined> {
+  if (db.engine === 'sqlite') return undefined;
+  const { rows } = await sql<{ schema: string }>`select current_schema() as schema`.execute(db);
+  return rows[0]?.schema;
 }

@@ -1,7 +1,7 @@
 import { type CompiledQuery, type DatabaseConnection, type Driver, type QueryResult } from 'kysely';
 import Libsql from 'libsql/promise';
 import { LRUCache } from 'lru-cache';
-import { DatabaseUrlError } from './database-errors.js';
+import { DatabaseUrlError, fromSqlite } from './database-errors.js';
 
 /** What is used of libsql; its type definitions declare most of it as `any`. */
 export interface SqliteHandle {
@@ -11,6 +11,8 @@ export interface SqliteHandle {
   exec(sql: string): Promise<void>;
   prepare(sql: string): Promise<PreparedStatement>;
   close(): void;
+  /** Throws when the file is no longer the one that was opened. Absent for a database in memory. */
+  checkFile?(): void;
 }
 
 interface PreparedStatement {
@@ -45,6 +47,12 @@ export class SqliteDriver implements Driver {
     if (!this.connection) throw new DatabaseUrlError('the database is not open');
     if (this.taken) await new Promise<void>((resolve) => this.waiting.push(resolve));
     this.taken = true;
+    try {
+      this.connection.checkFile();
+    } catch (error) {
+      await this.releaseConnection();
+      throw error;
+    }
     return this.connection;
   }
 
@@ -78,6 +86,10 @@ class SqliteConnection implements DatabaseConnection {
   constructor(private readonly handle: SqliteHandle) {}
 
   async executeQuery<R>(query: CompiledQuery): Promise<QueryResult<R>> {
+    return reporting(() => this.execute<R>(query));
+  }
+
+  private async execute<R>(query: CompiledQuery): Promise<QueryResult<R>> {
     if (!this.transactional && WRITES.has(query.query.kind)) return this.executeAlone<R>(query);
     // What a transaction went on to write after SQLite had rolled it back would be written for good.
     if (this.transactional && !this.handle.inTransaction) throw new Error('the transaction was rolled back');
@@ -93,14 +105,24 @@ class SqliteConnection implements DatabaseConnection {
     yield await this.executeQuery<R>(query);
   }
 
+  /** @throws DatabaseUnavailableError if what is written would be gone with the process */
+  checkFile(): void {
+    try {
+      this.handle.checkFile?.();
+    } catch (error) {
+      throw fromSqlite(error);
+    }
+  }
+
   async begin(): Promise<void> {
-    await this.handle.exec('begin immediate');
+    await reporting(() => this.handle.exec('begin immediate'));
     this.transactional = true;
   }
 
   /** By `exec`: it waits for the disk, now and then for a checkpoint too, and runs on libsql's thread. */
   async commit(): Promise<void> {
-    await this.handle.exec('commit');
+    this.checkFile();
+    await reporting(() => this.handle.exec('commit'));
     this.transactional = false;
   }
 
@@ -114,6 +136,12 @@ class SqliteConnection implements DatabaseConnection {
    * is collected: WAL without shared memory is a lock.
    */
   async close(): Promise<void> {
+    try {
+      this.checkFile();
+    } catch {
+      // Putting things in order would delete the WAL of the file that has taken this one's place.
+      return this.handle.close();
+    }
     try {
       await this.handle.exec(`
         PRAGMA wal_checkpoint(TRUNCATE);
@@ -141,5 +169,13 @@ class SqliteConnection implements DatabaseConnection {
     const statement = await this.handle.prepare(sql);
     this.statements.set(sql, statement);
     return statement;
+  }
+}
+
+async function reporting<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    throw fromSqlite(error);
   }
 }

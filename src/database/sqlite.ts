@@ -5,8 +5,8 @@ import { fileURLToPath } from 'node:url';
 import { type Driver, SqliteAdapter, SqliteDialect } from 'kysely';
 import { DatabaseInUseError, DatabaseUrlError } from './database-errors.js';
 import { Database } from './database.js';
-import { ReportingDriver } from './reporting-driver.js';
 import { openHandle, SqliteDriver, type SqliteHandle } from './sqlite-driver.js';
+import { SqliteFile } from './sqlite-file.js';
 
 /** Kysely does not rely on it, but in SQLite DDL is transactional: a crash amid a migration leaves nothing behind. */
 class TransactionalDdlAdapter extends SqliteAdapter {
@@ -22,7 +22,7 @@ class EmbeddedDialect extends SqliteDialect {
   }
 
   override createDriver(): Driver {
-    return new ReportingDriver(new SqliteDriver(() => openFile(this.path)));
+    return new SqliteDriver(() => openFile(this.path));
   }
 
   override createAdapter(): SqliteAdapter {
@@ -77,6 +77,9 @@ async function tryToOpen(path: string): Promise<SqliteHandle> {
       PRAGMA foreign_keys = ON;
       BEGIN EXCLUSIVE;
       COMMIT`);
+    if (path === ':memory:') return handle;
+    const file = new SqliteFile(path);
+    handle.checkFile = () => file.check();
     return handle;
   } catch (error) {
     handle.close();

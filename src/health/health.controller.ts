@@ -4,18 +4,17 @@ import {
   HealthCheck,
   type HealthCheckResult,
   HealthCheckService,
+  type HealthIndicatorFunction,
   HealthIndicatorService,
 } from '@nestjs/terminus';
 import { Clock, NotCached, Public } from '../auth/index.js';
 import { RevocationFeed } from '../auth/internals.js';
-import { Database, MigrationSet } from '../database/index.js';
+import { Database, MAX_CLOCK_SKEW_MS, MigrationSet, ReadOnlyDatabaseError } from '../database/index.js';
 import { HealthReportDto } from './health.dto.js';
 
-/** Milliseconds that this clock may differ from the database server's; refresh compares times across instances. */
-const LARGEST_SKEW = 2_000;
-const TIMEOUT = 3_000;
-/** Milliseconds without news of ended sessions; heard or read each second. */
-const LARGEST_SILENCE = 4_000;
+const TIMEOUT_MS = 3_000;
+/** Milliseconds without proof that no revocation is missing; there is one each second. */
+const MAX_SILENCE_MS = 4_000;
 
 /** Terminus would look for `@nestjs/swagger` by itself, and describe answers only where it finds it. */
 const UNDESCRIBED = { noCache: true, swaggerDocumentation: false };
@@ -52,54 +51,79 @@ export class HealthController {
   @ApiOperation({ summary: 'Check that the server can handle requests. A 503 names the part that fails.' })
   @ApiOkResponse({ type: HealthReportDto })
   @ApiServiceUnavailableResponse({ type: HealthReportDto, description: 'A part fails.' })
-  getReadiness(): Promise<HealthCheckResult> {
-    return this.health.check([
-      async () =>
-        this.indicators
-          .check('database')
-          .attempt(() => this.pingDatabase())
-          .withTimeout(TIMEOUT),
-      async () =>
-        this.indicators
-          .check('migrations')
-          .attempt(() => this.compareTables())
-          .withTimeout(TIMEOUT),
-      async () =>
-        this.indicators
-          .check('clock')
-          .attempt(() => this.compareClocks())
-          .withTimeout(TIMEOUT),
-      async () => this.indicators.check('revocations').attempt(() => this.checkFeed()),
-    ]);
-  }
-
-  /** Down when it is no longer certain, for longer than a beat or two, which sessions have ended. */
-  private checkFeed(): void {
-    if (this.feed.staleness() > LARGEST_SILENCE) throw new Error('is silent');
-  }
-
-  private async pingDatabase(): Promise<void> {
+  async getReadiness(): Promise<HealthCheckResult> {
+    const failures = new Map<string, string>();
     try {
-      await this.db.ping();
+      return await this.health.check([
+        this.check(failures, 'database', () => this.checkDatabase()),
+        this.check(failures, 'migrations', () => this.compareTables()),
+        this.check(failures, 'clock', () => this.compareClocks()),
+        this.check(failures, 'revocations', () => this.checkFeed()),
+      ]);
+    } finally {
+      const parts = [...failures].map(([part, failure]) => `${part} ${failure}`);
+      if (parts.length > 0) this.logger.warn(`not ready: ${parts.join('; ')}`);
+    }
+  }
+
+  /** Anybody may ask for the health: the causes, which may hold addresses and names, are the log's alone. */
+  private check(
+    failures: Map<string, string>,
+    part: string,
+    work: () => Promise<void> | void,
+  ): HealthIndicatorFunction {
+    return async () => {
+      const result = await this.indicators
+        .check(part)
+        .attempt(async () => {
+          try {
+            await work();
+          } catch (error) {
+            failures.set(part, explain(error));
+            throw error;
+          }
+        })
+        .withTimeout(TIMEOUT_MS);
+      if (result[part]?.status === 'down' && !failures.has(part))
+        failures.set(part, `did not answer in ${TIMEOUT_MS} ms`);
+      return result;
+    };
+  }
+
+  private async checkDatabase(): Promise<void> {
+    try {
+      await this.db.checkWritable();
     } catch (error) {
-      this.logger.warn(`the database does not answer: ${(error as Error).message}`);
-      // Anybody may ask for the health; addresses and users are the log's alone.
-      throw new Error('does not answer', { cause: error });
+      throw new Error(isReadOnly(error) ? 'is read-only' : 'does not answer', { cause: error });
     }
   }
 
   /** Down when tables are missing: the database was restored to an older state, or is another one. */
   private async compareTables(): Promise<void> {
     const missing = await this.migrations.missing().catch(() => undefined);
-    if (missing?.length === 0) return;
-    if (missing) this.logger.warn(`migrations have not run here: ${missing.join(', ')}`);
-    throw new Error(missing ? 'have not all run' : 'cannot be read');
+    if (!missing) throw new Error('cannot be read');
+    if (missing.length > 0) throw new Error('have not all run', { cause: new Error(missing.join(', ')) });
   }
 
   private async compareClocks(): Promise<void> {
-    const skew = await this.db.clockSkew(() => this.clock.now()).catch(() => NaN);
-    if (Math.abs(skew) <= LARGEST_SKEW) return;
-    this.logger.warn(`this clock is ${skew} ms ahead of the database server's, more than ${LARGEST_SKEW}`);
-    throw new Error(Number.isNaN(skew) ? 'cannot be compared' : 'differs from the database server’s');
+    const skew = await this.db.clockSkew(() => this.clock.now()).catch(() => undefined);
+    if (skew === undefined) throw new Error('cannot be compared');
+    if (Math.abs(skew) <= MAX_CLOCK_SKEW_MS) return;
+    const cause = new Error(`ahead by ${skew} ms, at most ${MAX_CLOCK_SKEW_MS} are allowed`);
+    throw new Error('differs from the database server’s', { cause });
   }
+
+  /** Down when it is no longer certain, for longer than a heartbeat or two, which sessions are revoked. */
+  private checkFeed(): void {
+    if (this.feed.staleness() > MAX_SILENCE_MS) throw new Error('are not heard');
+  }
+}
+
+function isReadOnly(error: unknown): boolean {
+  return error instanceof ReadOnlyDatabaseError || (error instanceof Error && isReadOnly(error.cause));
+}
+
+function explain(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  return error.cause instanceof Error ? `${error.message} (${error.cause.message})` : error.message;
 }

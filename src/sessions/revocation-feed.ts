@@ -1,56 +1,71 @@
 import { Injectable, Logger, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
-import { Database, type Listener, type ReadRows, type Tx } from '../database/index.js';
+import {
+  Database,
+  type Listener,
+  NotificationsLostError,
+  type ReadPages,
+  type Tx,
+} from '../database/index.js';
 import { RevokedSessions, type Revocation, REVOCATION_LEEWAY_MS } from './revoked-sessions.js';
 import { SessionOptions } from './session-options.js';
+import { type RevokeCause } from './sessions.table.js';
 
 const CHANNEL = 'freshgate_ended_sessions';
-/** Milliseconds. */
-const POLL = 1_000;
-/** A notification holds at most 8,000 bytes; a tombstone takes about 80. */
+const POLL_MS = 1_000;
+/** A notification holds at most 8,000 bytes; a revocation takes about 70. */
 const REVOCATIONS_PER_NOTIFICATION = 50;
+const REVOCATIONS_PER_UPDATE = 500;
 
 /**
- * Brings the ends of sessions from every instance to this one's memory.
+ * Brings revocations from every instance to this one's memory.
  *
- * On PostgreSQL the transaction that ends a session also NOTIFYs, so the news comes with the fact. A connection
- * LISTENs and shows each second that it lives; on every (re)connect it LISTENs first and then reads all tombstones,
- * never "those since the last one", because transactions commit out of order. While it is cut, all tombstones are
- * read each second. An embedded database belongs to this process alone: it is read once, at start.
+ * On PostgreSQL the transaction that revokes a session also NOTIFYs, so the news comes with the fact. A connection LISTENs, and
+ * proves each second by a notification of its own that it hears a writable server. On every (re)connect it LISTENs first and
+ * then reads all revocations, never "those since the last one", because transactions commit out of order. While no
+ * connection can LISTEN, all revocations are read each second. What this instance remembers and the database does not, because
+ * a standby that lagged was promoted, is written again. An embedded database belongs to this process alone: it is read once.
  */
 @Injectable()
 export class RevocationFeed implements OnApplicationBootstrap, OnApplicationShutdown {
   private readonly logger = new Logger('RevocationFeed');
   private listener: Listener | undefined;
   private poll: NodeJS.Timeout | undefined;
-  private listening = false;
+  /** Whether notifications arrive: the last heartbeat came back. */
+  isListening = false;
+  /** LISTEN works and notifications do not arrive. That must be seen, so reading each second does not hide it. */
+  private notificationsAreLost = false;
   private reading = false;
+  private lastWarning = '';
   /** By the monotonic clock: a step of the wall clock is no news of the feed. */
   private heardAt = -Infinity;
 
   constructor(
     private readonly db: Database,
-    private readonly ended: RevokedSessions,
+    private readonly revoked: RevokedSessions,
     private readonly options: SessionOptions,
   ) {}
 
-  /** Before the first request: what had ended before the start is known from it on. */
+  /** Before the first request: what was revoked before the start is known from it on. */
   async onApplicationBootstrap(): Promise<void> {
-    await this.readAll();
-    this.listener = this.db.listen(CHANNEL, {
-      onListening: (read) => this.readAll(read),
-      onNotification: (payload) => this.ended.add(parse(payload)),
-      onAlive: () => {
-        this.listening = true;
-        this.heardAt = performance.now();
-      },
-      onLost: (error) => {
-        if (this.listening) this.logger.warn(`LISTEN was cut, reading each second: ${error.message}`);
-        this.listening = false;
-      },
+    await new Promise<void>((resolve) => {
+      this.listener = this.db.listen(CHANNEL, {
+        onListening: async (read) => {
+          await this.writeAgain(await this.readAll(read));
+          resolve();
+        },
+        onNotification: (payload) => this.revoked.add(parse(payload)),
+        onHeartbeat: (sentAt) => this.onHeartbeat(sentAt),
+        onLost: (error) => {
+          this.onLost(error);
+          resolve();
+        },
+      });
+      if (this.listener) this.listener.start();
+      else resolve();
     });
+    if (this.heardAt === -Infinity) await this.readAll(this.db.readPages);
     if (!this.listener) return;
-    this.listener.start();
-    this.poll = setInterval(() => void this.readWhileCut(), POLL).unref();
+    this.poll = setInterval(() => void this.readWhileCut(), POLL_MS).unref();
   }
 
   async onApplicationShutdown(): Promise<void> {
@@ -58,54 +73,109 @@ export class RevocationFeed implements OnApplicationBootstrap, OnApplicationShut
     await this.listener?.stop();
   }
 
-  /** Milliseconds since it was last certain that nothing is missing. */
+  /** Milliseconds since it was last certain that no revocation is missing. */
   staleness(): number {
     return this.listener ? performance.now() - this.heardAt : 0;
   }
 
-  /** Part of the transaction that ends the sessions. */
-  async publish(tx: Tx, tombstones: Revocation[]): Promise<void> {
-    for (let i = 0; i < tombstones.length; i += REVOCATIONS_PER_NOTIFICATION) {
-      const part = tombstones.slice(i, i + REVOCATIONS_PER_NOTIFICATION);
-      await this.db.notify(
-        tx,
-        CHANNEL,
-        part.map(({ id, access_until }) => `${id} ${access_until}`).join(','),
-      );
+  /** Part of the transaction that revokes the sessions. */
+  async publish(tx: Tx, revocations: Revocation[]): Promise<void> {
+    for (let i = 0; i < revocations.length; i += REVOCATIONS_PER_NOTIFICATION) {
+      await this.db.notify(tx, CHANNEL, format(revocations.slice(i, i + REVOCATIONS_PER_NOTIFICATION)));
     }
-    this.db.afterCommit(tx, () => this.ended.add(tombstones));
+    this.db.afterCommit(tx, () => this.revoked.add(revocations));
+  }
+
+  private onHeartbeat(sentAt: number): void {
+    if (this.lastWarning !== '') this.logger.log('LISTEN works again');
+    this.lastWarning = '';
+    this.isListening = true;
+    this.notificationsAreLost = false;
+    this.heardAt = Math.max(this.heardAt, sentAt);
+  }
+
+  private onLost(error: Error): void {
+    this.isListening = false;
+    this.notificationsAreLost = error instanceof NotificationsLostError;
+    this.warn(`LISTEN does not work, reading revocations each second: ${error.message}`);
   }
 
   private async readWhileCut(): Promise<void> {
-    if (this.listening || this.reading) return;
+    if (this.isListening || this.reading) return;
     try {
-      await this.readAll();
+      await this.readAll(this.db.readPages);
     } catch (error) {
-      this.logger.warn(`the ended sessions cannot be read: ${(error as Error).message}`);
+      this.warn(`revocations cannot be read: ${(error as Error).message}`);
     }
   }
 
-  private async readAll(read?: ReadRows): Promise<void> {
+  /** @returns the ids that the database knows */
+  private async readAll(read: ReadPages): Promise<Set<string>> {
     this.reading = true;
     try {
       const began = performance.now();
+      const ids = new Set<string>();
       const query = this.db
         .selectFrom('sessions')
-        .select(['id', 'access_until'])
+        .select(['id', 'access_until', 'revoke_cause'])
         .where('access_until', '>', this.options.now() - REVOCATION_LEEWAY_MS)
         .where('revoked_at', 'is not', null);
-      const tombstones = await (read ? read(query.compile()) : query.execute());
-      this.ended.add(tombstones);
-      this.heardAt = Math.max(this.heardAt, began);
+      await read(query.compile(), (page) => {
+        this.revoked.add(page);
+        for (const { id } of page) ids.add(id);
+      });
+      if (!this.notificationsAreLost) this.heardAt = Math.max(this.heardAt, began);
+      return ids;
     } finally {
       this.reading = false;
     }
   }
+
+  /** Revokes again what the database has lost, so that refresh and every other instance know it too. */
+  private async writeAgain(knownIds: ReadonlySet<string>): Promise<void> {
+    const lost = this.revoked.missingFrom(knownIds);
+    let written = 0;
+    for (const cause of new Set(lost.map(({ revoke_cause }) => revoke_cause))) {
+      const ids = lost.filter(({ revoke_cause }) => revoke_cause === cause).map(({ id }) => id);
+      for (let i = 0; i < ids.length; i += REVOCATIONS_PER_UPDATE) {
+        written += await this.revokeAgain(ids.slice(i, i + REVOCATIONS_PER_UPDATE), cause);
+      }
+    }
+    if (written > 0)
+      this.logger.warn(
+        `${written} revocations were missing in the database (a failover?) and were written again`,
+      );
+  }
+
+  private async revokeAgain(ids: string[], cause: RevokeCause | null): Promise<number> {
+    return this.db.inTransaction(async (tx) => {
+      const revocations = await tx
+        .updateTable('sessions')
+        .set({ revoked_at: this.options.now(), revoke_cause: cause })
+        .where('id', 'in', ids)
+        .where('revoked_at', 'is', null)
+        .returning(['id', 'access_until', 'revoke_cause'])
+        .execute();
+      await this.publish(tx, revocations);
+      return revocations.length;
+    });
+  }
+
+  private warn(message: string): void {
+    if (message !== this.lastWarning) this.logger.warn(message);
+    this.lastWarning = message;
+  }
+}
+
+function format(revocations: Revocation[]): string {
+  return revocations
+    .map(({ id, access_until, revoke_cause }) => `${id} ${access_until} ${revoke_cause ?? ''}`)
+    .join(',');
 }
 
 function parse(payload: string): Revocation[] {
   return payload.split(',').map((text) => {
-    const [id = '', until = ''] = text.split(' ');
-    return { id, access_until: Number(until) };
+    const [id = '', until = '', cause = ''] = text.split(' ');
+    return { id, access_until: Number(until), revoke_cause: cause === '' ? null : (cause as RevokeCause) };
   });
 }

@@ -1,42 +1,51 @@
 import { Injectable } from '@nestjs/common';
 import { PURGE_MARGIN_MS } from '../database/index.js';
+import { type RevokeCause } from './sessions.table.js';
 
-/** A session that has ended, remembered until no access token of it can be alive. */
+/** A revoked session, remembered until no access token of it can be alive. */
 export interface Revocation {
   id: string;
   /** Milliseconds: the latest expiry of any access token issued for the session. */
   access_until: number;
+  revoke_cause: RevokeCause | null;
 }
 
 /** For how long a revocation outlives the last token of its session: a clock may be set back (see `Purger`). */
 export const REVOCATION_LEEWAY_MS = PURGE_MARGIN_MS;
 
 /**
- * The sessions that have ended while access tokens of them may live, in memory: an ordinary request asks here and
- * reads no row. Filled by whatever ends a session on this instance, and by the feed from the others.
+ * The revoked sessions whose access tokens may be alive, in memory: an ordinary request asks here and reads no row.
+ * Filled by whatever revokes a session on this instance, and by the feed from the others.
  */
 @Injectable()
 export class RevokedSessions {
-  private readonly until = new Map<string, number>();
+  private readonly revocations = new Map<string, Revocation>();
 
   has(sessionId: string): boolean {
-    return this.until.has(sessionId);
+    return this.revocations.has(sessionId);
   }
 
-  add(tombstones: Iterable<Revocation>): void {
-    for (const { id, access_until } of tombstones) {
-      this.until.set(id, Math.max(access_until, this.until.get(id) ?? 0));
+  add(revocations: Iterable<Revocation>): void {
+    for (const revocation of revocations) {
+      const known = this.revocations.get(revocation.id);
+      if (!known || known.access_until < revocation.access_until)
+        this.revocations.set(revocation.id, revocation);
     }
   }
 
   /** Forgets sessions whose last access token was dead before `cutoff` (milliseconds). */
   forget(cutoff: number): void {
-    for (const [id, until] of this.until) {
-      if (until < cutoff) this.until.delete(id);
+    for (const [id, { access_until }] of this.revocations) {
+      if (access_until < cutoff) this.revocations.delete(id);
     }
   }
 
+  /** Every revocation that is remembered and not in `ids`. */
+  missingFrom(ids: ReadonlySet<string>): Revocation[] {
+    return [...this.revocations.values()].filter(({ id }) => !ids.has(id));
+  }
+
   get size(): number {
-    return this.until.size;
+    return this.revocations.size;
   }
 }

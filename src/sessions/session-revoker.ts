@@ -54,7 +54,7 @@ export class SessionRevoker {
       .updateTable('sessions')
       .set({ revoked_at: now, revoke_cause: cause })
       .where('revoked_at', 'is', null)
-      .returning(['id', 'access_until']);
+      .returning(['id', 'access_until', 'revoke_cause']);
   }
 }
 

@@ -17,14 +17,14 @@ interface Passage {
  * the name that each gives when it connects.
  */
 export class DatabaseProxy {
-  /** Bytes that the pool's connections have sent to the database. */
+  /** Bytes that the pool's connections have sent to the database, without heartbeats. */
   poolBytes = 0;
   private readonly faults: Record<Kind, Fault> = { listener: 'none', pool: 'none' };
   private readonly passages = new Set<Passage>();
 
   private constructor(
     private readonly server: Server,
-    private readonly target: URL,
+    private target: URL,
   ) {
     server.on('connection', (client) => this.accept(client));
   }
@@ -51,6 +51,12 @@ export class DatabaseProxy {
     for (const passage of this.passages) {
       if (kinds.includes(passage.kind)) passage.client.destroy();
     }
+  }
+
+  /** The name leads to another server from now on, as after a failover; connections to the one before break. */
+  redirect(database: TestDatabase): void {
+    this.target = new URL(database.url);
+    for (const { client } of this.passages) client.destroy();
   }
 
   /** Connections break with a TCP reset, as when a host has restarted; new ones work. */
@@ -101,7 +107,7 @@ export class DatabaseProxy {
     this.passages.add(passage);
     const forward = (data: Buffer) => {
       if (passage.silent) return;
-      if (kind === 'pool') this.poolBytes += data.length;
+      if (kind === 'pool' && !data.includes('freshgate_heartbeat')) this.poolBytes += data.length;
       server.write(data);
     };
     forward(startup);

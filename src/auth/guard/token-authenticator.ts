@@ -104,7 +104,9 @@ export class TokenAuthenticator {
 
   /** Reads the session's row. @throws TokenError `token_revoked` */
   private async requireLiveSession(sessionId: string): Promise<Session> {
-    const session = await this.sessions.findLive(sessionId, this.clock.now());
+    // Memory too: a standby that lagged and was promoted has lost revocations that this instance still knows.
+    const isRevoked = this.revokedSessions.has(sessionId);
+    const session = isRevoked ? undefined : await this.sessions.findLive(sessionId, this.clock.now());
     if (!session) throw new TokenError('token_revoked', `session ${sessionId} is revoked or unknown`);
     return session;
   }

@@ -1,0 +1,153 @@
+import { Logger } from '@nestjs/common';
+import {
+  type PostgresCursor,
+  type PostgresPool,
+  type PostgresPoolClient,
+  type PostgresQueryResult,
+} from 'kysely';
+import type pg from 'pg';
+import { columnTypes } from './column-types.js';
+import { DatabaseUnavailableError, DatabaseUrlError, isError } from './database-errors.js';
+import { assertWritable } from './writable.js';
+import { endsConnection, isNotNow } from './postgres-errors.js';
+
+const MAX_CONNECTIONS = 10;
+const CONNECT_TIMEOUT_MS = 5_000;
+const IDLE_TIMEOUT_MS = 30_000;
+const IDLE_IN_TRANSACTION_MS = 10_000;
+/** By how much the driver's limit on a statement exceeds the server's; it alone notices a server that is silent. */
+const SILENCE_MS = 1_000;
+
+/**
+ * A bounded pool whose connections reach a writable primary, and which discards all idle connections when one of them turns
+ * out to be lost: the server behind them has most likely been replaced.
+ */
+export class ServerPool implements PostgresPool {
+  private readonly pool: pg.Pool;
+  private readonly states = new WeakMap<pg.PoolClient, ConnectionState>();
+  /** Connections of an earlier generation are not used again. */
+  private generation = 0;
+
+  /** @param statementTimeout milliseconds that a statement may take; 0 for no limit */
+  constructor(
+    driver: typeof pg,
+    url: string,
+    private readonly statementTimeout: number,
+  ) {
+    // Nothing but the name goes with the connection's start: a pooler such as PgBouncer refuses other parameters.
+    this.pool = new driver.Pool({
+      connectionString: url,
+      application_name: 'freshgate',
+      max: MAX_CONNECTIONS,
+      connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+      idleTimeoutMillis: IDLE_TIMEOUT_MS,
+      ...(statementTimeout > 0 && { query_timeout: statementTimeout + SILENCE_MS }),
+      types: columnTypes(driver),
+    });
+    const logger = new Logger('Database');
+    // An error event that nothing listens to would end the process. The pool repeats what idle connections report.
+    this.pool.on('error', () => {});
+    this.pool.on('connect', (client) => {
+      const state = { generation: this.generation, isLost: false, isReady: false };
+      this.states.set(client, state);
+      client.on('error', (error) => {
+        state.isLost = true;
+        logger.warn(`a connection was lost: ${error.message}`);
+      });
+      client.on('end', () => (state.isLost = true));
+    });
+  }
+
+  /** @throws DatabaseUnavailableError for whatever prevents a connection to a writable server */
+  async connect(): Promise<PostgresPoolClient> {
+    for (;;) {
+      const connection = await this.take();
+      if (connection.isCurrent) return connection;
+      connection.release();
+    }
+  }
+
+  async end(): Promise<void> {
+    await this.pool.end();
+  }
+
+  /** Called for a connection that was lost. One that had been given up before says nothing of the newer ones. */
+  giveUp({ generation }: ConnectionState): void {
+    if (generation === this.generation) this.generation++;
+  }
+
+  isCurrent({ generation, isLost }: ConnectionState): boolean {
+    return generation === this.generation && !isLost;
+  }
+
+  private async take(): Promise<ServerConnection> {
+    let connection: ServerConnection | undefined;
+    try {
+      const client = await this.pool.connect();
+      const state = this.states.get(client) ?? { generation: -1, isLost: true, isReady: false };
+      connection = new ServerConnection(this, client, state);
+      if (!state.isReady) {
+        await this.setUp(client);
+        state.isReady = true;
+      }
+      return connection;
+    } catch (error) {
+      connection?.release(true);
+      throw error instanceof DatabaseUrlError ? error : new DatabaseUnavailableError(error as Error);
+    }
+  }
+
+  /** Rules assume READ COMMITTED, whatever the server's default is. */
+  private async setUp(client: pg.PoolClient): Promise<void> {
+    await client.query(`
+      set application_name = 'freshgate';
+      set statement_timeout = ${this.statementTimeout};
+      set idle_in_transaction_session_timeout = ${IDLE_IN_TRANSACTION_MS};
+      set session characteristics as transaction isolation level read committed`);
+    await assertWritable(client);
+  }
+}
+
+interface ConnectionState {
+  readonly generation: number;
+  isLost: boolean;
+  isReady: boolean;
+}
+
+/** One connection while it is lent. What prevents an answer now is told apart here, where it is known for certain. */
+class ServerConnection implements PostgresPoolClient {
+  constructor(
+    private readonly pool: ServerPool,
+    private readonly client: pg.PoolClient,
+    private readonly state: ConnectionState,
+  ) {}
+
+  get isCurrent(): boolean {
+    return this.pool.isCurrent(this.state);
+  }
+
+  query<R>(sql: string, parameters: readonly unknown[]): Promise<PostgresQueryResult<R>>;
+  query<R>(cursor: PostgresCursor<R>): PostgresCursor<R>;
+  query<R>(
+    sql: string | PostgresCursor<R>,
+    parameters: readonly unknown[] = [],
+  ): Promise<PostgresQueryResult<R>> | PostgresCursor<R> {
+    if (typeof sql !== 'string') throw new TypeError('cursors are not supported');
+    // Not `async`: every query passes here, and would cost two promises more.
+    return this.client.query(sql, [...parameters]).catch((error: unknown) => this.fail(error)) as Promise<
+      PostgresQueryResult<R>
+    >;
+  }
+
+  release(destroy = false): void {
+    this.client.release(destroy || !this.isCurrent);
+  }
+
+  private fail(error: unknown): never {
+    if (endsConnection(error)) this.state.isLost = true;
+    if (this.state.isLost) this.pool.giveUp(this.state);
+    throw isError(error) && (this.state.isLost || isNotNow(error))
+      ? new DatabaseUnavailableError(error)
+      : error;
+  }
+}
