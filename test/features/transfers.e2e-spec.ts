@@ -7,6 +7,7 @@ import { documentedErrors } from '../support/documented-errors.js';
 import { createTestApp, type TestApp, type TestLogin } from '../support/create-test-app.js';
 import { describeEachEngine } from '../support/engines.js';
 import { expectError } from '../support/expect-error.js';
+import { openSession } from '../support/open-session.js';
 
 describeEachEngine('transfers', (engine) => {
   let api: TestApp;
@@ -15,14 +16,17 @@ describeEachEngine('transfers', (engine) => {
   });
   afterAll(() => api.close());
 
-  const send = (login: TestLogin, to: string, amount: unknown, key?: string) => {
-    const test = api.request('POST', '/transfers', login.access).send({ to, amount });
+  const send = ({ access }: Pick<TestLogin, 'access'>, to: string, amount: unknown, key?: string) => {
+    const test = api.request('POST', '/transfers', access).send({ to, amount });
     return key === undefined ? test : test.set('Idempotency-Key', key);
   };
   const list = async (login: TestLogin, query = '') => {
     const { body } = await api.request('GET', `/transfers${query}`, login.access).expect(200);
     return body as TransferListDto;
   };
+
+  const freshTokensOf = ({ user }: TestLogin, count: number) =>
+    Promise.all(Array.from({ length: count }, async () => (await openSession(api, user.id)).access));
 
   it('move money, and show it to both sides, newest first', async () => {
     const [cosmo, laika] = [await api.login(), await api.login()];
@@ -53,6 +57,7 @@ describeEachEngine('transfers', (engine) => {
     const [cosmo, laika] = [await api.login(), await api.login()];
     expectError(await send(cosmo, 'nobody-there', 1), 404, 'not_found');
     expectError(await send(cosmo, laika.user.username, 1001), 409, 'insufficient_funds');
+    expectError(await send(cosmo, 'nobody-there', 1001), 409, 'insufficient_funds');
     const self = await send(cosmo, cosmo.user.username, 1);
     expectError(self, 400, 'validation_failed');
     expect(self.body.errors).toEqual([{ field: 'to', messages: ['must be another user'] }]);
@@ -74,22 +79,50 @@ describeEachEngine('transfers', (engine) => {
       expectError(await send(cosmo, to, 1), 404, 'not_found');
   });
 
-  it('are made once for one key, also when the same request comes many times at once', async () => {
+  it('are made once for one key, also when the same request comes 50 times at once', async () => {
     const [cosmo, laika] = [await api.login(), await api.login()];
-    const tokens = [cosmo.access];
-    for (let i = 0; i < 7; i++) tokens.push((await cosmo.reauthenticate()).access_token);
+    const tokens = await freshTokensOf(cosmo, 50);
+    // The money is enough for one of them.
     const answers = await Promise.all(
-      tokens.map((token) =>
-        api
-          .request('POST', '/transfers', token)
-          .set('Idempotency-Key', 'rent')
-          .send({ to: laika.user.username, amount: 100 }),
-      ),
+      tokens.map((access) => send({ access }, laika.user.username, 600, 'rent')),
     );
-    expect(answers.map(({ status }) => status)).toEqual(Array(8).fill(201));
+    expect(answers.map(({ status }) => status)).toEqual(Array(50).fill(201));
     expect(new Set(answers.map(({ body }) => (body as { id: string }).id)).size).toBe(1);
-    expect(await list(cosmo)).toMatchObject({ balance: 900, items: [{ amount: 100 }] });
+    expect(await list(cosmo)).toMatchObject({ balance: 400, items: [{ amount: 600 }] });
     await send(laika, cosmo.user.username, 1, 'rent').expect(201);
+  });
+
+  it('are made once for one key when 50 different requests come at once', async () => {
+    const [cosmo, laika] = [await api.login(), await api.login()];
+    const tokens = await freshTokensOf(cosmo, 50);
+    const answers = await Promise.all(
+      tokens.map((access, i) => send({ access }, laika.user.username, i + 1, 'rent')),
+    );
+    const made = answers.filter(({ status }) => status === 201);
+    const refused = answers.filter(({ status }) => status !== 201);
+    expect([made.length, refused.length]).toEqual([1, 49]);
+    for (const response of refused) expectError(response, 422, 'idempotency_key_reused');
+    expect((await list(cosmo)).items).toEqual(made.map(({ body }) => body as unknown));
+  });
+
+  it('are refused for a used key with another receiver or amount, which does not use the token up', async () => {
+    const [cosmo, laika, strelka] = [await api.login(), await api.login(), await api.login()];
+    const { body } = await send(cosmo, laika.user.username, 600, 'rent').expect(201);
+    await cosmo.reauthenticate();
+    for (const [to, amount] of [
+      [laika.user.username, 601],
+      [strelka.user.username, 600],
+      ['nobody-there', 600],
+      [cosmo.user.username, 600],
+      // More than is left.
+      [laika.user.username, 1e12],
+    ] as const)
+      expectError(await send(cosmo, to, amount, 'rent'), 422, 'idempotency_key_reused');
+    expect(await list(cosmo)).toMatchObject({ balance: 400, items: [{ id: body.id }] });
+    // The money is not enough for a second one, and the receiver is gone: it is the first one all the same.
+    await api.request('DELETE', '/profile', laika.access).expect(204);
+    const again = await send(cosmo, laika.user.username.toUpperCase(), 600, 'rent').expect(201);
+    expect(again.body).toEqual({ ...body, counterparty: null });
   });
 
   it('never overdraw under parallel transfers, and neither make nor lose money', async () => {
@@ -172,6 +205,7 @@ describeEachEngine('transfers', (engine) => {
       '409 insufficient_funds',
       '413 payload_too_large',
       '415 unsupported_media_type',
+      '422 idempotency_key_reused',
       '503 overloaded',
       '503 database_unavailable',
     ]);

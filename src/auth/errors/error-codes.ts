@@ -28,8 +28,8 @@ export const ERROR_CODES = {
     description: 'The request is malformed, or a member is missing, wrong or unknown.',
   },
   idempotency_key_reused: {
-    statuses: [400],
-    description: 'The `Idempotency-Key` belongs to an earlier refresh; nothing was changed.',
+    statuses: [400, 422],
+    description: 'The `Idempotency-Key` belongs to an earlier request; nothing was changed.',
   },
   csrf_failed: {
     statuses: [403],

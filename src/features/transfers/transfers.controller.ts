@@ -34,10 +34,10 @@ export class TransfersController {
     name: 'Idempotency-Key',
     required: false,
     description:
-      'A repeated request with the same key gets the first transfer again, and makes no second one.',
+      'A repeated request with the same key and the same body gets the first transfer again, and makes no second one. With another body it is refused.',
   })
   @ApiCreatedResponse({ type: TransferDto })
-  @ApiErrors({ 404: 'not_found', 409: 'insufficient_funds' })
+  @ApiErrors({ 404: 'not_found', 409: 'insufficient_funds', 422: 'idempotency_key_reused' })
   async createTransfer(
     @CurrentUser() user: Principal,
     @Body() body: CreateTransferDto,

@@ -8,6 +8,7 @@ export interface NewTransfer {
   receiverId: string;
   amount: number;
   idempotencyKey: string | null;
+  requestHash: string;
   /** Milliseconds. */
   now: number;
 }
@@ -64,7 +65,7 @@ export class TransfersRepository {
 
   /**
    * Moves the money and records it, in one transaction, or does nothing. The same sender with the same key gets
-   * the first transfer again, also when both came at once.
+   * the first transfer again, also when both came at once; the caller compares their hashes.
    */
   async transfer(transfer: NewTransfer, openingBalance: number): Promise<TransferResult> {
     try {
@@ -83,16 +84,17 @@ export class TransfersRepository {
     }
   }
 
-  private async record(tx: Tx, { senderId, receiverId, amount, idempotencyKey, now }: NewTransfer) {
+  private async record(tx: Tx, transfer: NewTransfer) {
     return tx
       .insertInto('transfers')
       .values({
         id: uuidv7(),
-        sender_id: senderId,
-        receiver_id: receiverId,
-        amount,
-        idempotency_key: idempotencyKey,
-        created_at: now,
+        sender_id: transfer.senderId,
+        receiver_id: transfer.receiverId,
+        amount: transfer.amount,
+        idempotency_key: transfer.idempotencyKey,
+        request_hash: transfer.requestHash,
+        created_at: transfer.now,
       })
       .onConflict((conflict) => conflict.columns(['sender_id', 'idempotency_key']).doNothing())
       .returningAll()

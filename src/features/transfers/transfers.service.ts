@@ -1,4 +1,5 @@
 import { Injectable } from '@nestjs/common';
+import { createHash } from 'node:crypto';
 import { Accounts, ApiError, Clock, type Principal, validationFailed } from '../../auth/index.js';
 import {
   type CreateTransferDto,
@@ -30,26 +31,32 @@ export class TransfersService {
     { to, amount }: CreateTransferDto,
     key: string | null,
   ): Promise<TransferDto> {
+    const requestHash = hashOf(to, amount);
+    // Read before the look-up of the key: a parallel request with the same key that spends the money after this
+    // line is met by the transaction, and one that spent it earlier is found by its key.
+    const balance = await this.balance(userId);
     const earlier = key === null ? undefined : await this.transfers.findByKey(userId, key);
-    if (earlier) return this.toDto(userId, earlier);
+    if (earlier) return this.repeated(userId, earlier, requestHash);
+    // Before the receiver: 404 for unknown names and 409 for the others would tell a sender without money which
+    // usernames exist. With money, each name that exists costs a transfer and a fresh token.
+    if (balance < amount) throw insufficientFunds();
 
     const receiver = await this.accounts.findByUsername(to);
     if (!receiver) throw noSuchReceiver(to);
     if (receiver.id === userId) throw validationFailed([{ field: 'to', messages: ['must be another user'] }]);
 
+    const transfer = { senderId: userId, receiverId: receiver.id, amount, idempotencyKey: key, requestHash };
     const result = await this.transfers.transfer(
-      { senderId: userId, receiverId: receiver.id, amount, idempotencyKey: key, now: this.clock.now() },
+      { ...transfer, now: this.clock.now() },
       this.options.openingBalance,
     );
-    if (result === 'insufficient_funds') {
-      throw new ApiError(409, 'insufficient_funds', 'Not enough money for this transfer');
-    }
+    if (result === 'insufficient_funds') throw insufficientFunds();
     if (result === 'account_gone') {
       // Whose? If the sender's own, their token has died with it.
       await this.accounts.get(userId);
       throw noSuchReceiver(to);
     }
-    return this.toDto(userId, result);
+    return this.repeated(userId, result, requestHash);
   }
 
   async list({ userId }: Principal, { limit, cursor }: ListTransfersQuery): Promise<TransferListDto> {
@@ -59,16 +66,41 @@ export class TransfersService {
       page.map((row) => counterpartyOf(userId, row)).filter((id) => id !== null),
     );
     return {
-      balance: (await this.transfers.balance(userId)) ?? this.options.openingBalance,
+      balance: await this.balance(userId),
       items: page.map((row) => toDto(userId, row, names)),
       next_cursor: rows.length > limit ? (page.at(-1)?.id ?? null) : null,
     };
+  }
+
+  /** An account opens with its first transfer. */
+  private async balance(userId: string): Promise<number> {
+    return (await this.transfers.balance(userId)) ?? this.options.openingBalance;
+  }
+
+  /** The transfer of a key, for the request that made it and its repetitions; a key is not for a second transfer. */
+  private async repeated(userId: string, row: TransferRow, requestHash: string): Promise<TransferDto> {
+    if (row.request_hash !== null && row.request_hash !== requestHash) {
+      const message = 'The Idempotency-Key belongs to another transfer; send a new key';
+      throw new ApiError(422, 'idempotency_key_reused', message);
+    }
+    return this.toDto(userId, row);
   }
 
   private async toDto(userId: string, row: TransferRow): Promise<TransferDto> {
     const other = counterpartyOf(userId, row);
     return toDto(userId, row, await this.accounts.usernames(other === null ? [] : [other]));
   }
+}
+
+/** Recognises a repeated request; a hash, so that the username of a deleted receiver is not kept. */
+function hashOf(to: string, amount: number): string {
+  return createHash('sha256')
+    .update(JSON.stringify([to, amount]))
+    .digest('base64url');
+}
+
+function insufficientFunds(): ApiError {
+  return new ApiError(409, 'insufficient_funds', 'Not enough money for this transfer');
 }
 
 function noSuchReceiver(username: string): ApiError {

@@ -15,6 +15,8 @@ export interface TransfersTable {
   amount: number;
   /** The sender's `Idempotency-Key`: the same one never moves money twice. */
   idempotency_key: string | null;
+  /** What was asked for with that key. Null in transfers from before this column. */
+  request_hash: string | null;
   /** Milliseconds. */
   created_at: number;
 }
@@ -56,6 +58,11 @@ export const transfersMigrations: Migrations = {
         .on('transfers')
         .columns(['receiver_id', 'id'])
         .execute();
+    },
+  },
+  '2026-11-28.4-transfers-request-hash': {
+    async up(db: Kysely<unknown>) {
+      await db.schema.alterTable('transfers').addColumn('request_hash', 'text').execute();
     },
   },
 };
