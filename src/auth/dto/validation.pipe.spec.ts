@@ -1,6 +1,15 @@
 import { describe, expect, it } from '@jest/globals';
-import { Type } from 'class-transformer';
-import { IsArray, IsInt, IsOptional, IsString, MaxLength, Min, ValidateNested } from 'class-validator';
+import { Expose, Transform, Type } from 'class-transformer';
+import {
+  IsArray,
+  IsInt,
+  IsNotEmpty,
+  IsOptional,
+  IsString,
+  MaxLength,
+  Min,
+  ValidateNested,
+} from 'class-validator';
 import { ApiError, type FieldError } from '../errors/api-error.js';
 import { createValidationPipe } from './validation.pipe.js';
 
@@ -34,6 +43,20 @@ class AllOptional {
   @IsString()
   @IsOptional()
   readonly note?: string;
+}
+
+class Renamed {
+  @Expose({ name: 'deliver_to' })
+  @Type(() => Item)
+  @ValidateNested()
+  readonly receiver!: Item;
+
+  @Transform(({ value }: { value: unknown }) => (Array.isArray(value) ? value.join() : value))
+  @IsString()
+  readonly tags!: string;
+
+  @IsNotEmpty()
+  readonly loose!: string;
 }
 
 const pipe = createValidationPipe();
@@ -139,4 +162,55 @@ describe('the validation pipe', () => {
       expect(await refusedFields({ ...VALID, [name]: 1 })).toEqual([name]);
     },
   );
+
+  const members = (count: number, value: unknown = 1): Record<string, unknown> =>
+    Object.fromEntries(Array.from({ length: count }, (_, i) => [`m${i}`, value]));
+
+  it('names 20 unknown members at most, and what else is wrong before them', async () => {
+    expect(await refusedFields({ ...members(1_000), ...VALID })).toHaveLength(20);
+    expect((await refusedFields({ ...members(15), ...VALID, amount: 0 })).toSorted()).toEqual(
+      ['amount', ...Object.keys(members(15))].toSorted(),
+    );
+  });
+
+  it.each<[string, object]>([
+    ['members', { ...members(1_000), ...VALID }],
+    ['members of unknown members', { ...members(8, members(800)), ...VALID }],
+    [
+      'lists in unknown members',
+      {
+        ...members(
+          500,
+          Array.from({ length: 38 }, () => []),
+        ),
+        ...VALID,
+      },
+    ],
+    ['members where text belongs', { ...VALID, to: members(8, members(800)) }],
+    [
+      'lists where text belongs',
+      { ...VALID, to: Array.from({ length: 20 }, () => Array.from({ length: 900 }, () => [])) },
+    ],
+    ['a list of bodies', Array.from({ length: 900 }, () => ({ ...VALID, a: 1, b: 2, c: 3 }))],
+  ])('refuses 60 kB of %s for less than 20 ms of CPU', async (name, body) => {
+    const text = JSON.stringify(body);
+    const refuse = async () => refusal(JSON.parse(text));
+    for (let i = 0; i < 5; i++) await refuse();
+    const began = process.cpuUsage();
+    for (let i = 0; i < 20; i++) await refuse();
+    const { user, system } = process.cpuUsage(began);
+    const milliseconds = (user + system) / 1_000 / 20;
+    process.stdout.write(`  ${text.length} bytes, ${name}: ${milliseconds.toFixed(1)} ms of CPU\n`);
+    expect(milliseconds).toBeLessThan(20);
+  });
+
+  it('takes what a DTO renames or converts, and what its rules let through, as it was sent', async () => {
+    const body = { deliver_to: { name: 'laika' }, tags: ['a', 'b'], loose: ['c'] };
+    expect(await validate(body, Renamed)).toEqual({
+      receiver: { name: 'laika' },
+      tags: 'a,b',
+      loose: ['c'],
+    });
+    expect(await refusedFields({ ...body, extra: { a: 1 } }, Renamed)).toContain('extra');
+  });
 });

@@ -1,5 +1,9 @@
-import { type ArgumentMetadata, type ValidationError, ValidationPipe } from '@nestjs/common';
+import { type ArgumentMetadata, type Type, type ValidationError, ValidationPipe } from '@nestjs/common';
 import { type FieldError, validationFailed } from '../errors/api-error.js';
+import { withoutRefused } from './bounded-body.js';
+
+/** Types of parameters that Nest does not validate. */
+const BUILT_IN: ReadonlySet<unknown> = new Set([String, Boolean, Number, Array, Object, Buffer, Date]);
 
 /** Members that a DTO does not name are refused, not dropped: a client's typo must not pass as success. */
 export function createValidationPipe(): ValidationPipe {
@@ -12,17 +16,35 @@ export function createValidationPipe(): ValidationPipe {
   });
 }
 
-/** What the validator takes for known, since every object inherits it. */
 class StrictValidationPipe extends ValidationPipe {
-  override transform(value: unknown, metadata: ArgumentMetadata): Promise<unknown> {
-    const inherited =
-      metadata.type !== 'custom' && typeof value === 'object' && value !== null
-        ? Object.keys(value).filter((key) => key in Object.prototype)
-        : [];
-    if (inherited.length === 0) return super.transform(value, metadata);
-    const errors = inherited.map((field) => ({ field, messages: [`property ${field} should not exist`] }));
-    return Promise.reject(validationFailed(errors));
+  override async transform(value: unknown, metadata: ArgumentMetadata): Promise<unknown> {
+    if (metadata.type !== 'custom') refuseInherited(value);
+    if (isParsedBody(value, metadata) && isDto(metadata.metatype)) {
+      const outline = withoutRefused(value, metadata.metatype);
+      // Throws, but for rules that take an object where the type of the member says otherwise.
+      if (outline !== value) await super.transform(outline, metadata);
+    }
+    return super.transform(value, metadata);
   }
+}
+
+/** The validator takes for known what every object inherits: `constructor`, `toString`. */
+function refuseInherited(value: unknown): void {
+  if (typeof value !== 'object' || value === null) return;
+  const inherited = Object.keys(value).filter((key) => key in Object.prototype);
+  if (inherited.length === 0) return;
+  throw validationFailed(
+    inherited.map((field) => ({ field, messages: [`property ${field} should not exist`] })),
+  );
+}
+
+function isParsedBody(value: unknown, { type }: ArgumentMetadata): value is object {
+  if (type !== 'body' || typeof value !== 'object' || value === null) return false;
+  return Array.isArray(value) || Object.getPrototypeOf(value) === Object.prototype;
+}
+
+function isDto(metatype: Type | undefined): metatype is Type {
+  return metatype !== undefined && !BUILT_IN.has(metatype);
 }
 
 /** `amount`, `items.0.name`: the path to each refused member, and why. */
