@@ -1,4 +1,4 @@
-/** What the audit module needs to know; durations in milliseconds. A class, so that it is its own DI token. */
+/** Options of the audit module; durations in milliseconds. A class, so that it is its own DI token. */
 export abstract class AuditOptions {
   /** How long an audit event is kept. */
   abstract readonly retention: number;

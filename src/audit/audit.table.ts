@@ -18,7 +18,7 @@ export type AuditEventName =
   | 'authn_token_reuse'
   | 'session_created'
   | 'session_renewed'
-  | 'session_ended';
+  | 'session_revoked';
 
 /** Only ever added to. Holds no token and no password. */
 export interface AuditEventsTable {
@@ -27,9 +27,9 @@ export interface AuditEventsTable {
   at: number;
   event: AuditEventName;
   outcome: 'success' | 'fail';
-  /** Why, or which way: the verdict on a refresh token, the reason that a session ended. */
+  /** The reason: the verdict on a refresh token, why a session was revoked. */
   cause: string | null;
-  /** Who did it; null where nobody proved who they are. */
+  /** Who did it; null if no user was authenticated. */
   actor_id: string | null;
   /** To whom it was done. No foreign key: the record outlives the account. */
   subject_id: string | null;

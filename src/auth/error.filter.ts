@@ -182,7 +182,7 @@ function answerHttp(exception: HttpException, scheme?: string): Answer {
   };
 }
 
-/** The members of every error, whatever the exception was made with; what else it carries is kept. */
+/** The members of every error answer; other members of the exception's response are kept. */
 function bodyOf(exception: HttpException, status: number): unknown {
   const given: unknown = exception.getResponse();
   const body: { message?: unknown } = typeof given === 'object' && given !== null ? given : {};

@@ -31,7 +31,7 @@ const HELP = `Changes the file that AUTH_KEYS_FILE names, under running servers:
   npm run keys -- rotate [--kind access|refresh] [--alg ALG]
                                                add a key, of both kinds or of one, that signs in six minutes
   npm run keys -- retire [KID]                 let one key, or all that have a successor, end with their last token
-  npm run keys -- retire KID --now             remove a key that somebody else may have
+  npm run keys -- retire KID --now             remove a key that may have been stolen
   npm run keys -- list                         what each key does
 
 ALG is one of ${SIGNING_ALGORITHMS.join(', ')}. See docs/keys.md.
@@ -55,7 +55,7 @@ const COMMANDS: Record<string, { takes: string[]; run: (input: Input) => string[
     takes: ['alg'],
     run: ({ path, alg }) => {
       if (!createKeyFile(path, generateKeySet(alg))) {
-        throw new KeyRingError(`${path} exists, and is never replaced: another file logs everybody out`);
+        throw new KeyRingError(`${path} exists and is not replaced: a new file would log all users out`);
       }
       return [`made ${path}; keep it like a password`];
     },
@@ -123,7 +123,7 @@ function change(input: Input, work: (set: PrivateJwkSet) => Change<string[]>): s
     const kept = withoutEnded(changed.set, input.now);
     return {
       set: kept.set,
-      result: [...changed.result, ...kept.result.map((kid) => `${kid} had ended and is gone`)],
+      result: [...changed.result, ...kept.result.map((kid) => `${kid} had ended and is removed`)],
     };
   });
 }

@@ -9,7 +9,7 @@ export function randomPassword(): string {
 
 /**
  * The first line, without its end and otherwise as it is: spaces belong to the password.
- * @throws OperatorError where there is none, or it is no UTF-8: decoded leniently, several would become one
+ * @throws OperatorError if there is no line, or it is not UTF-8: decoded leniently, several passwords would become one
  */
 export async function readPassword(input: Readable): Promise<string> {
   const chunks: Buffer[] = [];

@@ -24,7 +24,7 @@ describe('the table of routes', () => {
   it('names what is unusual', () => {
     expect(described({ level: 'access', skipRevocationCheck: true })?.notes).toEqual(['skips revocation']);
     expect(described({ level: 'refresh', rotates: false })?.notes).toEqual([]);
-    expect(described({ level: 'access-or-refresh', allowRevoked: true })?.notes).toEqual(['even if ended']);
+    expect(described({ level: 'access-or-refresh', allowRevoked: true })?.notes).toEqual(['even if revoked']);
     expect(described({ level: 'access', locations: ['query'] })?.locations).toEqual(['query']);
   });
 

@@ -16,14 +16,14 @@ export interface RouteDescription {
   once: boolean;
   /** Where the route looks for its token; null for the locations of the application. */
   locations: readonly string[] | null;
-  /** `even if ended`, `rotates`, `skips revocation`; `document` or `static files` where no controller answers. */
+  /** `even if revoked`, `rotates`, `skips revocation`; `document` or `static files` where no controller answers. */
   notes: readonly string[];
   /** `ProfileController.getProfile`; null where no controller answers. */
   handler: string | null;
 }
 
 const NOTES = {
-  allowRevoked: 'even if ended',
+  allowRevoked: 'even if revoked',
   rotates: 'rotates',
   skipRevocationCheck: 'skips revocation',
 };

@@ -41,10 +41,10 @@ export async function runUsers(
   }
 }
 
-/** @returns what the operator is told */
+/** @returns the output for the operator */
 async function execute(command: Command, stdin: Readable, readConfig: () => AppConfig): Promise<string> {
   if (command.command === 'help') return USAGE;
-  // Before the database is opened: whoever is asked for a password keeps nobody waiting.
+  // Before the database is opened: a prompt must not hold its lock.
   const password = await passwordFor(command, stdin);
   const config = readConfig();
   if (config.server.databaseUrl === ':memory:')
@@ -85,11 +85,11 @@ async function run(
     }
     case 'revoke': {
       const account = await accounts.revoke(command.name, command.role);
-      return `${account.username}: ${rolesOf(account)}. Every session has ended.\n`;
+      return `${account.username}: ${rolesOf(account)}. All sessions are revoked.\n`;
     }
     case 'disable': {
       const { username } = await accounts.disable(command.name);
-      return `${username} is disabled. Every session has ended.\n`;
+      return `${username} is disabled. All sessions are revoked.\n`;
     }
     case 'enable': {
       const { username } = await accounts.enable(command.name);
@@ -97,7 +97,7 @@ async function run(
     }
     case 'reset-password': {
       const { username } = await accounts.resetPassword(command.name, password);
-      return `${username} has a new password. Every session has ended.\n${shown(command, password)}`;
+      return `${username} has a new password. All sessions are revoked.\n${shown(command, password)}`;
     }
     case 'list':
       return formatAccounts(await accounts.list());

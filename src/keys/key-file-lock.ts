@@ -4,9 +4,9 @@ import { hostname } from 'node:os';
 import { naming, readKeyFile, replaceKeyFile } from './key-file.js';
 import { KeyRing, KeyRingError, type PrivateJwkSet } from './key-ring.js';
 
-/** Milliseconds: a command holds the lock for a fraction of one second. */
-const PATIENCE = 10_000;
-const PAUSE = 50;
+/** A command holds the lock for a fraction of a second. */
+const MAX_WAIT_MS = 10_000;
+const PAUSE_MS = 50;
 
 /**
  * Reads the file, changes it and writes it back, alone in doing so: of two commands at once the second one sees
@@ -34,13 +34,13 @@ function withLock<T>(lock: string, run: () => T): T {
   try {
     return run();
   } finally {
-    // Somebody who held it for stale may have removed it, and another one holds it now.
+    // Another command may have removed it as stale and hold it now.
     if (readHolder(lock) === holder) rmSync(lock, { force: true });
   }
 }
 
 function take(lock: string, holder: string): void {
-  const deadline = performance.now() + PATIENCE;
+  const deadline = performance.now() + MAX_WAIT_MS;
   for (;;) {
     try {
       writeFileSync(lock, holder, { flag: 'wx', mode: 0o600 });
@@ -50,11 +50,11 @@ function take(lock: string, holder: string): void {
       if (code !== 'EEXIST') throw new KeyRingError(`${lock} cannot be made: ${message}`);
       if (performance.now() > deadline) {
         throw new KeyRingError(
-          `another command changes the keys: ${lock} is held (${readHolder(lock) || 'by nobody known'}). ` +
-            'If that one has ended without removing it, remove it yourself',
+          `another command is changing the keys: ${lock} is held (${readHolder(lock) || 'holder unknown'}). ` +
+            'If that command no longer runs, remove the file',
         );
       }
-      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, PAUSE);
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, PAUSE_MS);
     }
   }
 }

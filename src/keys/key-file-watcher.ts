@@ -9,14 +9,13 @@ import { type Clock } from '../time/clock.js';
 import { type KeySource, naming, openKeyFile, parseKeyFile } from './key-file.js';
 import { type KeyRing } from './key-ring.js';
 
-/** Milliseconds. */
-const PERIOD = 2_000;
+const PERIOD_MS = 2_000;
 
 /**
- * Fills the ring at start, and again whenever the file has changed. It looks instead of being told: a Kubernetes
- * secret is a link that comes to lead elsewhere, of which a watch on the file hears nothing. A file that cannot be
- * used leaves the ring as it is and is tried again each time: a `signs_from` written by a clock that is ahead of
- * ours becomes good by waiting, and so does a file that is still being copied.
+ * Fills the ring at start and whenever the file has changed. It polls: a Kubernetes secret is a link that is replaced,
+ * which a watch on the file does not notice. A file that cannot be used leaves the ring as it is and is tried again at
+ * every look: a `signs_from` written by a clock that is ahead becomes valid by waiting, and so does a file that is
+ * still being copied.
  */
 export class KeyFileWatcher implements OnModuleInit, OnApplicationBootstrap, OnApplicationShutdown {
   private readonly logger = new Logger('Keys');
@@ -24,8 +23,8 @@ export class KeyFileWatcher implements OnModuleInit, OnApplicationBootstrap, OnA
   private running: Promise<void> | undefined;
   /** What was loaded last, by the file's looks. */
   private loaded = '';
-  /** What was last complained of, so that each change is told once. */
-  private told = '';
+  /** The last error that was logged, so that each is logged once. */
+  private logged = '';
 
   constructor(
     private readonly source: KeySource,
@@ -48,7 +47,7 @@ export class KeyFileWatcher implements OnModuleInit, OnApplicationBootstrap, OnA
       this.running ??= this.look(source.file).finally(() => {
         this.running = undefined;
       });
-    }, PERIOD).unref();
+    }, PERIOD_MS).unref();
   }
 
   async onApplicationShutdown(): Promise<void> {
@@ -64,7 +63,7 @@ export class KeyFileWatcher implements OnModuleInit, OnApplicationBootstrap, OnA
       const { ino, size, mtimeNs, ctimeNs } = await stat(path, { bigint: true });
       looks = [ino, size, mtimeNs, ctimeNs].join(' ');
       if (looks === this.loaded) {
-        this.told = '';
+        this.logged = '';
         return;
       }
       const set = parseKeyFile(path, await readFile(path, 'utf8'));
@@ -72,16 +71,16 @@ export class KeyFileWatcher implements OnModuleInit, OnApplicationBootstrap, OnA
       naming(path, () => this.ring.replace(set, this.clock.now()));
       this.tell(before, this.ring.kids(), this.loaded === '');
       this.loaded = looks;
-      this.told = '';
+      this.logged = '';
     } catch (error) {
       const complaint = `${looks} ${(error as Error).message}`;
-      if (complaint === this.told) return;
-      this.told = complaint;
-      this.logger.error(`the keys stay as they are: ${(error as Error).message}`);
+      if (complaint === this.logged) return;
+      this.logged = complaint;
+      this.logger.error(`keys not reloaded, the loaded ones stay: ${(error as Error).message}`);
     }
   }
 
-  /** By their names only. The first look finds what the start has loaded, which is no news. */
+  /** Logs names only. The first look finds what the start has loaded. */
   private tell(before: string[], after: string[], first: boolean): void {
     const added = after.filter((kid) => !before.includes(kid));
     const removed = before.filter((kid) => !after.includes(kid));
@@ -90,6 +89,6 @@ export class KeyFileWatcher implements OnModuleInit, OnApplicationBootstrap, OnA
       ...(added.length > 0 ? [`added ${added.join(', ')}`] : []),
       ...(removed.length > 0 ? [`removed ${removed.join(', ')}`] : []),
     ];
-    this.logger.log(`the keys were read: ${parts.join('; ') || `the same as before, ${after.join(', ')}`}`);
+    this.logger.log(`keys reloaded: ${parts.join('; ') || `unchanged, ${after.join(', ')}`}`);
   }
 }

@@ -87,7 +87,7 @@ describe('openKeyFile, where there is a file', () => {
   ])('refuses one that is %s, names it and leaves it alone', (_, content) => {
     writeFileSync(path, content);
     expect(refusal(() => open())).toBe(
-      `${path} is not JSON; restore it from a backup (a new one logs everybody out)`,
+      `${path} is not JSON; restore it from a backup (a new file logs all users out)`,
     );
     expect(readFileSync(path, 'utf8')).toBe(content);
     expect(readdirSync(folder)).toEqual(['keys.json']);

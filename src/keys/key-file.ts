@@ -28,7 +28,7 @@ import { type PrivateJwk, type PrivateJwkSet, readKeySet } from './key-ring.js';
 /** Where the keys are from: a file, which a first start may make, or the keys themselves. */
 export type KeySource = { file: string; create: boolean } | PrivateJwkSet;
 
-/** What a kind of token is signed with where nobody says otherwise: others verify access tokens, only we refresh. */
+/** The default algorithm of each kind: others verify access tokens, only this server reads refresh tokens. */
 export const DEFAULT_ALGORITHM: Record<TokenKind, SigningAlgorithm> = { access: 'ES256', refresh: 'HS256' };
 
 /** For its owner only. */
@@ -49,7 +49,7 @@ export function openKeyFile(path: string, options: { create: boolean }): Private
   }
   const set = generateKeySet();
   if (createKeyFile(path, set)) return set;
-  // Another instance was first: its keys are everybody's.
+  // Another instance was first: all instances use its keys.
   return parseKeyFile(path, readIfPresent(path) ?? '');
 }
 
@@ -68,7 +68,7 @@ export function parseKeyFile(path: string, text: string): PrivateJwkSet {
   try {
     set = JSON.parse(text) as PrivateJwkSet;
   } catch {
-    throw new KeyRingError(`${path} is not JSON; restore it from a backup (a new one logs everybody out)`);
+    throw new KeyRingError(`${path} is not JSON; restore it from a backup (a new file logs all users out)`);
   }
   naming(path, () => readKeySet(set));
   return set;
@@ -128,7 +128,7 @@ export function createKeyFile(path: string, set: PrivateJwkSet): boolean {
       return true;
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
-      // A link that leads nowhere is in the way as well, but nobody's keys.
+      // A dangling link is in the way too, but holds no keys.
       statSync(path);
       return false;
     } finally {
@@ -141,7 +141,7 @@ export function createKeyFile(path: string, set: PrivateJwkSet): boolean {
 
 /**
  * Replaces the file as a whole, behind a link where it is one (a link stays a link), and keeps its mode and owner:
- * whoever may read it now, the server above all, may read it afterwards.
+ * the server that reads it now can read it afterwards.
  * @throws KeyRingError
  */
 export function replaceKeyFile(path: string, set: PrivateJwkSet): void {

@@ -46,7 +46,7 @@ export type SigningKey = RingKey & { readonly signWith: KeyObject };
 
 /** A JOSE header with anything else is read differently by different libraries. */
 const VISIBLE_ASCII = /^[\x21-\x7e]+$/;
-/** As a NumericDate the year 5138: whoever wrote more wrote milliseconds. */
+/** As a NumericDate the year 5138: a larger number is in milliseconds. */
 const LATEST_DATE = 1e11;
 
 /**
@@ -104,7 +104,7 @@ export class KeyRing {
   }
 }
 
-/** Every key of a set, whatever the time is. @throws KeyRingError */
+/** Every key of a set, at any time. @throws KeyRingError */
 export function readKeySet(set: unknown): RingKey[] {
   const jwks = (set as Partial<PrivateJwkSet> | null)?.keys;
   if (!Array.isArray(jwks) || jwks.length === 0) {

@@ -15,7 +15,7 @@ import {
 
 /** Seconds for clocks that differ, and for the change to reach every instance. */
 export const LEEWAY = 60;
-/** Seconds before a new key signs: until then everybody has fetched the JWKS anew, and knows it. */
+/** Seconds before a new key signs: by then every cache of the JWKS has been renewed. */
 export const LEAD = JWKS_MAX_AGE + LEEWAY;
 
 export interface Change<T> {
@@ -34,7 +34,7 @@ export interface Removal {
   made: boolean;
 }
 
-/** Adds a key of the kind, which signs once everybody can know it; at once where no key signs. @throws KeyRingError */
+/** Adds a key of the kind, which signs once all caches can know it, or at once if no key signs. @throws KeyRingError */
 export function rotate(
   set: PrivateJwkSet,
   kind: TokenKind,
@@ -86,7 +86,7 @@ export function retire(
 }
 
 /**
- * Removes a key that somebody else may have. If it signed, its successor signs at once; if it has none, a new one. If it
+ * Removes a key that an attacker may have. If it signed, its successor signs at once; if it has none, a new one. If it
  * had yet to sign, the key that signs goes on, and loses its end: that was reckoned from when the other would take over.
  */
 export function removeNow(set: PrivateJwkSet, now: number, kid: string): Change<Removal> {

@@ -5,15 +5,14 @@ import { Purger } from '../database/index.js';
 import { Metrics } from './metrics.js';
 
 /**
- * What the auth room does, as its audit log hears it: that room knows nothing of who counts, and each outcome is told
- * exactly once, when it has become true.
+ * Counts what the audit log announces: each outcome once, after its commit. `auth/` knows nothing of metrics.
  */
 @Injectable()
 export class AuthMetrics {
   constructor(
     metrics: Metrics,
     audit: AuditLog,
-    ended: RevokedSessions,
+    revoked: RevokedSessions,
     feed: RevocationFeed,
     hashing: HashingQueue,
     purger: Purger,
@@ -31,10 +30,10 @@ export class AuthMetrics {
       if (REFRESH_EVENTS.has(event) && entry.cause && REFRESH_CAUSES.has(entry.cause))
         refreshes.inc({ outcome: entry.cause });
     });
-    metrics.gauge('ended_sessions', 'Sessions remembered as ended', () => ended.size);
+    metrics.gauge('revoked_sessions', 'Revoked sessions in memory', () => revoked.size);
     metrics.gauge(
       'revocation_staleness_seconds',
-      'Since it was last certain that no news of ended sessions is missing',
+      'Seconds since the set of revoked sessions was last known to be complete',
       () => feed.staleness() / 1000,
     );
     metrics.totals('purged_total', 'Rows removed by this instance, by what they were', ['what'], () =>
@@ -42,7 +41,11 @@ export class AuthMetrics {
     );
     metrics.gauge('hashing_running', 'Passwords that are hashed now', () => hashing.running);
     metrics.gauge('hashing_waiting', 'Passwords that wait to be hashed', () => hashing.length);
-    metrics.total('hashing_refused_total', 'Passwords that there was no room for', () => hashing.refused);
+    metrics.total(
+      'hashing_refused_total',
+      'Passwords refused because the queue was full',
+      () => hashing.refused,
+    );
   }
 }
 
@@ -51,7 +54,7 @@ const REFRESH_EVENTS: ReadonlySet<string> = new Set([
   'session_renewed',
   'authn_reauthentication_success',
   'authn_token_reuse',
-  'session_ended',
+  'session_revoked',
 ]);
 /** The outcomes and verdicts of `sessions/rotation.ts`. */
 const REFRESH_CAUSES: ReadonlySet<string> = new Set([

@@ -19,9 +19,9 @@ export interface MetricsAddress {
 }
 
 /** Milliseconds. */
-const TIMEOUT = 5_000;
+const TIMEOUT_MS = 5_000;
 /** Scrapers are few. */
-const MOST_CONNECTIONS = 32;
+const MAX_CONNECTIONS = 32;
 
 /**
  * `GET /metrics` on a port of its own, for the operator's network: numbers tell a stranger of accounts that were
@@ -36,10 +36,13 @@ export class MetricsServer implements OnApplicationBootstrap, OnApplicationShutd
     private readonly metrics: Metrics,
     @Inject(METRICS_ADDRESS) private readonly at: MetricsAddress,
   ) {
-    this.server = createServer({ requestTimeout: TIMEOUT, headersTimeout: TIMEOUT }, (request, response) => {
-      void this.answer(request, response);
-    });
-    this.server.maxConnections = MOST_CONNECTIONS;
+    this.server = createServer(
+      { requestTimeout: TIMEOUT_MS, headersTimeout: TIMEOUT_MS },
+      (request, response) => {
+        void this.answer(request, response);
+      },
+    );
+    this.server.maxConnections = MAX_CONNECTIONS;
   }
 
   /** `http://127.0.0.1:9464/metrics` */

@@ -6,7 +6,7 @@ import { METRICS_ADDRESS, type MetricsAddress, MetricsServer } from './metrics-s
 import { Metrics } from './metrics.js';
 import { RequestMetrics } from './request-metrics.js';
 
-/** Counts, and shows the counts. Nothing knows of this room; it knows whom to listen to. */
+/** Prometheus metrics. No other module depends on this one. */
 @Module({ providers: [Metrics, RequestMetrics, AuthMetrics, MetricsServer] })
 export class MetricsModule implements NestModule {
   static forRoot(address: MetricsAddress): DynamicModule {

@@ -20,7 +20,7 @@ export class Metrics {
     return new Counter({ name: PREFIX + name, help, labelNames, registers: [this.registry] });
   }
 
-  /** A number that `read` knows at any time: asked when somebody looks, so it costs nothing else. */
+  /** A gauge that is read with each scrape, and costs nothing in between. */
   gauge(name: string, help: string, read: () => number): void {
     const gauge = new Gauge({
       name: PREFIX + name,
@@ -33,12 +33,12 @@ export class Metrics {
     this.registry.registerMetric(gauge);
   }
 
-  /** A number that only rises, and that `read` knows at any time. */
+  /** A counter that is read with each scrape. */
   total(name: string, help: string, read: () => number): void {
     this.totals(name, help, [], () => [[{}, read()]]);
   }
 
-  /** Numbers that only rise, one for each set of labels, and that `read` knows at any time. */
+  /** A counter with labels that is read with each scrape. */
   totals<L extends string>(
     name: string,
     help: string,

@@ -10,7 +10,7 @@ const BUCKETS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5
 /** What an `errorCode` of ours or a team's looks like; a team's own may hold anything. */
 const CODE = /^[a-z][a-z0-9_]{0,63}$/;
 /** So many different codes are counted by name; there are about thirty. */
-const MOST_CODES = 100;
+const MAX_CODES = 100;
 
 /** How long requests took, and why they were refused. */
 @Injectable()
@@ -41,7 +41,7 @@ export class RequestMetrics {
 
   private bounded(code: string): string {
     if (this.codes.has(code)) return code;
-    if (!CODE.test(code) || this.codes.size >= MOST_CODES) return 'other';
+    if (!CODE.test(code) || this.codes.size >= MAX_CODES) return 'other';
     this.codes.add(code);
     return code;
   }

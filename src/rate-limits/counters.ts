@@ -1,12 +1,12 @@
 import { createHash } from 'node:crypto';
 import { type Limit } from './limit.js';
 
-/** One that has a name, by which clients are told of it, and under which its windows are kept. */
+/** A limit with its name, which clients see and counters are kept under. */
 export interface NamedLimit extends Limit {
   name: string;
 }
 
-/** Whose window of which limit. */
+/** One counter: of which limit, and for whom. */
 export interface RateLimitKey {
   limit: NamedLimit;
   key: string;
@@ -30,8 +30,8 @@ export interface Counters {
    */
   take(places: readonly RateLimitKey[]): Promise<Count[]>;
   /**
-   * Takes one off each again, unless the window is over; a window in which nothing counts is none.
-   * @param reset those among them of which the whole window ends
+   * Decrements each counter; deletes a counter that reaches zero. A window that is over stays as it is.
+   * @param reset those whose whole counter is deleted
    */
   release(places: readonly RateLimitKey[], reset?: readonly RateLimitKey[]): Promise<void>;
 }

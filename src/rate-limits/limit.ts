@@ -8,14 +8,14 @@ export interface Limit {
 }
 
 const PATTERN = /^([1-9]\d{0,6}) per (.+)$/;
-const LONGEST_WINDOW = parseDuration('2w');
+const MAX_WINDOW_MS = parseDuration('2w');
 
 /** Reads `10 per 1h`. @throws RangeError */
 export function parseLimit(text: string): Limit {
   const [, points, duration] = PATTERN.exec(text) ?? [];
   const window = duration === undefined ? 0 : parseDuration(duration);
   // Node fires a timer of more than 24 days at once, and the counters in memory are forgotten by timers.
-  if (points === undefined || window === 0 || window > LONGEST_WINDOW)
+  if (points === undefined || window === 0 || window > MAX_WINDOW_MS)
     throw new RangeError(`"${text}" is not a limit; write it like 10 per 1h, with a window from 1s to 2w`);
   return { points: Number(points), seconds: window / 1000 };
 }

@@ -7,18 +7,18 @@ interface Window {
 }
 
 /** Windows of one limit, about 150 bytes each. More than can be made by hashing passwords before the first of them ends. */
-const MOST_WINDOWS = 500_000;
+const MAX_WINDOWS = 500_000;
 
 /**
- * Counts in the memory of one process. Only what counts is remembered, and not without end: who is refused leaves
- * nothing behind, and who has millions of addresses displaces the windows that end first.
+ * Counts in the memory of one process, in a bounded number of windows: a refused attempt leaves nothing behind, and an
+ * attacker with millions of addresses displaces the windows that end first.
  */
 export class MemoryCounters implements Counters {
   /** By the limit's name. */
   private readonly windows = new Map<string, Windows>();
 
   constructor(
-    private readonly most = MOST_WINDOWS,
+    private readonly most = MAX_WINDOWS,
     private readonly now = () => performance.now(),
   ) {}
 

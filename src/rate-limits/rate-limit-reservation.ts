@@ -9,7 +9,7 @@ export interface ReservedKey extends RateLimitKey {
 
 /**
  * Counted before the work and not after it: of any number of parallel attempts no more than the limit get through.
- * One whose outcome nobody learns, because something broke, stays counted.
+ * An attempt that broke, and so has no outcome, stays counted.
  */
 export class RateLimitReservation {
   private constructor(

@@ -10,6 +10,7 @@ import { RevokedSessions, type Revocation, REVOCATION_LEEWAY_MS } from './revoke
 import { SessionOptions } from './session-options.js';
 import { type RevokeCause } from './sessions.table.js';
 
+/** Its first name, so that servers of the previous version beside this one hear it. */
 const CHANNEL = 'freshgate_ended_sessions';
 const POLL_MS = 1_000;
 /** A notification holds at most 8,000 bytes; a revocation takes about 70. */

@@ -14,8 +14,8 @@ export interface Revocation {
 export const REVOCATION_LEEWAY_MS = PURGE_MARGIN_MS;
 
 /**
- * The revoked sessions whose access tokens may be alive, in memory: an ordinary request asks here and reads no row.
- * Filled by whatever revokes a session on this instance, and by the feed from the others.
+ * The revoked sessions whose access tokens may still be alive, in memory: an ordinary request looks here and reads no
+ * row. Filled by every revocation on this instance, and by the feed from the other instances.
  */
 @Injectable()
 export class RevokedSessions {

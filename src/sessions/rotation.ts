@@ -38,7 +38,7 @@ export function classify(
   if (behind < 0) return 'rolled_back';
   const sameKey = presented.keyHash !== null && presented.keyHash === session.rotation_key_hash;
   if (behind === 0) return sameKey ? 'key_reused' : 'rotate';
-  // Also of what is no number: whoever lets that in must not be told that it is one behind.
+  // Also for a value that is not a number: it must not pass as one generation behind.
   if (behind !== 1) return 'reuse';
   if (sameKey) return 'replay';
   const keyless = presented.keyHash === null && session.rotation_key_hash === null;

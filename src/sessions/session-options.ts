@@ -1,4 +1,4 @@
-/** What the sessions room needs to know; durations in milliseconds. A class, so that it is its own DI token. */
+/** Options of the sessions module; durations in milliseconds. A class, so that it is its own DI token. */
 export abstract class SessionOptions {
   /** The life of a refresh token that is not used. */
   abstract readonly refreshTtl: number;

@@ -97,27 +97,13 @@ export class Sessions {
    * advances it. Needs no transaction.
    * @returns undefined, and changes nothing, in every other case: `settle` finds out which
    */
-  async advance(request: RotationRequest, db: Executor = this.db): Promise<Session | undefined> {
-    const { now, keyHash } = request;
-    return this.db.retryOnDeadlock(() =>
-      this.updateLive(request, request.generation, db)
-        .set((eb) => ({
-          generation: eb('generation', '+', 1),
-          rotated_at: now,
-          rotation_key_hash: keyHash,
-          idle_expires_at: atMost(eb, 'expires_at', now + this.options.refreshTtl),
-        }))
-        .where((eb) =>
-          eb.or([eb('rotation_key_hash', 'is', null), eb('rotation_key_hash', 'is distinct from', keyHash)]),
-        )
-        .returningAll()
-        .executeTakeFirst(),
-    );
+  async advance(request: RotationRequest): Promise<Session | undefined> {
+    return this.db.retryOnDeadlock(() => this.advanceIn(this.db, request));
   }
 
   /** Decides about a refresh token that was not simply rotated. */
   async settle(tx: Tx, request: RotationRequest): Promise<Rotation> {
-    const advanced = await this.advance(request, tx);
+    const advanced = await this.advanceIn(tx, request);
     if (advanced) return { outcome: 'rotated', session: advanced };
     const first = await this.repeat(tx, request, await this.inspect(tx, request));
     // Changed since it was read: revoked, or advanced once more. Neither is undone, so the second look is the last.
@@ -163,6 +149,22 @@ export class Sessions {
       .where('id', '=', id)
       .where('revoked_at', 'is', null)
       .where('expires_at', '>', now)
+      .returningAll()
+      .executeTakeFirst();
+  }
+
+  private async advanceIn(db: Executor, request: RotationRequest): Promise<Session | undefined> {
+    const { generation, keyHash, now } = request;
+    return this.updateLive(request, generation, db)
+      .set((eb) => ({
+        generation: eb('generation', '+', 1),
+        rotated_at: now,
+        rotation_key_hash: keyHash,
+        idle_expires_at: atMost(eb, 'expires_at', now + this.options.refreshTtl),
+      }))
+      .where((eb) =>
+        eb.or([eb('rotation_key_hash', 'is', null), eb('rotation_key_hash', 'is distinct from', keyHash)]),
+      )
       .returningAll()
       .executeTakeFirst();
   }

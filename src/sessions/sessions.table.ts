@@ -1,12 +1,12 @@
 import { type Kysely, type Selectable, sql } from 'kysely';
 import { type Migrations } from '../database/index.js';
 
-/** Why a session was ended. */
+/** Why a session was revoked. */
 export type RevokeCause =
   | 'logout'
   | 'logout_all'
-  | 'ended_by_user'
-  | 'ended_by_admin'
+  | 'revoked_by_user'
+  | 'revoked_by_admin'
   | 'password_changed'
   | 'password_reset'
   | 'role_revoked'
@@ -19,7 +19,7 @@ export type RevokeCause =
 /** One login on one device. All times are milliseconds since the epoch. */
 export interface SessionsTable {
   id: string;
-  /** No foreign key: the row of an ended session outlives the account, as long as its access tokens do. */
+  /** No foreign key: the row of a revoked session outlives the account, as long as its access tokens do. */
   user_id: string;
   /**
    * How often the session has rotated. A refresh token names a generation; this counter alone says which one is
@@ -40,7 +40,7 @@ export interface SessionsTable {
   amr: string;
   created_at: number;
   last_used_at: number;
-  /** The latest expiry of any access token issued for the session: until then its end must be remembered. */
+  /** The latest expiry of any access token issued for the session: until then its revocation must be remembered. */
   access_until: number;
   /** The window in which `limits.refresh` counts, and what it has counted. */
   refresh_window_ends_at: number;
@@ -54,7 +54,7 @@ export interface SessionsTable {
 
 export type Session = Selectable<SessionsTable>;
 
-/** Fresh tokens that have been spent on a `once` route. */
+/** Fresh tokens that were used on a `once` route. The table keeps its first name, for servers of the previous version beside this one. */
 export interface SpentTokensTable {
   jti: string;
   expires_at: number;

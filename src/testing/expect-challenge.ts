@@ -41,7 +41,7 @@ export function expectChallenge(response: Response, expected: ExpectedChallenge 
 
 /**
  * The parameters of the one Bearer challenge, by a strict reading of RFC 9110 §11.2.
- * @throws AssertionError when there is none, another, or one that is malformed
+ * @throws AssertionError if the challenge is missing, malformed or another one
  */
 export function parseChallenge(response: Response): Record<string, string> {
   const header = String(response.headers['www-authenticate']);

@@ -33,7 +33,7 @@ export class TestApp {
     return token === undefined ? test : test.set('Authorization', `Bearer ${token}`);
   }
 
-  /** Agents that send a token: `await app.as('cosmo').fresh()`. By name, the user is made when there is none. */
+  /** Agents that send a token: `await app.as('cosmo').fresh()`. A user of that name is created if there is none. */
   as(who: TestUser | string): TokenAgents {
     return new TokenAgents(this, who);
   }

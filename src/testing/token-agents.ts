@@ -33,7 +33,7 @@ export class TokenAgents {
     return new TokenAgents(this.app, this.who, [...this.roles, ...roles]);
   }
 
-  /** An access token of somebody who has just proved their password. */
+  /** An access token from a password that was just proved. */
   async fresh(): Promise<TokenAgent> {
     return this.agent('access', ({ access_token }) => access_token);
   }
@@ -44,7 +44,7 @@ export class TokenAgents {
     return this.agent('access', async ({ sessionId }) => (await logins.accessToken(sessionId)).access_token);
   }
 
-  /** An access token whose life ended a second ago; its session lives. */
+  /** An access token that expired a second ago; its session lives. */
   async expired(): Promise<TokenAgent> {
     const { accessTtl, leeway } = this.app.get(AuthOptions).tokens;
     return this.app.clock.ago(accessTtl + leeway + 1000, () => this.fresh());

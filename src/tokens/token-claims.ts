@@ -107,7 +107,7 @@ export function parseClaims<K extends TokenKind>(kind: K, payload: unknown): Cla
 
 /**
  * The claims of another issuer's access token, in the form of ours. It cannot say what only we can know: it is never
- * fresh, has none of our roles, and its session is named so that it is none of ours.
+ * fresh, has none of our roles, and its session id can never be one of ours.
  * @throws TokenError `token_invalid`
  */
 export function parseForeignClaims(payload: unknown): AccessClaims {

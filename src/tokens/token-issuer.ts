@@ -44,7 +44,7 @@ export interface IssuedToken {
   expiresAt: number;
 }
 
-/** JOSE members that say how a token is to be read; what RFC 7515 §4.1 names must never come from elsewhere. */
+/** JOSE members that decide how a token is read (RFC 7515 §4.1); they never come from the application. */
 const RESERVED_HEADERS: ReadonlySet<string> = new Set(
   'alg kid typ cty crit b64 jku jwk x5u x5c x5t x5t#S256 enc zip'.split(' '),
 );
@@ -112,8 +112,8 @@ export class TokenIssuer {
 }
 
 /**
- * Said when the token is made: refused when it is used, it would be found much later, and by somebody else.
- * @throws TypeError for a subject that is no text, or a name whose meaning is settled
+ * Checked when the token is made. Refused only when it is used, the mistake would be found much later, by a user.
+ * @throws TypeError for a subject that is not a text, or a reserved name
  */
 export function requireContents({ subject, claims = {}, headers = {} }: Extras & { subject: unknown }): void {
   if (typeof subject !== 'string' || subject === '') {
@@ -125,7 +125,7 @@ export function requireContents({ subject, claims = {}, headers = {} }: Extras &
   refuseReserved('header', headers, RESERVED_HEADERS);
 }
 
-/** A claim that could be overwritten would decide nothing: `fresh`, `exp` and `type` are what the guards go by. */
+/** The guards decide by `fresh`, `exp` and `type`: nothing may overwrite them. */
 function refuseReserved(what: string, extras: object, reserved: ReadonlySet<string>): void {
   const name = Object.keys(extras).find((key) => reserved.has(key));
   if (name !== undefined)

@@ -1,4 +1,4 @@
-/** What the tokens room needs to know; durations in milliseconds. A class, so that it is its own DI token. */
+/** Options of the tokens module; durations in milliseconds. A class, so that it is its own DI token. */
 export abstract class TokenOptions {
   /** Written into every token. */
   abstract readonly issuer: string;
@@ -7,7 +7,7 @@ export abstract class TokenOptions {
   abstract readonly acceptIssuers: readonly string[];
   abstract readonly acceptAudiences: readonly string[];
   abstract readonly accessTtl: number;
-  /** By how much the clock of whoever issued a token may differ, for `exp` and `nbf`. */
+  /** How far the clock of a token's issuer may differ, for `exp` and `nbf`. */
   abstract readonly leeway: number;
   /** Whether tokens say `nbf`; one that does is always held to it. */
   abstract readonly notBefore: boolean;

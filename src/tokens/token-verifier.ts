@@ -135,12 +135,12 @@ export class TokenVerifier {
     return claims as ClaimsOf[K];
   }
 
-  /** Whether the issuer is another than ours: its users and sessions are none of ours, whatever their names. */
+  /** Whether the issuer is a foreign one: its users and sessions are never ours, even with the same ids. */
   isForeign({ iss }: { iss: string }): boolean {
     return iss !== this.options.issuer && !this.options.acceptIssuers.includes(iss);
   }
 
-  /** Each key verifies the tokens of its issuer: whoever holds a foreign key must not speak in our name. */
+  /** Each key verifies only the tokens of its issuer: a foreign key must not speak in our name. */
   private requireIssuer({ issuer, kid }: RingKey, iss: string): void {
     const isIts = issuer === null ? !this.isForeign({ iss }) : iss === issuer && this.isForeign({ iss });
     if (!isIts) throw new TokenError('token_invalid', `"iss" is not the issuer of key ${kid}`);

@@ -9,14 +9,14 @@ export type TokenErrorCode =
   | 'refresh_token_reused'
   | 'fresh_token_required';
 
-/** What the client is told of a refused token; the true reason stays in the log. */
+/** The message to the client for a refused token; the exact reason stays in the log. */
 export const TOKEN_MESSAGES: Record<TokenErrorCode, string> = {
   token_missing: 'Missing bearer token',
   token_invalid: 'Token is invalid',
   token_expired: 'Token has expired',
   token_wrong_type: 'Token is of the wrong type for this route',
   token_revoked: 'Token has been revoked',
-  refresh_token_reused: 'Refresh token has been used before; the session has been ended',
+  refresh_token_reused: 'Refresh token was used before; the session is revoked',
   fresh_token_required: 'Fresh token required',
 };
 

@@ -27,7 +27,7 @@ export class VerifiedTokens {
     private readonly clock: Clock,
   ) {}
 
-  /** Undefined also when its key was removed, has ended, or was replaced by another key of the same name. */
+  /** Undefined also when its key was removed, has expired, or was replaced by another key of the same name. */
   find(token: string): VerifiedToken | undefined {
     const verified = this.tokens.get(token);
     if (!verified) return undefined;

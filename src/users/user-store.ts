@@ -13,9 +13,8 @@ export interface User {
   /** PHC string: the parameters travel with the hash. */
   passwordHash: string;
   /**
-   * Moves with every change of the password, the roles, or whether the account is disabled. Whoever verified a
-   * password (which takes time) commits only if it has not moved since, so a login that raced such a change
-   * leaves no session behind.
+   * Moves with every change of the password, the roles, or whether the account is disabled. A login, which takes time to
+   * verify the password, commits only if it has not moved since: one that raced such a change leaves no session behind.
    */
   credentialVersion: number;
   roles: readonly string[];
@@ -25,7 +24,7 @@ export interface User {
   createdAt: number;
 }
 
-/** The user as somebody read them: what is done holds only if nothing has changed since. */
+/** The user as they were read: a change is made only if nothing has changed since. */
 export type SeenUser = Pick<User, 'id' | 'credentialVersion'>;
 export type NewUser = Pick<User, 'username' | 'passwordHash' | 'roles' | 'createdAt'>;
 export type UserChange = Partial<Pick<User, 'passwordHash' | 'roles' | 'disabledAt'>>;
@@ -36,7 +35,7 @@ export type UserChange = Partial<Pick<User, 'passwordHash' | 'roles' | 'disabled
  * strangers: what cannot exist is not found, and no error. A class: its own DI token.
  */
 export abstract class UserStore {
-  /** @returns the user, or undefined when the name is taken, also by somebody who came at the same moment */
+  /** @returns the user, or undefined if the name is taken, also by a registration at the same moment */
   abstract create(tx: Tx, user: NewUser): Promise<User | undefined>;
 
   abstract findById(id: string, tx?: Tx): Promise<User | undefined>;
@@ -67,6 +66,6 @@ export abstract class UserStore {
    */
   abstract upgradeHash(tx: Tx, user: SeenUser, passwordHash: string): Promise<boolean>;
 
-  /** Removes the user; one who is gone already is no error. */
+  /** Removes the user. Removing one that is gone is not an error. */
   abstract delete(tx: Tx, id: string): Promise<void>;
 }

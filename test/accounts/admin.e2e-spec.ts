@@ -47,11 +47,11 @@ describeEachEngine('administrators', (engine) => {
       .get(Database)
       .selectFrom('audit_events')
       .selectAll()
-      .where('cause', '=', 'ended_by_admin')
+      .where('cause', '=', 'revoked_by_admin')
       .where('subject_id', '=', login.user.id)
       .execute();
     expect(events).toMatchObject([
-      { event: 'session_ended', outcome: 'success', actor_id: admin.user.id, session_id: null },
+      { event: 'session_revoked', outcome: 'success', actor_id: admin.user.id, session_id: null },
     ]);
     expect((await list(login.user.id)).body).toHaveLength(1);
   });

@@ -122,7 +122,7 @@ describeEachEngine('the audit trail', (engine) => {
       expect(rows).toEqual(
         expect.arrayContaining([
           expect.objectContaining({ event: 'authn_login_success' }),
-          expect.objectContaining({ event: 'session_ended', cause: 'too_many_sessions', ...self }),
+          expect.objectContaining({ event: 'session_revoked', cause: 'too_many_sessions', ...self }),
         ]),
       );
       const requestIds = rows.map(({ request_id }) => request_id);
@@ -177,7 +177,7 @@ describeEachEngine('the audit trail', (engine) => {
         .set({ generation: 0 })
         .where('id', '=', session.id)
         .execute();
-      const ended = { event: 'session_ended', outcome: 'fail', cause: 'rolled_back', ...self } as const;
+      const ended = { event: 'session_revoked', outcome: 'fail', cause: 'rolled_back', ...self } as const;
       await expectOne(await refresh(refresh_token), ended, 401);
     });
 
@@ -216,7 +216,7 @@ describeEachEngine('the audit trail', (engine) => {
     it('a logout, and none for one of a session that has ended', async () => {
       const { session, self } = await arrange();
       const logout = async () => send(api.request('POST', '/auth/logout', session.refresh));
-      await expectOne(await logout(), { event: 'session_ended', cause: 'logout', ...self }, 204);
+      await expectOne(await logout(), { event: 'session_revoked', cause: 'logout', ...self }, 204);
       await expectNone(await logout(), 204);
     });
 
@@ -224,7 +224,7 @@ describeEachEngine('the audit trail', (engine) => {
       const { user, session, self } = await arrange();
       await openSession(api, user.id);
       const response = await send(api.request('POST', '/auth/logout-all', session.access));
-      await expectOne(response, { event: 'session_ended', cause: 'logout_all', ...self }, 204);
+      await expectOne(response, { event: 'session_revoked', cause: 'logout_all', ...self }, 204);
     });
 
     it('the end of one session, and none where there is none to end', async () => {
@@ -233,7 +233,7 @@ describeEachEngine('the audit trail', (engine) => {
       const stranger = await api.login();
       await news();
       const end = async (of: string) => send(api.request('DELETE', `/auth/sessions/${of}`, session.access));
-      const ended = { event: 'session_ended', cause: 'ended_by_user', ...self, session_id: id } as const;
+      const ended = { event: 'session_revoked', cause: 'revoked_by_user', ...self, session_id: id } as const;
       await expectOne(await end(id), ended, 204);
       await expectNone(await end(id), 404);
       await expectNone(await end(claimsOf(stranger.access).sid), 404);

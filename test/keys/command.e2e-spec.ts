@@ -51,7 +51,7 @@ describe('keys generate', () => {
   it('never replaces one', async () => {
     write(...generateKeySet().keys);
     const before = readFileSync(file, 'utf8');
-    expectRefusal(await run('generate'), /exists, and is never replaced/);
+    expectRefusal(await run('generate'), /exists and is not replaced/);
     expect(readFileSync(file, 'utf8')).toBe(before);
     expect(readdirSync(join(folder, 'data'))).toEqual(['keys.json']);
   });
@@ -65,7 +65,7 @@ describe('keys rotate', () => {
     const set = { note: 'ours', keys: [{ ...access, note: 'first' }, refresh, ended, lately] };
     writeFileSync(file, JSON.stringify(set));
     const { stdout } = await run('rotate');
-    expect(stdout).toContain(`${ended.kid} had ended and is gone`);
+    expect(stdout).toContain(`${ended.kid} had ended and is removed`);
     expect(JSON.parse(readFileSync(file, 'utf8'))).toMatchObject({ note: 'ours' });
     const after = read();
     expect(after.slice(0, 3)).toEqual([{ ...access, note: 'first' }, refresh, lately]);
@@ -107,7 +107,7 @@ describe('keys rotate', () => {
     writeFileSync(`${file}.lock`, 'process 7 on elsewhere');
     expectRefusal(
       await run('rotate'),
-      /keys\.json\.lock is held \(process 7 on elsewhere\)\. If that one has ended without removing it, remove it/,
+      /keys\.json\.lock is held \(process 7 on elsewhere\)\. If that command no longer runs, remove the file/,
     );
     expect(read()).toHaveLength(2);
   });

@@ -122,7 +122,7 @@ describe('a running server', () => {
     // Two more looks at the same.
     await sleep(4_500);
     expect([told('is not JSON'), told('ENOENT')]).toEqual([1, 1]);
-    expect(told('the keys stay as they are')).toBe(2);
+    expect(told('keys not reloaded, the loaded ones stay')).toBe(2);
 
     const extra = generateKey('access', 'ES256');
     writeFileSync(file, JSON.stringify({ keys: [...(JSON.parse(good) as { keys: object[] }).keys, extra] }));

@@ -62,7 +62,7 @@ describe('metrics', () => {
     expect(of('refreshes_total')).toEqual({ rotated: 4, concurrent: 1, replayed: 1, reuse: 1, revoked: 1 });
     expect(series.get('freshgate_refusals_total{code="invalid_credentials"}')).toBe(2);
     expect(series.get('freshgate_refusals_total{code="refresh_token_reused"}')).toBe(1);
-    expect(series.get('freshgate_ended_sessions')).toBe(1);
+    expect(series.get('freshgate_revoked_sessions')).toBe(1);
     expect(series.get('freshgate_revocation_staleness_seconds')).toBe(0);
     expect(series.get('nodejs_eventloop_lag_p99_seconds')).toBeGreaterThan(0);
     expect(series.get('process_resident_memory_bytes')).toBeGreaterThan(0);

@@ -320,7 +320,7 @@ describe('Subjects', () => {
       'authn_login_success',
       'authn_password_change',
       'authn_reauthentication_success',
-      'session_ended',
+      'session_revoked',
     ]);
     for (const { event, actor_id, subject_id } of rows) {
       expect({ event, actor_id, subject_id }).toEqual({

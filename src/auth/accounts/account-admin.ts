@@ -21,20 +21,20 @@ export type AccountSummary = Pick<User, 'id' | 'username' | 'roles' | 'disabledA
 interface Change {
   change: UserChange;
   event: Pick<AuditEvent, 'event' | 'cause'>;
-  /** Why all sessions of the user end with it; absent where they live on. */
-  ends?: RevokeCause;
+  /** Why all sessions of the user are revoked with it; absent if they live on. */
+  revokes?: RevokeCause;
 }
 
 /** They travel in every access token, and tokens in headers and cookies of some 4,000 bytes. */
-const MOST_ROLES = 16;
-const PAGE = 200;
-/** Between reading the user and changing them, somebody else may have. */
-const TRIES = 5;
+const MAX_ROLES = 16;
+const PAGE_ROWS = 200;
+/** Between reading and changing, another change may come first. */
+const MAX_TRIES = 5;
 
 /**
- * What an operator can do about accounts: the changes that no user may make. Each is one transaction with its audit
- * event, and moves the credential version, so that a login that is under way does not commit. Whatever takes
- * something away ends all sessions of the user with it: no token outlives the right that it tells of.
+ * What an operator can do about accounts. Each change is one transaction with its audit event, and moves the credential
+ * version, so that a login in progress does not commit. A change that takes a right away revokes all sessions of the
+ * user: no token outlives the right that it states.
  */
 @Injectable()
 export class AccountAdmin {
@@ -84,7 +84,7 @@ export class AccountAdmin {
       return {
         change: { roles: roles.filter((each) => each !== role) },
         event: { event: 'authz_change', cause: `revoked ${role}` },
-        ends: 'role_revoked',
+        revokes: 'role_revoked',
       };
     });
   }
@@ -94,7 +94,7 @@ export class AccountAdmin {
     return this.change(username, by, ({ disabledAt }) => ({
       change: { disabledAt: disabledAt ?? this.clock.now() },
       event: { event: 'authn_login_lock', cause: 'account_disabled' },
-      ends: 'account_disabled',
+      revokes: 'account_disabled',
     }));
   }
 
@@ -114,7 +114,7 @@ export class AccountAdmin {
     return this.change(username, by, () => ({
       change: { passwordHash },
       event: { event: 'authn_password_change', cause: 'password_reset' },
-      ends: 'password_reset',
+      revokes: 'password_reset',
     }));
   }
 
@@ -122,9 +122,9 @@ export class AccountAdmin {
   async list(): Promise<AccountSummary[]> {
     const all: AccountSummary[] = [];
     for (;;) {
-      const page = await this.users.list(PAGE, all.at(-1)?.username);
+      const page = await this.users.list(PAGE_ROWS, all.at(-1)?.username);
       all.push(...page.map(summaryOf));
-      if (page.length < PAGE) return all;
+      if (page.length < PAGE_ROWS) return all;
     }
   }
 
@@ -134,22 +134,22 @@ export class AccountAdmin {
     decide: (user: User) => Change | undefined,
   ): Promise<AccountSummary> {
     const name = lowerCased(username);
-    for (let attempt = 1; attempt <= TRIES; attempt++) {
+    for (let attempt = 1; attempt <= MAX_TRIES; attempt++) {
       const user = await this.users.findByUsername(name);
       if (!user) throw new ApiError(404, 'not_found', `There is no account named ${name}`);
       const decided = decide(user);
       if (!decided || (await this.apply(user, decided, by)))
         return summaryOf({ ...user, ...decided?.change });
     }
-    throw new ApiError(409, 'changed_meanwhile', `${name} is being changed by others; try again`);
+    throw new ApiError(409, 'changed_meanwhile', `${name} was changed at the same time; try again`);
   }
 
   /** The user's row first and sessions after, as everywhere. @returns false when the user has changed meanwhile */
-  private async apply(user: User, { change, event, ends }: Change, by: Acting): Promise<boolean> {
+  private async apply(user: User, { change, event, revokes }: Change, by: Acting): Promise<boolean> {
     return this.db.inTransaction(async (tx) => {
       if (!(await this.users.update(tx, user, change))) return false;
       const at = this.clock.now();
-      if (ends) await this.revoker.revokeAll(tx, user.id, ends, at);
+      if (revokes) await this.revoker.revokeAll(tx, user.id, revokes, at);
       const who = { actorId: by.actorId, subjectId: user.id };
       await this.audit.record({ ...event, at, ...who }, by.caller, tx);
       return true;
@@ -169,8 +169,8 @@ function requireRoles(roles: readonly string[]): string[] {
     throw validationFailed([{ field: 'role', messages: [message] }]);
   }
   const distinct = [...new Set(roles)];
-  if (distinct.length > MOST_ROLES) {
-    throw validationFailed([{ field: 'role', messages: [`must be one of at most ${MOST_ROLES} of a user`] }]);
+  if (distinct.length > MAX_ROLES) {
+    throw validationFailed([{ field: 'role', messages: [`must be one of at most ${MAX_ROLES} of a user`] }]);
   }
   return distinct;
 }

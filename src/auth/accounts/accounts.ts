@@ -14,7 +14,7 @@ import { UserLoader } from '../hooks.js';
 import { type Principal } from '../request/principal.js';
 import { requireAcceptable } from './new-password.js';
 
-/** Who acts. Nobody is logged in at the operator's shell, or when they register. */
+/** Who acts: without `actorId` at the operator's shell and at registration. */
 export interface Acting {
   actorId?: string;
   caller: Caller;

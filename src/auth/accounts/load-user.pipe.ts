@@ -14,7 +14,7 @@ export class LoadUser<TUser> implements PipeTransform<Principal | null, Promise<
 
   constructor(private readonly loader: UserLoader<TUser>) {}
 
-  /** @throws TokenError `token_revoked` when there is no such user any more; null where the route let nobody in */
+  /** @returns null for an anonymous request. @throws TokenError `token_revoked` if the user no longer exists */
   async transform(principal: Principal | null): Promise<TUser | null> {
     if (principal === null) return null;
     const known = this.loaded.get(principal) ?? this.load(principal);

@@ -6,7 +6,7 @@ import { AuthOptions } from '../options/auth-options.js';
 import { CsrfTokens } from './csrf-tokens.js';
 
 /**
- * Refuses what another site makes a browser send: a browser adds the cookies by itself, whoever wrote the page.
+ * Refuses requests that another site makes a browser send: a browser adds the cookies to them by itself.
  * Browsers say where a request comes from (Fetch Metadata, Origin), and pages cannot forge that; a client that
  * says neither must repeat the CSRF cookie's value in a header. For cookie-borne tokens alone: nothing else is
  * sent unasked.

@@ -5,8 +5,8 @@ import { type TokenPairDto } from '../dto/token-pair.dto.js';
 import { AuthOptions } from '../options/auth-options.js';
 import { CsrfTokens } from './csrf-tokens.js';
 
-/** Seconds: the longest that browsers keep a cookie (RFC 6265bis §5.5). */
-const DEVICE_AGE = 400 * 86_400;
+/** The longest that browsers keep a cookie (RFC 6265bis §5.5). */
+const DEVICE_MAX_AGE_SECONDS = 400 * 86_400;
 
 /** Sets and clears the cookies that hold tokens, where the application looks for tokens in cookies. */
 @Injectable()
@@ -20,7 +20,7 @@ export class TokenCookies implements OnModuleInit {
   onModuleInit(): void {
     if (!this.used || this.options.cookies.secure) return;
     new Logger('TokenCookies').warn(
-      'cookies.secure is off: token cookies travel over plain HTTP, readable by anybody on the way; for development only',
+      'cookies.secure is off: token cookies are sent over plain HTTP, readable on the network; for development only',
     );
   }
 
@@ -39,11 +39,11 @@ export class TokenCookies implements OnModuleInit {
     set(csrf.cookieName, this.csrf.of(sessionId), { ...this.readable, ...age(pair.refresh_expires_in) });
   }
 
-  /** Stays at logout: that somebody used this device is to be known when they come again. */
+  /** Stays at logout: the device must be known at the next login. */
   setDevice(response: unknown, device: string): void {
     if (!this.used) return;
     const { deviceName, persistent } = this.options.cookies;
-    const age = persistent ? { maxAge: DEVICE_AGE } : {};
+    const age = persistent ? { maxAge: DEVICE_MAX_AGE_SECONDS } : {};
     this.host.httpAdapter.setCookie(response, deviceName, device, {
       ...this.readable,
       httpOnly: true,

@@ -47,10 +47,10 @@ export class ApiError<Code extends ErrorCode = ErrorCode> extends HttpException 
 }
 
 /** A body of thousands of wrong members gets no answer of thousands of lines. */
-const MOST_ERRORS = 20;
+const MAX_FIELD_ERRORS = 20;
 
 export function validationFailed(errors: FieldError[]): ApiError {
-  const named = errors.slice(0, MOST_ERRORS);
+  const named = errors.slice(0, MAX_FIELD_ERRORS);
   const sentences = named.flatMap(({ field, messages }) =>
     messages.map((message) => (message.startsWith(field) ? message : `${field} ${message}`)),
   );

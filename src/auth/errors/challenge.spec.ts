@@ -65,7 +65,7 @@ describe('tokenChallenge', () => {
     ['token_expired', 'Token has expired'],
     ['token_wrong_type', 'Token is of the wrong type for this route'],
     ['token_revoked', 'Token has been revoked'],
-    ['refresh_token_reused', 'Refresh token has been used before; the session has been ended'],
+    ['refresh_token_reused', 'Refresh token was used before; the session is revoked'],
   ])('calls %s an invalid_token, and describes it', (code, description) => {
     expect(tokenChallenge(code)).toBe(`Bearer error="invalid_token", error_description="${description}"`);
   });

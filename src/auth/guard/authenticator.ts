@@ -55,7 +55,7 @@ export class Authenticator {
     return this.verifier.keyFor(token).kind === 'access' ? this.access(token) : this.refresh(token);
   }
 
-  /** The content of a token, whoever issued it: nothing is checked. Null when it is no JWT. */
+  /** Decodes a token without checking anything. Null if it is not a JWT. */
   decode(token: string): DecodedToken | null {
     const decoded = decodeIfJson(token);
     if (!decoded || typeof decoded.payload !== 'object' || decoded.payload === null) return null;

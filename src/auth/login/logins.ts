@@ -47,7 +47,7 @@ export class Logins {
   /**
    * A fresh token pair in a new session, for a user who has just been authenticated: by a passkey, another provider.
    * The answer of a route that `@DeliversTokens()`.
-   * @throws RangeError for a lifetime or an `amr` that is none; TypeError for a claim or header that is reserved;
+   * @throws RangeError for an invalid lifetime or `amr`; TypeError for a reserved claim or header;
    * TokenError `token_revoked` when there is no such user, or a disabled one
    */
   async open(userId: string, caller: Caller, options: LoginOptions = {}): Promise<IssuedPair> {
@@ -56,7 +56,7 @@ export class Logins {
       throw new TokenError('token_revoked', `account ${userId} ${user ? 'is disabled' : 'does not exist'}`);
     const lives = { accessTtl: lifetime(options.accessTtl), sessionTtl: lifetime(options.sessionTtl) };
     const { amr = ['pwd'] } = options;
-    // Before anything is written: a session of which no token can be issued, or only dead ones, is nobody's.
+    // Before anything is written: a session for which no token can be issued must not be opened.
     requireWords(amr);
     const contents = await this.pairs.contents(user, options);
     const session = await this.openUnlessChanged(user, caller, { ...lives, amr });
@@ -83,7 +83,7 @@ export class Logins {
     await this.proofs.check(user, own, tx);
     const at = this.clock.now();
     const session = await this.sessions.open(tx, user.id, caller, at, own);
-    const revoked = { event: 'session_ended', cause: 'too_many_sessions', at } as const;
+    const revoked = { event: 'session_revoked', cause: 'too_many_sessions', at } as const;
     for (const sessionId of await this.revoker.revokeOldest(tx, user.id, at))
       await this.audit.record({ ...revoked, actorId: user.id, subjectId: user.id, sessionId }, caller, tx);
     return session;
@@ -91,7 +91,7 @@ export class Logins {
 
   /**
    * Another access token in a session that lives, not fresh: for a download, or with claims of its own.
-   * @throws RangeError for a lifetime that is none; TokenError `token_revoked` when the session has ended
+   * @throws RangeError for an invalid lifetime; TokenError `token_revoked` if the session is revoked or expired
    */
   async accessToken(sessionId: string, { ttl, ...extras }: AccessTokenOptions = {}): Promise<IssuedAccess> {
     const accessTtl = lifetime(ttl) ?? this.options.tokens.accessTtl;
@@ -101,7 +101,7 @@ export class Logins {
       return [extended, extended && (await this.users.findById(extended.user_id, tx))];
     });
     if (!session || user?.disabledAt !== null)
-      throw new TokenError('token_revoked', `session ${sessionId} has ended or is unknown`);
+      throw new TokenError('token_revoked', `session ${sessionId} is revoked, expired or unknown`);
     return this.pairs.issueAccess(session, await this.pairs.contents(user, extras), {
       fresh: false,
       accessTtl,
@@ -110,13 +110,13 @@ export class Logins {
 }
 
 /** As long as any that can be configured. */
-const LONGEST = parseDuration('100w');
+const MAX_LIFETIME_MS = parseDuration('100w');
 
 /** @throws RangeError for zero and less, which elsewhere have meant a token that never dies */
 function lifetime(given: string | number | undefined): number | undefined {
   if (given === undefined) return undefined;
   const milliseconds = typeof given === 'string' ? parseDuration(given) : given;
-  if (Number.isSafeInteger(milliseconds) && milliseconds >= 1000 && milliseconds <= LONGEST)
+  if (Number.isSafeInteger(milliseconds) && milliseconds >= 1000 && milliseconds <= MAX_LIFETIME_MS)
     return milliseconds;
   throw new RangeError(`a lifetime must be from 1s to 100w, not ${JSON.stringify(given)}`);
 }

@@ -44,7 +44,7 @@ export class RefreshService {
    * The user is read after the rotation, without a transaction around both. What takes a right away revokes the session in
    * the same transaction: either that came first and nothing was rotated, or the tokens made here die with their session.
    * A crash in between is repaired by the key or the grace.
-   * @throws TokenError `token_revoked`, `refresh_token_reused`; ApiError `idempotency_key_reused`; RateLimitedError
+   * @throws TokenError `token_revoked` (also if the account is gone or disabled), `refresh_token_reused`; ApiError `idempotency_key_reused`; RateLimitedError
    */
   async refresh(request: RefreshRequest): Promise<IssuedPair> {
     const rotation = await this.rotate(request);
@@ -110,8 +110,10 @@ export class RefreshService {
   }
 
   /** The memory too: a database that failed over to a standby that lags may have forgotten a revocation. */
-  private requireNotRevoked({ token }: RefreshRequest): void {
-    if (this.revoked.has(token.sid)) throw new TokenError('token_revoked', `session ${token.sid} is revoked`);
+  private requireNotRevoked(request: RefreshRequest): void {
+    if (!this.revoked.has(request.token.sid)) return;
+    this.audit.announce({ ...this.eventOf(request, 'revoked'), outcome: 'fail' });
+    throw this.refusal({ outcome: 'revoked' }, request);
   }
 
   /** Once for a generation: a client that repeats a request cannot fill the trail. */
@@ -131,7 +133,7 @@ export class RefreshService {
     if (outcome === 'reuse')
       await this.audit.record({ ...failed, event: 'authn_token_reuse' }, request.caller, tx);
     else if (outcome === 'rolled_back')
-      await this.audit.record({ ...failed, event: 'session_ended' }, request.caller, tx);
+      await this.audit.record({ ...failed, event: 'session_revoked' }, request.caller, tx);
     else if (outcome === 'revoked' || outcome === 'key_reused') this.audit.announce(failed, tx);
   }
 

@@ -38,7 +38,7 @@ export class TokenPairs {
 
   /**
    * Asks the hooks. Before the transaction where the user is known by then: a hook that fails leaves no session
-   * behind that nobody has tokens of. What a call adds goes above what is added for every token of the user.
+   * without tokens behind. Claims of this call override those of the hooks.
    * @throws TypeError for a subject that is no text, or a claim or header that is reserved
    */
   async contents(user: User, own: Extras = {}): Promise<TokenContents> {

@@ -4,7 +4,7 @@ import { type AuthRequest, requestOf } from './auth-request.js';
 import { canonicalAddress } from '../../http/client-address.js';
 
 /** Characters, of what a client may write into every row about it. */
-const LONGEST_USER_AGENT = 256;
+const MAX_USER_AGENT_LENGTH = 256;
 
 /** Where the request comes from, for the audit trail and for the limits. */
 export const RequestCaller = createParamDecorator((_: undefined, context: ExecutionContext): Caller =>
@@ -15,7 +15,7 @@ export function callerOf(request: AuthRequest): Caller {
   const { headers, id, raw, socket = raw?.socket } = request;
   return {
     ip: addressOf(request),
-    userAgent: headers['user-agent']?.slice(0, LONGEST_USER_AGENT) ?? null,
+    userAgent: headers['user-agent']?.slice(0, MAX_USER_AGENT_LENGTH) ?? null,
     requestId: id ?? null,
     hasLeft: () => socket?.destroyed === true,
   };
@@ -23,7 +23,7 @@ export function callerOf(request: AuthRequest): Caller {
 
 /**
  * The adapter's `ip`: the last address that is no trusted proxy's (`TRUSTED_PROXIES`). A proxy may pass on a header
- * that holds no address; then the proxy's own stands for whoever sent it, so that nobody can make up addresses.
+ * that holds no address; then the proxy's own address is used, so that clients cannot invent addresses.
  */
 function addressOf({ ip, raw, socket = raw?.socket }: AuthRequest): string | null {
   return canonicalAddress(ip) ?? canonicalAddress(socket?.remoteAddress);

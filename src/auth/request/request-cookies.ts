@@ -3,7 +3,7 @@ import { type AuthRequest } from './auth-request.js';
 
 /**
  * Every value that a request's cookies give one name, empty ones aside. The usual parsers keep the first of several,
- * which a sub-domain or another path may have planted; whoever asks must see that there are several.
+ * which a sub-domain or another path may have planted; the caller must see that there are several.
  */
 export function cookiesNamed({ headers }: Pick<AuthRequest, 'headers'>, name: string): string[] {
   return (headers.cookie ?? '')
