@@ -51,7 +51,10 @@ export class RevocationFeed implements OnApplicationBootstrap, OnApplicationShut
     await new Promise<void>((resolve) => {
       this.listener = this.db.listen(CHANNEL, {
         onListening: async (read) => {
-          await this.writeAgain(await this.readAll(read));
+          // At the start there is nothing yet that the database could have lost.
+          const known = this.revoked.size > 0 ? new Set<string>() : undefined;
+          await this.readAll(read, known);
+          if (known) await this.writeAgain(known);
           resolve();
         },
         onNotification: (payload) => this.revoked.add(parse(payload)),
@@ -110,12 +113,11 @@ export class RevocationFeed implements OnApplicationBootstrap, OnApplicationShut
     }
   }
 
-  /** @returns the ids that the database knows */
-  private async readAll(read: ReadPages): Promise<Set<string>> {
+  /** @param ids receives the ids of the sessions that are revoked in the database */
+  private async readAll(read: ReadPages, ids?: Set<string>): Promise<void> {
     this.reading = true;
     try {
       const began = performance.now();
-      const ids = new Set<string>();
       const query = this.db
         .selectFrom('sessions')
         .select(['id', 'access_until', 'revoke_cause'])
@@ -123,10 +125,9 @@ export class RevocationFeed implements OnApplicationBootstrap, OnApplicationShut
         .where('revoked_at', 'is not', null);
       await read(query.compile(), (page) => {
         this.revoked.add(page);
-        for (const { id } of page) ids.add(id);
+        for (const { id } of page) ids?.add(id);
       });
       if (!this.notificationsAreLost) this.heardAt = Math.max(this.heardAt, began);
-      return ids;
     } finally {
       this.reading = false;
     }
