@@ -6,10 +6,10 @@ import { type OptionsClass, type Variable, variablesOf } from './config/from-env
 import { ServerOptions } from './config/server-options.js';
 import { FEATURE_OPTIONS } from './features/features.options.js';
 
-/** Every class of options that the environment fills. */
+/** Every class of options that the environment sets. */
 export const OPTIONS: readonly OptionsClass[] = [ServerOptions, AuthOptions, ...FEATURE_OPTIONS];
 
-/** Every variable, in the order of the documents. */
+/** Every variable, in the order of the documentation. */
 export const VARIABLES: readonly Variable[] = OPTIONS.flatMap((type) => variablesOf(type));
 
 /**

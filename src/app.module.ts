@@ -12,10 +12,9 @@ import { MetricsAddressError } from './metrics/metrics-address-error.js';
 import { exposedMode } from './keys/key-file.js';
 import { KeyRingError } from './keys/key-ring.js';
 
-/** Puts the modules together. */
 @Module({})
 export class AppModule {
-  /** @throws DatabaseUrlError when what the configuration names cannot be opened */
+  /** @throws DatabaseUrlError if the configured database cannot be opened */
   static forRoot(
     config: AppConfig,
     auth: AuthModuleOptions & AuthModuleExtras = authOptions(config),
@@ -33,7 +32,7 @@ export class AppModule {
   }
 }
 
-/** The options of authentication that follow from the environment. A team adds options without a variable, and hooks, here. */
+/** The options of authentication that the environment sets. Add hooks, and options without a variable, here. */
 export function authOptions(config: AppConfig): AuthModuleOptions {
   const { keysFile, corsOrigins, isProduction } = config.server;
   return {
@@ -44,7 +43,7 @@ export function authOptions(config: AppConfig): AuthModuleOptions {
   };
 }
 
-/** Modules know no variables: what they report is shown to the operator under the variable's name. */
+/** Names the variable in a module's error: modules do not know the variables. */
 function toConfigError(error: unknown): unknown {
   if (error instanceof DatabaseUrlError)
     return new ConfigError([{ variable: 'DATABASE_URL', problem: error.message }]);
@@ -57,7 +56,7 @@ function toConfigError(error: unknown): unknown {
   return error;
 }
 
-/** What does not stop the start, and the operator should know: misspelt variables, private keys that others can read. */
+/** Lists warnings that do not stop the start: misspelt variables, private keys that other users can read. */
 export function startWarnings({ server, warnings }: AppConfig): string[] {
   const mode = server.isProduction ? exposedMode(server.keysFile) : undefined;
   return mode === undefined

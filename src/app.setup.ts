@@ -6,14 +6,14 @@ import { setupOpenApi } from './openapi/setup.js';
 
 export const APP_OPTIONS: NestApplicationOptions = {
   abortOnError: false,
-  // JSON alone is parsed, see `http/adapter.ts`: a form that another site submits is refused with 415.
+  // Only JSON is parsed, see `http/adapter.ts`: a form that another site submits is refused with 415.
   bodyParser: false,
-  // A feature that declares a route of another, `/auth/login` say, stops the start.
-  // Whether a route hides another that comes after it is nothing to Fastify, which looks for the exact path first.
+  // A feature that declares an existing route, such as `/auth/login`, stops the start.
+  // Fastify prefers the exact path, so a route with parameters cannot hide a later one.
   routeConflictPolicy: { duplicate: 'error' },
 };
 
-/** Everything between the modules and the socket; the tests' applications go through it too. */
+/** Sets up the HTTP server around the modules. Test applications use it too. */
 export function configureApp<App extends INestApplication>(app: App, { server }: AppConfig): App {
   app.useSecurityHeaders(apiSecurityHeaders(server.isProduction));
   if (server.corsOrigins.length > 0) {
@@ -29,9 +29,9 @@ export function configureApp<App extends INestApplication>(app: App, { server }:
         'X-Device-Token',
       ],
       maxAge: 600,
-      // Pages of these origins may send the cookies along, where tokens are in cookies.
+      // With tokens in cookies, pages of these origins may send them.
       credentials: app.get(AuthOptions, { strict: false }).locations.order.includes('cookie'),
-      // Fastify's plugin would refuse OPTIONS that is no preflight, as plain text.
+      // Fastify's plugin would refuse an OPTIONS request that is not a preflight, in plain text.
       strictPreflight: false,
     };
     app.enableCors(cors);

@@ -24,7 +24,7 @@ async function start(): Promise<void> {
   logger.log(announcement(app, config.server));
 }
 
-/** `app.getUrl()` says 127.0.0.1 also where every interface is listened on. */
+/** `app.getUrl()` returns 127.0.0.1 even if the server listens on every interface. */
 function announcement(app: NestFastifyApplication, { servesOpenApi }: AppConfig['server']): string {
   const { address, family, port } = app.getHttpServer().address() as AddressInfo;
   const url = `http://${family === 'IPv6' ? `[${address}]` : address}:${port}`;
@@ -53,6 +53,6 @@ try {
   await start();
 } catch (thrown) {
   process.stderr.write(explainFailedStart(thrown));
-  // Open handles (a pool, the listener of a half-started server) would keep the process from ending by itself.
+  // Open handles (a pool, the listener of a half-started server) would keep the process alive.
   process.exit(1);
 }

@@ -4,12 +4,12 @@ import { AppModule } from './app.module.js';
 import { type AppConfig } from './config/config.js';
 import { LoggingModule } from './logging/logging.module.js';
 
-/** The application as a server that somebody operates; a command of the operator needs the application alone. */
+/** The application with logging and metrics. The operator's commands use the application alone. */
 @Module({})
 export class ServerModule {
   static async forRoot(config: AppConfig, logger: Logger): Promise<DynamicModule> {
     const { metricsHost: host, metricsPort: port } = config.server;
-    // Loaded by who wants to be counted: nobody else waits for it at the start.
+    // Loaded only if metrics are on, because it slows down the start.
     const metrics = port === undefined ? undefined : await import('./metrics/metrics.module.js');
     return {
       module: ServerModule,

@@ -6,12 +6,12 @@ import { type AuditEventName } from './audit.table.js';
 /** The namespace of the ids of events that are recorded once (RFC 9562 §5.5). */
 const ONCE = '5f2a4c0e-9d0b-4f3a-8f0e-3d1c6f2b7a90';
 
-/** Where a request comes from, as far as it says. */
+/** Where a request comes from. */
 export interface Caller {
   ip: string | null;
   userAgent: string | null;
   requestId: string | null;
-  /** Whether the client has closed the connection; absent where there is none. */
+  /** Whether the client has closed the connection. Absent without a connection. */
   hasLeft?: () => boolean;
 }
 
@@ -26,7 +26,7 @@ export interface AuditEvent {
   at: number;
 }
 
-/** The audit trail. Given the transaction of a change, it holds the event exactly if the change holds. */
+/** The audit trail. An event recorded in the transaction of a change commits together with it. */
 @Injectable()
 export class AuditLog {
   private readonly logger = new Logger('Audit');
@@ -34,17 +34,17 @@ export class AuditLog {
 
   constructor(private readonly db: Database) {}
 
-  /** Adds a listener, for counting: called once an event has become true. Must not throw. */
+  /** Adds a listener, for counting. It is called after the commit, and must not throw. */
   listen(listener: (entry: AuditEvent) => void): void {
     this.listeners.push(listener);
   }
 
-  /** Tells the listeners of an event that leaves no record, because it changed nothing or happens all the time. */
+  /** Announces an event to the listeners without recording it, because it changed nothing or is too frequent. */
   announce(entry: AuditEvent, tx?: Tx): void {
     this.afterCommit(tx, () => this.tellListeners(entry));
   }
 
-  /** @param once what is recorded at most once, under this name: who repeats it cannot fill the trail */
+  /** @param once a name under which the event is recorded at most once: repeating it cannot fill the trail */
   async record(entry: AuditEvent, caller: Caller, tx?: Tx, once?: string): Promise<void> {
     const { numInsertedOrUpdatedRows } = await (tx ?? this.db)
       .insertInto('audit_events')
@@ -69,7 +69,7 @@ export class AuditLog {
     });
   }
 
-  /** Log and listeners learn only what has become true. */
+  /** Log and listeners get committed events only. */
   private afterCommit(tx: Tx | undefined, act: () => void): void {
     if (tx) this.db.afterCommit(tx, act);
     else act();

@@ -2,7 +2,7 @@ import { Injectable, type OnModuleInit } from '@nestjs/common';
 import { Purger } from '../database/index.js';
 import { AuditOptions } from './audit-options.js';
 
-/** Removes audit events that are older than `AUDIT_RETENTION`: without an end, the trail fills the disk. */
+/** Removes audit events older than `AUDIT_RETENTION`, or the trail would fill the disk. */
 @Injectable()
 export class AuditPurge implements OnModuleInit {
   constructor(

@@ -1,7 +1,7 @@
 import { type Kysely } from 'kysely';
 import { type Migrations } from '../database/index.js';
 
-/** What happened; names of the OWASP Logging Vocabulary. */
+/** Names of the OWASP Logging Vocabulary. */
 export type AuditEventName =
   | 'user_created'
   | 'user_updated'
@@ -20,7 +20,7 @@ export type AuditEventName =
   | 'session_renewed'
   | 'session_revoked';
 
-/** Only ever added to. Holds no token and no password. */
+/** Append-only, until the purge. Holds no token and no password. */
 export interface AuditEventsTable {
   id: string;
   /** Milliseconds. */
@@ -31,7 +31,7 @@ export interface AuditEventsTable {
   cause: string | null;
   /** Who did it; null if no user was authenticated. */
   actor_id: string | null;
-  /** To whom it was done. No foreign key: the record outlives the account. */
+  /** The user that it concerns. No foreign key: the record outlives the account. */
   subject_id: string | null;
   session_id: string | null;
   ip: string | null;

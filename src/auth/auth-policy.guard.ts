@@ -21,8 +21,8 @@ import { requireRole } from './roles/roles.decorator.js';
 type GuardedRoute = RoutePolicy & { policy: Exclude<AuthPolicy, { level: 'public' }> };
 
 /**
- * The one global guard: reads what the route declares, finds the token, and hands over to the Passport guard for
- * it. One dispatcher, because a global access guard would refuse the refresh token before a `RefreshGuard` saw it.
+ * The one global guard: reads the route's policy, finds the token, and calls the Passport guard of that policy. One
+ * dispatcher, because a global access guard would refuse a refresh token before a `RefreshGuard` saw it.
  */
 @Injectable()
 export class AuthPolicyGuard implements CanActivate {
@@ -58,7 +58,7 @@ export class AuthPolicyGuard implements CanActivate {
     const request = requestOf(context);
     request.authPolicy = policy;
     if (policy.level === 'public') return true;
-    // An answer that depends on the user is for no cache (ASVS 14.3.2); a handler may override this by `@Header`.
+    // An answer that depends on the user must not be cached (ASVS 14.3.2); a handler may override this with `@Header`.
     this.host.httpAdapter.setHeader(responseOf(context), 'cache-control', 'no-store');
     const logsOut = policy.level === 'access-or-refresh' && policy.allowRevoked;
     return logsOut && this.cookies.used
@@ -66,7 +66,7 @@ export class AuthPolicyGuard implements CanActivate {
       : this.authenticate(context, request, { policy, roles });
   }
 
-  /** Logout in a browser clears the cookies, also those whose tokens are worth nothing any more. */
+  /** Logout in a browser clears the cookies, even if their tokens are no longer valid. */
   private async authenticateOrForget(
     context: ExecutionContext,
     request: AuthRequest,
@@ -76,7 +76,7 @@ export class AuthPolicyGuard implements CanActivate {
       return await this.authenticate(context, request, declaration);
     } catch (error) {
       if (error instanceof TokenError) {
-        // SameSite keeps the cookies from what another site sends, not the browser from obeying the answer.
+        // SameSite stops the browser from sending cookies for another site, but not from obeying a `Set-Cookie` in the answer.
         this.csrf.requireSite(request);
         this.cookies.clear(responseOf(context));
       }
@@ -98,7 +98,7 @@ export class AuthPolicyGuard implements CanActivate {
     await this.guardOf(policy, presented.token).canActivate(context);
     if (presented.location === 'cookie') this.csrf.require(request);
     requireRole(roles, request.user);
-    // Interceptors of event streams run when the answer has begun: too late for a refusal.
+    // Interceptors of event streams run after the answer has begun: too late to refuse.
     if (policy.level === 'fresh-access' && policy.once && isEventStream(context))
       await this.once.claim(request);
     return true;
@@ -116,7 +116,7 @@ function isEventStream(context: ExecutionContext): boolean {
   return Reflect.hasMetadata(SSE_METADATA, context.getHandler());
 }
 
-/** Messages carry no request to look at; `HandlerCheck` has stopped the start for all handlers that it knows. */
+/** For messages, which carry no request. `HandlerCheck` stops the start for all handlers that it finds. */
 function assertPublic({ level }: AuthPolicy, context: ExecutionContext): boolean {
   if (level === 'public') return true;
   throw new Error(

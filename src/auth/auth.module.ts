@@ -89,13 +89,13 @@ const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN } = new ConfigurableModule
       ...definition,
       global: true,
       imports: [...new Set([...(definition.imports ?? []), ...imports])],
-      // After the defaults of the same tokens below, which they replace.
+      // After the defaults below with the same DI tokens, which they replace.
       providers: [...(definition.providers ?? []), ...providers],
     }),
   )
   .build();
 
-/** Everything about authentication, and the global guard: once imported, each route of a controller needs what it declares. */
+/** Authentication and its global guard: once imported, every route requires what it declares, by default an access token. */
 @Module({
   imports: [
     DiscoveryModule,
@@ -106,7 +106,7 @@ const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN } = new ConfigurableModule
   controllers: [AuthController, SessionsController, AdminController, JwksController],
   providers: [
     { provide: AuthOptions, inject: [MODULE_OPTIONS_TOKEN], useFactory: resolveOptions },
-    // Filled at `onModuleInit`, where a wrong file is reported as it is, and Nest logs no stack trace.
+    // Filled in `onModuleInit`, where Nest reports a wrong file without a stack trace.
     { provide: KeyRing, useFactory: () => new KeyRing() },
     {
       provide: KeyFileWatcher,
@@ -139,7 +139,7 @@ const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN } = new ConfigurableModule
     { provide: AuditOptions, inject: [AuthOptions], useFactory: ({ audit }: AuthOptions) => audit },
     AuditPurge,
     UsedTokens,
-    // Another store takes its place by a provider of its own; then this factory, and so the table, is not made.
+    // If a team provides another store, this factory does not run and the table is not created.
     {
       provide: UserStore,
       inject: [Database, MigrationSet],
@@ -195,7 +195,7 @@ const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN } = new ConfigurableModule
     { provide: APP_GUARD, useClass: AuthPolicyGuard },
     { provide: APP_FILTER, useClass: ErrorFilter },
   ],
-  // For features, health and metrics. The last six because decorators bring interceptors and pipes that run in the features' modules.
+  // For features, health and metrics. The last six are used by interceptors and pipes that decorators add to the features' modules.
   exports: [
     AccountAdmin,
     Accounts,

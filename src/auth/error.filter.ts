@@ -13,7 +13,7 @@ import { ApiError } from './errors/api-error.js';
 import { type ErrorCode } from './errors/error-codes.js';
 import { bearerChallenge, tokenChallenge } from './errors/challenge.js';
 
-/** The stable code of an error that names none itself; other statuses are named by their own text. */
+/** The code of an error that has none. Any other status is named after its reason phrase. */
 const CODE_OF_STATUS: Record<number, ErrorCode> = {
   400: 'validation_failed',
   413: 'payload_too_large',
@@ -34,11 +34,11 @@ interface Answer {
   status: number;
   body: unknown;
   headers: Record<string, string>;
-  /** Only where the handler has not set them. */
+  /** Set unless the handler has set them. */
   defaultHeaders: Record<string, string>;
 }
 
-/** Every error leaves the application here: one shape, the right challenge, and the reason in the log only. */
+/** Answers every error: one format, the right challenge, and the reason only in the log. */
 @Catch()
 export class ErrorFilter implements ExceptionFilter {
   private readonly logger = new Logger('Errors');
@@ -51,12 +51,12 @@ export class ErrorFilter implements ExceptionFilter {
 
   catch(exception: unknown, host: ArgumentsHost): Observable<never> | void {
     if (host.getType() === 'rpc') return refuseMessage(exception);
-    // Gateways and resolvers answer in ways of their own.
+    // Gateways and resolvers have their own formats.
     if (host.getType() !== 'http') throw exception;
     const { httpAdapter } = this.host;
     const request = host.switchToHttp().getRequest<AuthRequest>();
     const response: unknown = host.switchToHttp().getResponse();
-    // A client that is to use another scheme must be told so; a bare token has none, and is a bearer's all the same.
+    // A token without a scheme is challenged as Bearer.
     const answer = toAnswer(exception, this.options.locations.headerScheme || undefined);
     request.errorCode = (answer.body as { errorCode?: string }).errorCode ?? 'not_ready';
     this.log(exception, answer, request);
@@ -72,11 +72,11 @@ export class ErrorFilter implements ExceptionFilter {
       httpAdapter.reply(response, body, answer.status);
     };
     const failed = (error: unknown): void => {
-      this.logger.error('the ErrorBody of the application failed', error);
+      this.logger.error('the ErrorRenderer of the application failed', error);
       send(answer.body);
     };
     const sendRendered = (body: unknown): void => {
-      // Found here: thrown by the adapter, it would be an answer without a code, or none at all.
+      // Caught here: if the adapter threw it, the answer would have no code, or there would be none.
       JSON.stringify(body);
       send(body);
     };
@@ -89,12 +89,12 @@ export class ErrorFilter implements ExceptionFilter {
     }
   }
 
-  /** The true reason, under the request id that the client has too. */
+  /** Logs the reason with the request id, which the client also has. */
   private log(exception: unknown, { status }: Answer, request: AuthRequest): void {
     const path = request.url?.split(/[?#]/)[0];
     const line = `${status} ${request.errorCode} ${request.method} ${path} [${request.id}]: ${reasonOf(exception)}`;
     if (status === 500) this.logger.error(line, exception instanceof Error ? exception.stack : undefined);
-    // In a flood of logins it would be as many lines: that of each request says the same, and the metrics count them.
+    // Only at debug: a flood of logins would fill the log. The request lines and the metrics show it.
     else if (exception instanceof HashingOverloadedError) this.logger.debug(line);
     else if (status > 500) this.logger.warn(line);
     else if (status === 401 || status === 403) this.logger.log(line);
@@ -102,7 +102,7 @@ export class ErrorFilter implements ExceptionFilter {
   }
 }
 
-/** Unlike a health report, which is answered with 503 as well. */
+/** Excludes a health report, which is a 503 too. */
 function isErrorAnswer(body: unknown): body is ErrorAnswer {
   return typeof body === 'object' && body !== null && 'errorCode' in body;
 }
@@ -151,7 +151,7 @@ export function challengeOf(exception: unknown, scheme?: string): string | undef
   return challenge && bearerChallenge(challenge, scheme);
 }
 
-/** For messages, as Nest's own filter answers them: the client's observable fails with this object. */
+/** For messages, as in Nest's own filter: the client's observable fails with this object. */
 function refuseMessage(exception: unknown): Observable<never> {
   const { getError } = Object(exception) as { getError?: unknown };
   // An `RpcException` of @nestjs/microservices, which an application without messages has not installed.
@@ -186,7 +186,7 @@ function answerHttp(exception: HttpException, scheme?: string): Answer {
 function bodyOf(exception: HttpException, status: number): unknown {
   const given: unknown = exception.getResponse();
   const body: { message?: unknown } = typeof given === 'object' && given !== null ? given : {};
-  // Not an error, but a health report: left as it is.
+  // A health report, not an error: left unchanged.
   if (body === given && !('statusCode' in body) && !('message' in body)) return body;
   const messages = Array.isArray(body.message) ? body.message.map(String) : [messageOf(exception)];
   const errorCode = exception.errorCode ?? codeOf(status);
@@ -205,14 +205,15 @@ function messageOf({ message }: HttpException): string {
   return message.replace(/^(Cannot [A-Z-]+ [^?#]*)[?#].*$/s, '$1');
 }
 
-/** The status with which an exception will be answered. */
+/** Returns the status of the answer to an exception. */
 export function statusOf(exception: unknown): number {
   return toAnswer(exception).status;
 }
 
 /**
- * The status of what the HTTP adapter refused before a handler ran: a broken body, a wrong media type. Known by the
- * marks of Fastify and of Express's parsers: another service's 401, thrown by a handler's client, is none of ours.
+ * Returns the status if the HTTP adapter refused the request before a handler ran, for a broken body or a wrong media
+ * type. Recognised by properties of Fastify's and Express's errors: a 401 of another service, thrown by a handler's HTTP
+ * client, must not become our answer.
  */
 function clientErrorStatus(exception: unknown): number | undefined {
   if (!(exception instanceof Error)) return undefined;

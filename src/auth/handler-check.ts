@@ -14,8 +14,8 @@ const CALLED_BY: Record<Exclude<Transport, 'http'>, string> = {
 };
 
 /**
- * Stops the start where a declaration cannot be honoured. Already in the constructor, because `startAllMicroservices`
- * may answer messages before any lifecycle hook runs; again at the end, for providers that factories have made.
+ * Stops the start if a declared policy cannot be enforced. Runs in the constructor, because `startAllMicroservices` may
+ * handle messages before any lifecycle hook, and again at the end, for providers that factories create.
  */
 @Injectable()
 export class HandlerCheck implements OnApplicationBootstrap {
@@ -34,7 +34,7 @@ export class HandlerCheck implements OnApplicationBootstrap {
   }
 }
 
-/** Roles of a token that cannot hold any: no request could ever pass. */
+/** Refuses roles with a token that cannot have any: no request could pass. */
 function requireRolesInToken({ prototype, member, name }: Handler): void {
   const { policy, roles } = routePolicyOf(prototype, member);
   if (roles.length === 0 || givesRoles(policy)) return;
@@ -45,8 +45,8 @@ function requireRolesInToken({ prototype, member, name }: Handler): void {
 }
 
 /**
- * The guard finds tokens in HTTP requests, and Nest does not even ask it about gateways, and about microservices of a
- * hybrid application unless they inherit its configuration. A field without a declaration has its operation's.
+ * The guard reads tokens from HTTP requests. Nest does not call it for gateways, nor for microservices of a hybrid
+ * application unless they inherit its configuration. A field without a declaration has its operation's policy.
  */
 function requirePublicOutsideHttp({ prototype, member, name, transport }: Handler): void {
   if (transport === 'http') return;

@@ -5,15 +5,15 @@ import { type AuthRequest } from './request/auth-request.js';
 import { type Principal, type TokenClaims } from './request/principal.js';
 
 /*
- * Where a team puts its own rules: each class is a DI token with a default that does nothing. Bind another one with
- * `AuthModule.forRoot({ …, providers: [{ provide: TokenCheck, useClass: DeviceCheck }] })`; it is a provider like any
- * other, so it injects what it needs. All of them may be async.
+ * Hooks for a team's own rules. Each class is a DI token with a default. Bind another class with
+ * `AuthModule.forRoot({ …, providers: [{ provide: TokenRule, useClass: DeviceRule }] })`. It is a provider, so it can
+ * inject others. All hooks may be async.
  */
 
-/** More claims and JOSE header members for the tokens of a user. Those that the tokens have anyway are refused. */
+/** Adds claims and JOSE header members to the tokens of a user. Reserved names are refused. */
 @Injectable()
 export class TokenExtras {
-  /** Asked with every token that is issued, also at refresh. */
+  /** Called for every token that is issued, also at refresh. */
   claims(_user: User, _kind: TokenKind): Record<string, unknown> | Promise<Record<string, unknown>> {
     return {};
   }
@@ -23,7 +23,7 @@ export class TokenExtras {
   }
 }
 
-/** What the `sub` of a token says of a user; for example an identifier that other systems know. */
+/** Maps users to the `sub` of their tokens and back, for example to an identifier that other systems know. */
 @Injectable()
 export class SubjectMapper {
   toSubject(user: User): string | Promise<string> {
@@ -31,24 +31,24 @@ export class SubjectMapper {
   }
 
   /**
-   * The user's id, with every token that is shown: keep it out of the database where routes are hot. A foreign
-   * issuer's users are kept apart from ours, which may bear the same names; who trusts it to name ours says so here.
+   * Returns the user's id. Called with every request that has a token: avoid the database on frequent routes. By default
+   * a foreign issuer's users cannot be ours, even with the same `sub`; override this to trust the issuer to name ours.
    */
   toUserId(claims: TokenClaims, foreignIssuer: string | null): string | Promise<string> {
     return foreignIssuer === null ? claims.sub : `${foreignIssuer}#${claims.sub}`;
   }
 }
 
-/** One more condition on a token that is otherwise good: false refuses it as `token_invalid`. Or throw an `ApiError`. */
+/** Adds a condition on an otherwise valid token: false refuses it as `token_invalid`. It may also throw an `ApiError`. */
 @Injectable()
 export class TokenRule {
-  /** @param request absent where a token is checked without one */
+  /** @param request absent if the token is checked without a request */
   accepts(_claims: TokenClaims, _request?: AuthRequest): boolean | Promise<boolean> {
     return true;
   }
 }
 
-/** Another reason than the session's end for which a token is revoked; true refuses it as `token_revoked`. */
+/** Adds a reason to revoke a token, besides its session: true refuses it as `token_revoked`. */
 @Injectable()
 export class RevocationCheck {
   isRevoked(_claims: TokenClaims): boolean | Promise<boolean> {
@@ -56,9 +56,9 @@ export class RevocationCheck {
   }
 }
 
-/** What `@CurrentUser(LoadUser)` gives. Without a class of the team's it is the account as `/auth/register` answers it. */
+/** Loads the value of `@CurrentUser(LoadUser)`. By default it is the account, as in the answer of `/auth/register`. */
 export abstract class UserLoader<TUser = unknown> {
-  /** At most once in a request, and only when asked for. Null refuses the token as `token_revoked`. */
+  /** Called at most once per request, if the handler uses it. Null refuses the token as `token_revoked`. */
   abstract load(principal: Principal): TUser | null | Promise<TUser | null>;
 }
 
@@ -71,7 +71,7 @@ export interface ErrorAnswer {
   [more: string]: unknown;
 }
 
-/** The body of every error answer. Status and headers, the challenge among them, are not its business. */
+/** Renders the body of every error answer. It cannot change status and headers, such as the challenge. */
 @Injectable()
 export class ErrorRenderer {
   render(answer: ErrorAnswer, _request: AuthRequest): unknown {

@@ -23,7 +23,7 @@ export type Command =
   | (Named<'reset-password'> & { passwordFromStdin: boolean })
   | (Named<'create'> & { passwordFromStdin: boolean; roles: string[] });
 
-/** The operands of each command, and the options that it takes. */
+/** The operands and options of each command. */
 const COMMANDS: Record<string, { operands: string[]; options: string[] }> = {
   create: { operands: ['NAME'], options: ['role', 'password-stdin'] },
   grant: { operands: ['NAME', 'ROLE'], options: [] },

@@ -116,7 +116,7 @@ function costs({ kid, kind, successor, made }: Removal): string[] {
   ];
 }
 
-/** Every change also drops what is over. */
+/** Changes the key file. Every change also removes the keys that ended more than a day ago. */
 function change(input: Input, work: (set: PrivateJwkSet) => Change<string[]>): string[] {
   return changeKeyFile(input.path, input.now, (set) => {
     const changed = work(set);
@@ -141,7 +141,8 @@ function run(args: string[]): string {
   if (values.help) return HELP;
   const [name = '', kid, ...more] = positionals;
   const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
-  if (!command) throw new OperatorError(name === '' ? 'which command?' : `there is no command "${name}"`);
+  if (!command)
+    throw new OperatorError(name === '' ? 'No command was given' : `There is no command "${name}"`);
   const given = [...Object.keys(values), ...(kid === undefined ? [] : ['kid'])];
   const wrong = given.find((option) => !command.takes.includes(option));
   if (wrong !== undefined)

@@ -1,13 +1,13 @@
 import { parseArgs, type ParseArgsConfig } from 'node:util';
 
-/** What the operator typed makes no sense, or asks for what there is not. The message is all that they need. */
+/** The command line is invalid, or names something that does not exist. Shown without a stack trace. */
 export class OperatorError extends Error {
   override readonly name = 'OperatorError';
 }
 
 const HELP = { help: { type: 'boolean', short: 'h' } } as const;
 
-/** The words and options of a command line; `--help` is known to every command. @throws OperatorError */
+/** Parses the words and options of a command line. Every command has `--help`. @throws OperatorError */
 export function parseWords<Options extends NonNullable<ParseArgsConfig['options']>>(
   args: string[],
   options: Options,

@@ -3,7 +3,7 @@ import { formatDuration } from '../time/duration.js';
 import { type ServedDocument } from '../openapi/served-documents.js';
 import { formatTable } from './table.js';
 
-/** What a route requires, in words and with its defaults: for people and for programs. */
+/** What a route requires, in words and with defaults, for people and for programs. */
 export interface RouteDescription {
   method: string;
   path: string;
@@ -16,9 +16,9 @@ export interface RouteDescription {
   once: boolean;
   /** Where the route looks for its token; null for the locations of the application. */
   locations: readonly string[] | null;
-  /** `even if revoked`, `rotates`, `skips revocation`; `document` or `static files` where no controller answers. */
+  /** `even if revoked`, `rotates`, `skips revocation`; `document` or `static files` if no controller answers. */
   notes: readonly string[];
-  /** `ProfileController.getProfile`; null where no controller answers. */
+  /** `ProfileController.getProfile`; null if no controller answers. */
   handler: string | null;
 }
 
@@ -28,7 +28,7 @@ const NOTES = {
   skipRevocationCheck: 'skips revocation',
 };
 
-/** @param freshMaxAge milliseconds, of routes that say nothing else */
+/** @param freshMaxAge the default, in milliseconds */
 export function describeRoutes(routes: readonly Route[], freshMaxAge: number): RouteDescription[] {
   return routes.map(({ method, path, policy, roles, handler }) => ({
     method,
@@ -45,7 +45,7 @@ export function describeRoutes(routes: readonly Route[], freshMaxAge: number): R
   }));
 }
 
-/** Documents are public, and listed so that the table has everything that answers HTTP. */
+/** Documents are public. They are listed so that the table is complete. */
 export function describeDocuments(documents: readonly ServedDocument[]): RouteDescription[] {
   return documents.map(({ method, path, kind }) => ({
     method,
@@ -62,7 +62,7 @@ export function describeDocuments(documents: readonly ServedDocument[]): RouteDe
 
 const HEAD = ['METHOD', 'PATH', 'NEEDS', 'ROLE', 'MAX AGE', 'ONCE', 'NOTES', 'HANDLER'];
 
-/** One line a route. */
+/** Formats one line per route. */
 export function formatRoutes(routes: readonly RouteDescription[]): string {
   const rows = routes.map((route) => [
     route.method,

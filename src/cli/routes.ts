@@ -21,7 +21,7 @@ async function run(args: string[]): Promise<string> {
   const { values, positionals } = parseWords(args, { json: { type: 'boolean' } });
   if (values.help) return USAGE;
   if (positionals.length > 0) throw new OperatorError(`Unexpected: ${positionals.join(' ')}`);
-  // The application is created and never initialised, so a server that runs beside it keeps its database.
+  // The application is created but not initialised, so it does not open the database of a running server.
   const config = loadConfig({ ...readEnvironment(), DATABASE_URL: ':memory:' });
   const options = { logger: false, abortOnError: false } as const;
   const app = await NestFactory.create(AppModule.forRoot(config), createAdapter(), options);

@@ -10,25 +10,24 @@ import { OperatorError } from './operator.js';
 import { randomPassword, readPassword } from './passwords.js';
 import { formatAccounts } from './table.js';
 
-/** What an administrator can do through a running server is no more than this; the rest needs the file itself. */
 const SERVER_RUNS =
-  'The server is running (or another command is), and an embedded database has one owner: stop it for the moment; ' +
-  'or end sessions through it, with DELETE /admin/users/ID/sessions; or use PostgreSQL, where this works beside it\n';
+  'The database is in use: SQLite allows one process, so stop the server (or the other command) first; ' +
+  'or revoke sessions through the server, with DELETE /admin/users/ID/sessions; or use PostgreSQL, where commands work beside the server\n';
 
-/** How to mend it, where the message alone does not say. */
+/** How to fix an error, if its message does not say it. */
 const HINTS: Record<string, string> = {
   not_found: '; `npm run users -- list` shows all',
   username_taken: '; choose another, or reset its password with reset-password',
 };
 
-/** What is written to either stream, and the exit code. */
+/** The output and the exit code. */
 export interface Outcome {
   code: 0 | 1;
   stdout: string;
   stderr: string;
 }
 
-/** `npm run users -- ARGS`, but for the process. Never rejects. */
+/** Runs `npm run users -- ARGS` inside this process. Never rejects. */
 export async function runUsers(
   args: string[],
   stdin: Readable,
@@ -49,10 +48,10 @@ async function execute(command: Command, stdin: Readable, readConfig: () => AppC
   const config = readConfig();
   if (config.server.databaseUrl === ':memory:')
     throw new OperatorError(
-      'DATABASE_URL is :memory:, which is gone when this ends; name the database of the server',
+      'DATABASE_URL is :memory:, which is lost when this command ends; set it to the database of the server',
     );
   const app = await NestFactory.createApplicationContext(AppModule.forRoot(config), {
-    // What fails is thrown, and told once.
+    // Errors are thrown and reported once.
     logger: false,
     abortOnError: false,
   });
@@ -63,7 +62,7 @@ async function execute(command: Command, stdin: Readable, readConfig: () => AppC
   }
 }
 
-/** Never an argument: those are seen in the list of processes and kept in the shell's history. */
+/** Reads the password. It is never an argument: those show in the process list and the shell's history. */
 async function passwordFor(command: Command, stdin: Readable): Promise<string> {
   const given = 'passwordFromStdin' in command && command.passwordFromStdin;
   return given ? readPassword(stdin) : randomPassword();

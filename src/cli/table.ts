@@ -2,7 +2,7 @@ import { type AccountSummary } from '../auth/index.js';
 
 const HEAD = ['ID', 'USERNAME', 'ROLES', 'DISABLED', 'CREATED'];
 
-/** One line a row, with columns as wide as their widest cell. */
+/** Formats one line per row, with columns as wide as their widest cell. */
 export function formatTable(rows: readonly (readonly string[])[]): string[] {
   const width = (column: number) => Math.max(...rows.map((row) => row[column]?.length ?? 0));
   const widths = rows[0]?.map((_, column) => width(column)) ?? [];

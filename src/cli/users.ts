@@ -3,5 +3,5 @@ import { runUsers } from './run-users.js';
 const { code, stdout, stderr } = await runUsers(process.argv.slice(2), process.stdin);
 process.stdout.write(stdout);
 process.stderr.write(stderr);
-// As in main.ts: what failed may have left handles open, which would keep the process from ending by itself.
+// As in main.ts: a failure may leave handles open, which would keep the process alive.
 if (code !== 0) process.exit(code);

@@ -9,8 +9,8 @@ const MAX_WAIT_MS = 10_000;
 const PAUSE_MS = 50;
 
 /**
- * Reads the file, changes it and writes it back, alone in doing so: of two commands at once the second one sees
- * what the first one wrote. What could not be loaded by a server is not written.
+ * Reads, changes and writes the file under a lock: of two commands at once, the second sees the first one's change. A key
+ * set that a server could not load is not written.
  * @throws KeyRingError, and leaves the file as it was
  */
 export function changeKeyFile<T>(
@@ -18,7 +18,7 @@ export function changeKeyFile<T>(
   now: number,
   change: (set: PrivateJwkSet) => { set: PrivateJwkSet; result: T },
 ): T {
-  // Said before the lock is taken, in the words for a missing or broken file.
+  // Before the lock, so that a missing or broken file gets its own message.
   readKeyFile(path);
   return withLock(`${realpathSync(path)}.lock`, () => {
     const { set, result } = change(readKeyFile(path));
@@ -47,7 +47,7 @@ function take(lock: string, holder: string): void {
       return;
     } catch (error) {
       const { code, message } = error as NodeJS.ErrnoException;
-      if (code !== 'EEXIST') throw new KeyRingError(`${lock} cannot be made: ${message}`);
+      if (code !== 'EEXIST') throw new KeyRingError(`${lock} cannot be created: ${message}`);
       if (performance.now() > deadline) {
         throw new KeyRingError(
           `another command is changing the keys: ${lock} is held (${readHolder(lock) || 'holder unknown'}). ` +

@@ -12,16 +12,15 @@ import { type KeyRing } from './key-ring.js';
 const PERIOD_MS = 2_000;
 
 /**
- * Fills the ring at start and whenever the file has changed. It polls: a Kubernetes secret is a link that is replaced,
- * which a watch on the file does not notice. A file that cannot be used leaves the ring as it is and is tried again at
- * every look: a `signs_from` written by a clock that is ahead becomes valid by waiting, and so does a file that is
- * still being copied.
+ * Loads the keys at the start and when the file has changed. It polls, because a Kubernetes secret is a link that is
+ * replaced, which a watch on the file does not notice. If the file is invalid, the loaded keys stay and it is tried again
+ * with each poll: a file that is still being copied becomes valid, and so does a `signs_from` from a clock that is ahead.
  */
 export class KeyFileWatcher implements OnModuleInit, OnApplicationBootstrap, OnApplicationShutdown {
   private readonly logger = new Logger('Keys');
   private timer: NodeJS.Timeout | undefined;
   private running: Promise<void> | undefined;
-  /** What was loaded last, by the file's looks. */
+  /** The state of the file that was loaded last. */
   private loaded = '';
   /** The last error that was logged, so that each is logged once. */
   private logged = '';
@@ -55,11 +54,11 @@ export class KeyFileWatcher implements OnModuleInit, OnApplicationBootstrap, OnA
     await this.running;
   }
 
-  /** Looks at the file, and never fails. */
+  /** Reads the file if it has changed. Never throws. */
   async look(path: string): Promise<void> {
     let looks = 'none';
     try {
-      // Before its content: a change in between shows at the next look.
+      // Before its content, so that a change in between is noticed by the next poll.
       const { ino, size, mtimeNs, ctimeNs } = await stat(path, { bigint: true });
       looks = [ino, size, mtimeNs, ctimeNs].join(' ');
       if (looks === this.loaded) {
@@ -80,7 +79,7 @@ export class KeyFileWatcher implements OnModuleInit, OnApplicationBootstrap, OnA
     }
   }
 
-  /** Logs names only. The first look finds what the start has loaded. */
+  /** Logs the names of the keys. Nothing at the first poll, which finds what the start has loaded. */
   private tell(before: string[], after: string[], first: boolean): void {
     const added = after.filter((kid) => !before.includes(kid));
     const removed = before.filter((kid) => !after.includes(kid));

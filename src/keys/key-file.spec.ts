@@ -64,14 +64,14 @@ describe('openKeyFile, where there is no file', () => {
 
   it('makes none where that is not allowed', () => {
     expect(refusal(() => open(false))).toBe(
-      `${path} does not exist, and in production it is never made; \`npm run keys -- generate\` makes one`,
+      `${path} does not exist, and in production it is not created; create it with \`npm run keys -- generate\``,
     );
     expect(readdirSync(folder)).toEqual([]);
   });
 
   it('refuses a place where none can be made, and names it', () => {
     symlinkSync(join(folder, 'gone/keys.json'), path);
-    expect(refusal(() => open())).toContain(`${path} cannot be made: `);
+    expect(refusal(() => open())).toContain(`${path} cannot be created: `);
     expect(readdirSync(folder)).toEqual(['keys.json']);
   });
 });

@@ -25,18 +25,18 @@ import {
 } from './key-material.js';
 import { type PrivateJwk, type PrivateJwkSet, readKeySet } from './key-ring.js';
 
-/** Where the keys are from: a file, which a first start may make, or the keys themselves. */
+/** Where the keys come from: a file, which the first start may create, or the keys themselves. */
 export type KeySource = { file: string; create: boolean } | PrivateJwkSet;
 
 /** The default algorithm of each kind: others verify access tokens, only this server reads refresh tokens. */
 export const DEFAULT_ALGORITHM: Record<TokenKind, SigningAlgorithm> = { access: 'ES256', refresh: 'HS256' };
 
-/** For its owner only. */
+/** Readable by its owner only. */
 const MODE = 0o600;
 const GROUP_AND_OTHERS = 0o077;
 
 /**
- * Reads the private JWK Set; where it is missing and `create` allows it, makes one first (mode 0600).
+ * Reads the private JWK Set. If it is missing and `create` allows it, creates it first (mode 0600).
  * @throws KeyRingError that says what is wrong with the file and how to mend it
  */
 export function openKeyFile(path: string, options: { create: boolean }): PrivateJwkSet {
@@ -44,7 +44,7 @@ export function openKeyFile(path: string, options: { create: boolean }): Private
   if (present !== undefined) return parseKeyFile(path, present);
   if (!options.create) {
     throw new KeyRingError(
-      `${path} does not exist, and in production it is never made; \`npm run keys -- generate\` makes one`,
+      `${path} does not exist, and in production it is not created; create it with \`npm run keys -- generate\``,
     );
   }
   const set = generateKeySet();
@@ -53,16 +53,16 @@ export function openKeyFile(path: string, options: { create: boolean }): Private
   return parseKeyFile(path, readIfPresent(path) ?? '');
 }
 
-/** Reads a file that must be there. @throws KeyRingError */
+/** Reads an existing file. @throws KeyRingError */
 export function readKeyFile(path: string): PrivateJwkSet {
   const text = readIfPresent(path);
   if (text === undefined) {
-    throw new KeyRingError(`${path} does not exist; \`npm run keys -- generate\` makes one`);
+    throw new KeyRingError(`${path} does not exist; create it with \`npm run keys -- generate\``);
   }
   return parseKeyFile(path, text);
 }
 
-/** @throws KeyRingError that names the file; whether a key signs now is the ring's to check */
+/** Parses a key file. Does not check whether a key signs now. @throws KeyRingError that names the file */
 export function parseKeyFile(path: string, text: string): PrivateJwkSet {
   let set: PrivateJwkSet;
   try {
@@ -74,7 +74,7 @@ export function parseKeyFile(path: string, text: string): PrivateJwkSet {
   return set;
 }
 
-/** Says in which file it is what a check found wrong. */
+/** Adds the name of the file to the errors of a check. */
 export function naming<T>(path: string, check: () => T): T {
   try {
     return check();
@@ -83,7 +83,7 @@ export function naming<T>(path: string, check: () => T): T {
   }
 }
 
-/** The mode of a key file that group or others may open, like `0644`; undefined for one that only its owner may. */
+/** Returns the mode of a key file that group or others can open, like `0644`; undefined if only its owner can. */
 export function exposedMode(path: string): string | undefined {
   // Windows has no such modes, and reports 0666 for every file.
   if (process.platform === 'win32') return undefined;
@@ -114,9 +114,9 @@ function generateMaterial(alg: SigningAlgorithm) {
 }
 
 /**
- * Written whole to a private name, flushed, then linked: a crash leaves no half file, and of several instances
- * that start at once one wins and the others read its keys.
- * @returns false, and changes nothing, where there is a file already
+ * Creates the file: writes it under a temporary name, flushes and links it, so that a crash leaves no partial file. If
+ * several instances start at once, one wins and the others read its keys.
+ * @returns false, and changes nothing, if the file exists
  */
 export function createKeyFile(path: string, set: PrivateJwkSet): boolean {
   const draft = `${path}.${randomUUID()}`;
@@ -135,13 +135,13 @@ export function createKeyFile(path: string, set: PrivateJwkSet): boolean {
       unlinkSync(draft);
     }
   } catch (error) {
-    throw new KeyRingError(`${path} cannot be made: ${(error as Error).message}`);
+    throw new KeyRingError(`${path} cannot be created: ${(error as Error).message}`);
   }
 }
 
 /**
- * Replaces the file as a whole, behind a link where it is one (a link stays a link), and keeps its mode and owner:
- * the server that reads it now can read it afterwards.
+ * Replaces the whole file and keeps its mode and owner, so that the server can still read it. If the path is a link, replaces
+ * the file that it points to.
  * @throws KeyRingError
  */
 export function replaceKeyFile(path: string, set: PrivateJwkSet): void {
@@ -160,7 +160,7 @@ export function replaceKeyFile(path: string, set: PrivateJwkSet): void {
   }
 }
 
-/** @param like a file whose mode and owner it gets */
+/** @param like a file whose mode and owner to copy */
 function writeDraft(draft: string, set: PrivateJwkSet, like?: string): void {
   const file = openSync(draft, 'wx', MODE);
   try {
@@ -176,7 +176,7 @@ function writeDraft(draft: string, set: PrivateJwkSet, like?: string): void {
   }
 }
 
-/** The rename itself must survive a power cut; a system that cannot flush folders has nothing to add. */
+/** Flushes the folder, so that the rename survives a power failure. Ignored where folders cannot be flushed. */
 function flush(folder: string): void {
   try {
     const handle = openSync(folder, 'r');

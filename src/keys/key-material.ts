@@ -10,15 +10,15 @@ import {
   verify,
 } from 'node:crypto';
 
-/** What a key signs, and a token is. */
+/** The kinds of token; each key signs one. */
 export type TokenKind = 'access' | 'refresh';
 
-/** What is wrong with the keys, in words for the operator; never contains key material. */
+/** An error in the keys, for the operator. Its message never contains key material. */
 export class KeyRingError extends Error {
   override readonly name = 'KeyRingError';
 }
 
-/** All that a key may be for. Which one a token is verified with, its key says and never the token (RFC 8725 §3.1). */
+/** The supported algorithms. The key decides which one verifies a token, never the token (RFC 8725 §3.1). */
 export const SIGNING_ALGORITHMS = ['ES256', 'ES384', 'RS256', 'PS256', 'HS256'] as const;
 export type SigningAlgorithm = (typeof SIGNING_ALGORITHMS)[number];
 
@@ -26,16 +26,16 @@ export function isSigningAlgorithm(value: unknown): value is SigningAlgorithm {
   return (SIGNING_ALGORITHMS as readonly unknown[]).includes(value);
 }
 
-/** A JWK (RFC 7517) that says which kind of token it signs: one key, one kind, one algorithm. */
+/** A JWK (RFC 7517) with the kind of token that it signs: one key, one kind, one algorithm. */
 export interface PrivateJwk extends JsonWebKey {
   kid: string;
   alg: SigningAlgorithm;
   token_use: TokenKind;
-  /** NumericDate from which on it may sign; absent: always. */
+  /** NumericDate from which it signs. Absent: always. */
   signs_from?: number;
-  /** NumericDate from which on it neither verifies nor is shown; absent: never. */
+  /** NumericDate until which it verifies and is published. Absent: for ever. */
   verifies_until?: number;
-  /** Another issuer, whose public key this is: it verifies that issuer's tokens and signs none. */
+  /** The foreign issuer whose public key this is: it verifies only that issuer's tokens. */
   iss?: string;
 }
 
@@ -54,7 +54,7 @@ const CURVE_OF = { ES256: 'P-256', ES384: 'P-384' } as const;
 const HASH_OF = { ES256: 'sha256', ES384: 'sha384', RS256: 'sha256', PS256: 'sha256' } as const;
 const PSS: SigningOptions = { padding: constants.RSA_PKCS1_PSS_PADDING, saltLength: 32 };
 
-/** The `KeyObject`s of a key of ours. @throws KeyRingError */
+/** Imports one of our keys. @throws KeyRingError */
 export function readKeyPair(jwk: PrivateJwk): KeyPair {
   const { alg } = jwk;
   if (alg === 'HS256') return readSecret(jwk);
@@ -65,7 +65,7 @@ export function readKeyPair(jwk: PrivateJwk): KeyPair {
     return { signWith, verifyWith: createPublicKey(signWith) };
   });
   requireStrength(jwk, pair.verifyWith);
-  // Both halves are taken as they are written: only a signature shows whether they belong together.
+  // Only a signature shows whether the two halves belong together.
   const probe = Buffer.from('freshgate');
   const options = alg === 'PS256' ? PSS : {};
   const belong = attempt(jwk, () =>
@@ -80,13 +80,13 @@ export function readKeyPair(jwk: PrivateJwk): KeyPair {
   return pair;
 }
 
-/** The `KeyObject` of another issuer's key. @throws KeyRingError */
+/** Imports the key of another issuer. @throws KeyRingError */
 export function readForeignKey(jwk: PrivateJwk): KeyObject {
   const { alg } = jwk;
   if (alg === 'HS256') throw problem(jwk, '"alg" of a foreign issuer\'s key must not be symmetric');
   const found = PRIVATE_MEMBERS.find((name) => jwk[name] !== undefined);
   if (found !== undefined) {
-    throw problem(jwk, `"${found}" is private: of a foreign issuer only the public half belongs here`);
+    throw problem(jwk, `"${found}" is private; store only the public half of a foreign issuer's key`);
   }
   requireType(jwk, alg);
   const key = attempt(jwk, () => createPublicKey({ key: jwk, format: 'jwk' }));
@@ -94,7 +94,7 @@ export function readForeignKey(jwk: PrivateJwk): KeyObject {
   return key;
 }
 
-/** For messages: the key by its name, and what is wrong with it. */
+/** An error that names the key. */
 export function problem({ kid }: { kid: string }, text: string): KeyRingError {
   return new KeyRingError(`key "${kid}": ${text}`);
 }
@@ -125,7 +125,7 @@ function readSecret(jwk: PrivateJwk): KeyPair {
   return { signWith: key, verifyWith: key };
 }
 
-/** The library's own messages may repeat what it could not read. */
+/** Replaces the library's message, which may repeat what it could not read. */
 function attempt<T>(jwk: PrivateJwk, run: () => T): T {
   try {
     return run();

@@ -75,7 +75,7 @@ const noneSigns = (kind: string) =>
 const noneOfOurs = (kind: string) =>
   `no key of our own with "token_use": "${kind}"; \`npm run keys -- rotate\` adds one`;
 const isPrivate = (member: string) =>
-  about('theirs', `"${member}" is private: of a foreign issuer only the public half belongs here`);
+  about('theirs', `"${member}" is private; store only the public half of a foreign issuer's key`);
 
 const STRANGERS_D = generateKeySet().keys[0]?.d;
 

@@ -19,51 +19,51 @@ export {
   type TokenKind,
 } from './key-material.js';
 
-/** Seconds for which others may keep the JWKS: a key is shown for longer than that before it signs. */
+/** Seconds for which clients may cache the JWKS. A key is published for longer than that before it signs. */
 export const JWKS_MAX_AGE = 300;
 
 export interface PrivateJwkSet {
   keys: PrivateJwk[];
 }
 
-/** A key as the process holds it: `KeyObject`s, made once, so that no request parses key material. */
+/** A loaded key. Its `KeyObject`s are created once, so that no request parses key material. */
 export interface RingKey {
   readonly kid: string;
   readonly alg: SigningAlgorithm;
   readonly kind: TokenKind;
-  /** Whose tokens it verifies: another issuer's, or ours (null). */
+  /** The foreign issuer whose tokens it verifies; null for ours. */
   readonly issuer: string | null;
   /** Null for a foreign issuer's key. */
   readonly signWith: KeyObject | null;
   readonly verifyWith: KeyObject;
-  /** Milliseconds, 0 where the file says nothing. */
+  /** Milliseconds; 0 if the file has none. */
   readonly signsFrom: number;
-  /** Milliseconds, Infinity where the file says nothing. */
+  /** Milliseconds; Infinity if the file has none. */
   readonly verifiesUntil: number;
 }
 
 export type SigningKey = RingKey & { readonly signWith: KeyObject };
 
-/** A JOSE header with anything else is read differently by different libraries. */
+/** Libraries differ in how they read other characters in a JOSE header. */
 const VISIBLE_ASCII = /^[\x21-\x7e]+$/;
 /** As a NumericDate the year 5138: a larger number is in milliseconds. */
 const LATEST_DATE = 1e11;
 
 /**
- * All keys that verify, and for each kind of token the one that signs at a given time. Replaced as a whole, so no
- * request sees half of a change. Times are the caller's clock, in milliseconds.
+ * All keys that verify, and for each kind of token the key that signs at a given time. Replaced as a whole, so no request
+ * sees half of a change. Times are milliseconds of the caller's clock.
  */
 export class KeyRing {
   private keys: ReadonlyMap<string, RingKey> = new Map();
 
-  /** Without a set it is empty, until the first `replace`. @throws KeyRingError */
+  /** Empty without a set, until the first `replace`. @throws KeyRingError */
   constructor();
   constructor(set: PrivateJwkSet, now: number);
   constructor(set?: PrivateJwkSet, now = 0) {
     if (set) this.replace(set, now);
   }
 
-  /** @throws KeyRingError, and keeps what it has */
+  /** Replaces all keys. @throws KeyRingError, and keeps the old keys */
   replace(set: PrivateJwkSet, now: number): void {
     const keys = readKeySet(set);
     for (const kind of ['access', 'refresh'] as const) requireSigningKey(keys, kind, now);
@@ -79,14 +79,14 @@ export class KeyRing {
     return [...this.keys.keys()];
   }
 
-  /** @throws KeyRingError once the last key of the kind has ended in the running process */
+  /** Returns the key that signs. @throws KeyRingError if the last key of the kind has expired */
   signingKey(kind: TokenKind, now: number): SigningKey {
     return requireSigningKey([...this.keys.values()], kind, now);
   }
 
   /**
-   * RFC 7517 §5: the public halves of our own keys that verify access tokens, or will. Symmetric keys never leave
-   * the server, and a foreign issuer's keys are that issuer's to publish.
+   * The JWKS (RFC 7517 §5): the public halves of our keys that verify access tokens, or will. Symmetric keys never leave the
+   * server, and a foreign issuer publishes its own keys.
    */
   publicJwks(now: number): { keys: JsonWebKey[] } {
     const shown = [...this.keys.values()].filter(
@@ -104,7 +104,7 @@ export class KeyRing {
   }
 }
 
-/** Every key of a set, at any time. @throws KeyRingError */
+/** Reads all keys of a set, at any time. @throws KeyRingError */
 export function readKeySet(set: unknown): RingKey[] {
   const jwks = (set as Partial<PrivateJwkSet> | null)?.keys;
   if (!Array.isArray(jwks) || jwks.length === 0) {
@@ -119,7 +119,7 @@ export function readKeySet(set: unknown): RingKey[] {
   return keys;
 }
 
-/** Of our own keys whose time has come, the newest; of equally new ones the first in the file. */
+/** Returns the newest of our keys that may sign now; of equally new keys, the first in the file. */
 export function findSigningKey(
   keys: readonly RingKey[],
   kind: TokenKind,

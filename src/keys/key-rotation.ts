@@ -28,9 +28,9 @@ export interface Removal {
   /** Null for a foreign issuer's key. */
   kind: TokenKind | null;
   signed: boolean;
-  /** The key that signs from now on, where the removed one signed. */
+  /** The key that signs from now on, if the removed one signed. */
   successor: string | null;
-  /** Whether that one was made for it. */
+  /** Whether the successor was created now. */
   made: boolean;
 }
 
@@ -45,11 +45,11 @@ export function rotate(
   const newest = keys.at(-1);
   if (newest && newest.signsFrom > now) {
     throw new KeyRingError(
-      `key "${newest.kid}" already waits, and signs ${kind} tokens from ${toTime(newest.signsFrom)} on; rotate again after that`,
+      `key "${newest.kid}" is waiting, and signs ${kind} tokens from ${toTime(newest.signsFrom)} on; rotate again after that`,
     );
   }
   const signing = findSigningKey(keys, kind, now);
-  // Never later than the old one ends, which may have been written by hand: no moment is without a key.
+  // Not after the old key's end, which may have been written by hand: there must always be a key that signs.
   const start = signing ? Math.min(now + LEAD * 1000, signing.verifiesUntil) : now;
   const made: PrivateJwk = {
     ...generateKey(kind, alg ?? newest?.alg ?? DEFAULT_ALGORITHM[kind]),
@@ -59,8 +59,8 @@ export function rotate(
 }
 
 /**
- * Lets keys end when the last token that they can have signed is dead: one key, which must have a successor, or
- * every one that has a successor and no end yet. `ttl`: milliseconds. @throws KeyRingError
+ * Sets the end of keys to when the last token that they can have signed has expired: of one key, which must have a
+ * successor, or of every key that has a successor and no end. `ttl`: milliseconds. @throws KeyRingError
  */
 export function retire(
   set: PrivateJwkSet,
@@ -87,7 +87,7 @@ export function retire(
 
 /**
  * Removes a key that an attacker may have. If it signed, its successor signs at once; if it has none, a new one. If it
- * had yet to sign, the key that signs goes on, and loses its end: that was reckoned from when the other would take over.
+ * had yet to sign, the key that signs goes on and loses its end, which was computed from when the other would take over.
  */
 export function removeNow(set: PrivateJwkSet, now: number, kid: string): Change<Removal> {
   const keys = readKeySet(set);
@@ -115,7 +115,7 @@ export function removeNow(set: PrivateJwkSet, now: number, kid: string): Change<
   };
 }
 
-/** An operator's clock that is ahead must not remove a key by which servers still verify. */
+/** An operator's clock that is ahead must not remove a key that servers still use. */
 const KEEP_ENDED_MS = 86_400_000;
 
 /** Drops the keys that ended more than a day ago: they verify nothing, and could still be stolen. */
@@ -131,7 +131,7 @@ function withoutEnd(jwk: PrivateJwk): PrivateJwk {
   return rest;
 }
 
-/** What a key does at a time, for the operator. */
+/** Describes the state of a key at a time, for the operator. */
 export function stateOf(keys: readonly RingKey[], key: RingKey, now: number): string {
   const end = key.verifiesUntil === Infinity ? '' : ` until ${toTime(key.verifiesUntil)}`;
   if (key.verifiesUntil <= now) return `ended ${toTime(key.verifiesUntil)}`;
@@ -147,7 +147,7 @@ export function toTime(milliseconds: number): string {
   return new Date(milliseconds).toISOString().replace(/\.\d+Z$/, 'Z');
 }
 
-/** Our own keys of a kind in the order in which they come to sign; of equally new ones the first in the file wins. */
+/** Sorts our keys of a kind by when they start to sign; of equally new keys, the first in the file wins. */
 function inOrder(keys: readonly RingKey[], kind: TokenKind): RingKey[] {
   return keys
     .filter((key) => key.kind === kind && key.issuer === null)
@@ -158,7 +158,7 @@ function inOrder(keys: readonly RingKey[], kind: TokenKind): RingKey[] {
 function successorOf(keys: readonly RingKey[], key: RingKey, now: number): RingKey | undefined {
   const order = inOrder(keys, key.kind);
   const at = order.indexOf(key);
-  // One that is over before it would sign takes nothing over.
+  // A key that ends before it would sign is no successor.
   return at < 0
     ? undefined
     : order.slice(at + 1).find((next) => Math.max(now, next.signsFrom) < next.verifiesUntil);

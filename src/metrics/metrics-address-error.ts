@@ -1,4 +1,4 @@
-/** The address cannot be listened on. */
+/** The server cannot listen on the address. */
 export class MetricsAddressError extends Error {
   override readonly name = 'MetricsAddressError';
 

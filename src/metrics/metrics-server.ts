@@ -20,12 +20,11 @@ export interface MetricsAddress {
 
 /** Milliseconds. */
 const TIMEOUT_MS = 5_000;
-/** Scrapers are few. */
 const MAX_CONNECTIONS = 32;
 
 /**
- * `GET /metrics` on a port of its own, for the operator's network: numbers tell a stranger of accounts that were
- * guessed right, and no guard stands before them.
+ * `GET /metrics` on a port of its own, for the operator's network: there is no guard, and the numbers would tell an attacker
+ * about right guesses.
  */
 @Injectable()
 export class MetricsServer implements OnApplicationBootstrap, OnApplicationShutdown {

@@ -1,12 +1,12 @@
 import { Injectable } from '@nestjs/common';
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
 
-/** Before every name but those of the process, which have theirs by custom. */
+/** The prefix of our names. Metrics of the process keep their usual names. */
 const PREFIX = 'freshgate_';
 
 /**
- * The numbers of one application, in a registry of its own: two applications in one process count apart. Label values
- * come from lists in the code, never from a request: each new one is a new series, kept until the process ends.
+ * The metrics of one application, in its own registry, so that two applications in one process count separately. Label
+ * values come from lists in the code, never from a request: each new value is a new series for the life of the process.
  */
 @Injectable()
 export class Metrics {
@@ -67,7 +67,7 @@ export class Metrics {
     return new Histogram({ name: PREFIX + name, help, labelNames, buckets, registers: [this.registry] });
   }
 
-  /** All of them, in the text format of Prometheus. */
+  /** Returns all metrics in the text format of Prometheus. */
   async render(): Promise<{ type: string; text: string }> {
     return { type: this.registry.contentType, text: await this.registry.metrics() };
   }

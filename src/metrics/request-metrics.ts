@@ -3,16 +3,16 @@ import { type Counter, type Histogram } from 'prom-client';
 import { type RequestEnd } from '../http/request-end.js';
 import { Metrics } from './metrics.js';
 
-/** Any other is `other`: Node's parser lets some 35 pass. */
+/** Others are `other`: Node's parser accepts about 35. */
 const METHODS: ReadonlySet<string> = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']);
-/** Seconds: a guarded read takes below one thousandth, a password about a tenth, a database that is away up to six. */
+/** Seconds: a guarded read takes less than 0.001, a password about 0.1, a request while the database is down up to 6. */
 const BUCKETS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
-/** What an `errorCode` of ours or a team's looks like; a team's own may hold anything. */
+/** The form of an `errorCode`; a team's own may contain anything. */
 const CODE = /^[a-z][a-z0-9_]{0,63}$/;
-/** So many different codes are counted by name; there are about thirty. */
+/** Codes beyond this many are counted as `other`; we have about thirty. */
 const MAX_CODES = 100;
 
-/** How long requests took, and why they were refused. */
+/** Counts requests, their duration and their error codes. */
 @Injectable()
 export class RequestMetrics {
   private readonly duration: Histogram<'method' | 'route' | 'status'>;

@@ -6,9 +6,9 @@ import { OperationIds } from './operation-ids.js';
 import { describeProtection, type Operation } from './protection.js';
 
 /**
- * `SwaggerModule.createDocument`, with the protection of every route and the error codes that it answers, read from the
- * same declarations as the guard reads. Operations are named after their handlers, unless `options` say otherwise.
- * @param outline what `DocumentBuilder` made
+ * `SwaggerModule.createDocument` with the policy and error codes of every route, read from the same declarations as the
+ * guard's. Operations are named after their handlers, unless `options` name them.
+ * @param outline the result of `DocumentBuilder`
  */
 export function createOpenApiDocument(
   app: INestApplication,

@@ -1,2 +1,2 @@
-/** What applications may import: `freshgate/openapi`. */
+/** The public API, `freshgate/openapi`. */
 export { createOpenApiDocument } from './document.js';

@@ -26,7 +26,7 @@ export class OperationIds {
 
   /** Undefined for an operation that `@ApiOperation` named and whose path is not known either. */
   routeOf(id: string, method: string, path: string): Route | undefined {
-    // Nest appends the method where a handler answers all of them.
+    // For a handler of all methods, Nest appends the method.
     const handler = this.handlers.get(id) ?? this.handlers.get(id.replace(new RegExp(`_${method}$`), ''));
     return handler === undefined
       ? this.routeAt(method, path)
@@ -42,7 +42,7 @@ export class OperationIds {
     return [name, index, version].filter((part) => part !== undefined).join('_');
   }
 
-  /** A global prefix or a version stands before the declared path, so the longest declared path that fits is taken. */
+  /** A global prefix or a version precedes the declared path, so the longest declared path that matches is used. */
   private routeAt(method: string, path: string): Route | undefined {
     return this.routes
       .filter((route) => ['ALL', method.toUpperCase()].includes(route.method))

@@ -11,7 +11,6 @@ import {
 } from '../auth/internals.js';
 import { addErrors } from './refusals.js';
 
-/** What this reads and writes of an operation. */
 export interface Operation {
   operationId: string;
   security?: Record<string, string[]>[];
@@ -22,7 +21,7 @@ export interface Operation {
 
 /**
  * Adds to an operation what its route requires, in words and as security schemes, and how the server refuses.
- * @param route without one, what the guard requires where nothing is declared
+ * @param route without it, the default policy of the guard
  * @returns the security schemes that the operation refers to
  */
 export function describeProtection(

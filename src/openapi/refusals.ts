@@ -16,9 +16,9 @@ interface Guarded extends Pick<Route, 'method' | 'policy' | 'roles'> {
   security: Record<string, string[]>[];
 }
 
-/** Adds to what `@ApiErrors` says the codes with which the server and the guard refuse a request. */
+/** Adds the error codes of the server and the guard to those of `@ApiErrors`. */
 export function addErrors(operation: Operation, guarded: Guarded, options: AuthOptions): void {
-  // A body is parsed before the handler is known to want none.
+  // Bodies are parsed even if the handler needs none.
   const hasBody = !BODILESS.has(guarded.method.toLowerCase());
   const codes: [status: number, codes: ErrorCode[]][] = [
     [400, ['validation_failed']],
@@ -28,7 +28,7 @@ export function addErrors(operation: Operation, guarded: Guarded, options: AuthO
     [415, hasBody ? ['unsupported_media_type'] : []],
     [503, serverErrorsOf(guarded.policy)],
   ];
-  // It told whether the handler sets or clears cookies, and is no business of clients.
+  // Internal: it marks handlers that set or clear cookies.
   delete operation[TOKEN_COOKIES];
   for (const [status, added] of codes) {
     if (added.length === 0) continue;
@@ -37,7 +37,7 @@ export function addErrors(operation: Operation, guarded: Guarded, options: AuthO
   addHeaders(operation.responses, guarded, options);
 }
 
-/** A response of the application's own, such as a health report, keeps its content. */
+/** A response that the application documents, such as a health report, keeps its content. */
 function withCodes(
   own: ErrorResponse | undefined,
   status: number,
@@ -76,7 +76,7 @@ function roleErrors(roles: readonly string[]): ErrorCode[] {
   return roles.length > 0 ? ['insufficient_role'] : [];
 }
 
-/** Browsers send cookies by themselves: a token from a cookie, and an answer with cookies, need a page that is trusted. */
+/** Routes with tokens from cookies, or that set cookies, require a trusted page: browsers send cookies by themselves. */
 function csrfErrors(operation: Operation, { method, security }: Guarded, options: AuthOptions): ErrorCode[] {
   const { csrf, locations } = options;
   const reads = security.some((each) => Object.keys(each).some((name) => name.endsWith('_cookie')));
@@ -125,7 +125,7 @@ function challengesOf(response: ErrorResponse | undefined, policy: AuthPolicy, o
   const possible = tokenErrorsOf(policy);
   const examples = ((response && errorCodesOf(response)) ?? []).map((code) => {
     const ofToken = possible.find((each) => each === code);
-    // Other codes, `invalid_credentials` say, have the challenge of a missing token.
+    // Other codes, such as `invalid_credentials`, have the challenge of a missing token.
     return [code, { value: tokenChallenge(ofToken ?? 'token_missing', maxAge, scheme) }] as const;
   });
   return { description: 'RFC 6750, RFC 9470', schema: text, examples: Object.fromEntries(examples) };

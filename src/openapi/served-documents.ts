@@ -1,4 +1,4 @@
-/** What no controller serves: Swagger UI and the document itself. All of it is public. */
+/** Swagger UI and the document, which no controller serves. Both are public. */
 export interface ServedDocument {
   method: 'GET';
   path: string;

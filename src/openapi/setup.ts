@@ -2,7 +2,7 @@ import { type INestApplication } from '@nestjs/common';
 import { DocumentBuilder, type OpenAPIObject, SwaggerModule } from '@nestjs/swagger';
 import { createOpenApiDocument } from './document.js';
 
-/** Serves Swagger UI at `/docs` and the OpenAPI 3.1 document at `/openapi.json`, which is made once, when first asked for. */
+/** Serves Swagger UI at `/docs` and the OpenAPI 3.1 document at `/openapi.json`, which is created at the first request. */
 export function setupOpenApi(app: INestApplication): void {
   const outline = new DocumentBuilder()
     .setOpenAPIVersion('3.1.0')
@@ -29,7 +29,7 @@ export function setupOpenApi(app: INestApplication): void {
   });
 }
 
-/** A feature that was removed leaves no empty section. */
+/** Drops the tags of removed features. */
 function withUsedTags(document: OpenAPIObject): OpenAPIObject {
   const operations = Object.values(document.paths).flatMap((item) => Object.values(item as object)) as {
     tags?: string[];
@@ -39,8 +39,8 @@ function withUsedTags(document: OpenAPIObject): OpenAPIObject {
 }
 
 /**
- * Swagger sends the text of this function to the page, where it must not refer to anything of this module. After a login,
- * a refresh or a reauthentication on the page, its next requests use the new tokens.
+ * Makes Swagger UI use the new tokens after a login, a refresh or a reauthentication. Swagger sends the source of this
+ * function to the page, so it must not use anything outside of itself.
  */
 function adoptTokens(response: { ok: boolean; url: string; text?: string }): object {
   const page = globalThis as unknown as {

@@ -12,20 +12,20 @@ export interface RateLimitKey {
   key: string;
 }
 
-/** What one more has made of a window. */
+/** The state of a window after one more attempt. */
 export interface Count {
-  /** With this one. */
+  /** Attempts, including this one. */
   taken: number;
   /** Milliseconds until the window ends. */
   msLeft: number;
 }
 
-/** The windows of all limits: in PostgreSQL where instances share them, else in memory. */
+/** The windows of all limits, in PostgreSQL or in memory. */
 export interface Counters {
   /**
-   * Counts one in each, in their order, up to the first where that is one too many; no parallel request can come between
-   * a count and its result. The first one begins a window.
-   * @returns as many as were counted
+   * Increments each counter, in order, and stops after the first that exceeds its limit. Each increment is atomic. The first
+   * one begins a window.
+   * @returns the counts so far
    * @throws when the store cannot answer
    */
   take(places: readonly RateLimitKey[]): Promise<Count[]>;
@@ -36,7 +36,7 @@ export interface Counters {
   release(places: readonly RateLimitKey[], reset?: readonly RateLimitKey[]): Promise<void>;
 }
 
-/** What the window is kept under. Bounds its length, and keeps what strangers write out of tables and dumps. */
+/** The stored name of a counter. A hash, which bounds its length and keeps user input out of tables and dumps. */
 export function nameOf({ limit, key }: RateLimitKey): string {
   return `${limit.name}:${createHash('sha256').update(key).digest('base64url')}`;
 }

@@ -1,7 +1,7 @@
 import { registerDecorator } from 'class-validator';
 import { parseDuration } from '../time/duration.js';
 
-/** How often something may happen in a window that begins with the first time. */
+/** At most `points` times in a window, which begins with the first time. */
 export interface Limit {
   points: number;
   seconds: number;
@@ -14,7 +14,7 @@ const MAX_WINDOW_MS = parseDuration('2w');
 export function parseLimit(text: string): Limit {
   const [, points, duration] = PATTERN.exec(text) ?? [];
   const window = duration === undefined ? 0 : parseDuration(duration);
-  // Node fires a timer of more than 24 days at once, and the counters in memory are forgotten by timers.
+  // A timer of more than 24 days fires at once in Node.
   if (points === undefined || window === 0 || window > MAX_WINDOW_MS)
     throw new RangeError(`"${text}" is not a limit; write it like 10 per 1h, with a window from 1s to 2w`);
   return { points: Number(points), seconds: window / 1000 };

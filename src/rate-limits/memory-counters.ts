@@ -2,11 +2,11 @@ import { type Count, type Counters, isBeyond, nameOf, type RateLimitKey } from '
 
 interface Window {
   taken: number;
-  /** Milliseconds, on the monotonic clock: no step of the system's ends it early or late. */
+  /** Milliseconds of the monotonic clock, which steps of the system clock do not affect. */
   endsAt: number;
 }
 
-/** Windows of one limit, about 150 bytes each. More than can be made by hashing passwords before the first of them ends. */
+/** Windows of one limit, about 150 bytes each. Hashing is too slow to create more before the first ones end. */
 const MAX_WINDOWS = 500_000;
 
 /**
@@ -22,7 +22,7 @@ export class MemoryCounters implements Counters {
     private readonly now = () => performance.now(),
   ) {}
 
-  /** How many windows last, of all limits. */
+  /** The number of windows of all limits. */
   get size(): number {
     return [...this.windows.values()].reduce((sum, { size }) => sum + size, 0);
   }
@@ -53,7 +53,7 @@ export class MemoryCounters implements Counters {
   }
 }
 
-/** Of one limit: all are as long, so they end in the order in which they began. */
+/** The windows of one limit: they have the same length, so they end in the order in which they began. */
 class Windows {
   private readonly windows = new Map<string, Window>();
 

@@ -3,9 +3,9 @@ import { type Database } from '../database/index.js';
 import { type Count, type Counters, isBeyond, nameOf, type RateLimitKey } from './counters.js';
 
 /**
- * Counts in the table `rate_limits`, for all instances together: one upsert for each limit, in the order of the keys.
- * Each is a statement of its own, so no attempt holds one counter locked while it waits for another. Windows are
- * measured by the system's time; the readiness check keeps that of instances together.
+ * Counts in the table `rate_limits`, which all instances share: one upsert for each limit, in the order of the keys. Each
+ * is a separate statement, so no attempt holds one counter locked while it waits for another. Windows use the system
+ * clock; the readiness check limits how far the clocks of instances differ.
  */
 export class PostgresCounters implements Counters {
   constructor(private readonly db: Database) {}

@@ -1,7 +1,7 @@
 import { Injectable, type OnModuleInit } from '@nestjs/common';
 import { Database, Purger } from '../database/index.js';
 
-/** Removes counters whose window is over. Those in memory remove themselves. */
+/** Removes counters whose window is over, in PostgreSQL. */
 @Injectable()
 export class RateLimitPurge implements OnModuleInit {
   constructor(

@@ -1,14 +1,14 @@
 import { type Count, type Counters, isBeyond, type RateLimitKey } from './counters.js';
 import { RateLimitedError } from './rate-limited.error.js';
 
-/** A window that an attempt counts in, and what becomes of it when the attempt succeeds. */
+/** A counter of an attempt, and what a success does to it. */
 export interface ReservedKey extends RateLimitKey {
-  /** Begins anew with a success; else only what the attempt itself took is given back. */
+  /** Whether a success deletes the counter; else it only gives back this attempt. */
   resets?: boolean;
 }
 
 /**
- * Counted before the work and not after it: of any number of parallel attempts no more than the limit get through.
+ * Counts attempts before the work, so that of any number of parallel attempts no more than the limit pass.
  * An attempt that broke, and so has no outcome, stays counted.
  */
 export class RateLimitReservation {
@@ -18,7 +18,7 @@ export class RateLimitReservation {
     private readonly counts: readonly Count[],
   ) {}
 
-  /** @throws RateLimitedError, and then nothing has been counted: a refused attempt must not extend the refusal */
+  /** @throws RateLimitedError, and then counts nothing: a refused attempt must not prolong the refusal */
   static async make(counters: Counters, places: readonly ReservedKey[]): Promise<RateLimitReservation> {
     const counts = await counters.take(places);
     const [last, place] = [counts.at(-1), places[counts.length - 1]];
@@ -36,12 +36,12 @@ export class RateLimitReservation {
     );
   }
 
-  /** As if it had not been made. */
+  /** Gives the attempt back. */
   async giveBack(): Promise<void> {
     await this.counters.release(this.places);
   }
 
-  /** The names of the limits of which this attempt took the last: for each window it is one attempt. */
+  /** The names of the limits that this attempt used up; true for one attempt in each window. */
   usedUp(): string[] {
     return this.places
       .filter(({ limit }, at) => this.counts[at]?.taken === limit.points)

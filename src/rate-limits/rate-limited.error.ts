@@ -1,6 +1,6 @@
 import { type NamedLimit } from './counters.js';
 
-/** One attempt more than a limit allows. */
+/** An attempt exceeded a limit. */
 export class RateLimitedError extends Error {
   override readonly name = 'RateLimitedError';
 

@@ -2,11 +2,11 @@ import { type Kysely, PostgresAdapter, sql } from 'kysely';
 import { type Migrations } from '../database/index.js';
 
 /**
- * What has been counted in windows that last, where several instances count together; an embedded database has one
- * process, which counts in memory.
+ * The counters of current windows, shared by all instances. Only on PostgreSQL: with SQLite there is one process, which
+ * counts in memory.
  */
 export interface RateLimitsTable {
-  /** The limit's name and a hash: no name or address that a stranger wrote. */
+  /** The limit's name and a hash: no user input. */
   key: string;
   points: number;
   /** Milliseconds: the end of the window. */
@@ -27,7 +27,7 @@ export const rateLimitsMigrations: Migrations = {
         .addColumn('key', 'text', (c) => c.primaryKey())
         .addColumn('points', 'integer', (c) => c.notNull())
         .addColumn('expire', 'bigint');
-      // Counting waits for no disk: a server that crashes, or a replica that takes over, begins to count anew.
+      // Counting does not wait for the disk; after a crash or a failover the table is empty.
       const onPostgres = db.getExecutor().adapter instanceof PostgresAdapter;
       await (onPostgres ? table.modifyFront(sql`unlogged`) : table).execute();
       await db.schema.createIndex('rate_limits_by_expiry').on('rate_limits').column('expire').execute();

@@ -16,12 +16,12 @@ export interface Guess {
   known?: string | undefined;
 }
 
-/** A /48 holds 65,536 networks that are counted one by one; together they may do this much more than one of them. */
+/** A /48 contains 65,536 networks with counters of their own; together they have this many times the limit of one. */
 const WIDE_FACTOR = 4;
 
 /**
- * How often passwords are tried and accounts made. A limit on an account or an address alone would let strangers lock
- * the owner out; so a device or a session that the owner has used has a counter of its own, and no other.
+ * Limits password attempts and registrations. A limit on an account or an address alone would let strangers lock the owner
+ * out, so a device or a session that the owner has used has its own counter and no other.
  */
 @Injectable()
 export class RateLimits {
@@ -42,14 +42,14 @@ export class RateLimits {
     this.registrations = named('register', limits.register);
   }
 
-  /** Before a password is compared. @throws RateLimitedError */
+  /** Counts an attempt before its password is compared. @throws RateLimitedError */
   async guess({ account, known }: Guess, { ip }: Caller): Promise<RateLimitReservation> {
     if (known !== undefined) {
       const key = { limit: this.device, key: `${known} of ${account}`, resets: true };
       return RateLimitReservation.make(this.counters, [key]);
     }
     return RateLimitReservation.make(this.counters, [
-      // The address first: if that is refused, no rows are made for the names that it comes with.
+      // The address first: if it is refused, no rows are created for the usernames that it tries.
       ...byNetwork(this.address, ip),
       { limit: this.accountAndAddress, key: `${account} from ${networkOf(ip)}`, resets: true },
       // Not reset by a success: the owner logs in while a stranger goes on guessing.
@@ -57,7 +57,7 @@ export class RateLimits {
     ]);
   }
 
-  /** Before the password is hashed; every attempt counts. @throws RateLimitedError */
+  /** Counts a registration before its password is hashed, even if it fails. @throws RateLimitedError */
   async register({ ip }: Caller): Promise<void> {
     await RateLimitReservation.make(this.counters, byNetwork(this.registrations, ip));
   }

@@ -21,10 +21,10 @@ export interface Presented {
  */
 export type Verdict = 'rotate' | 'key_reused' | 'replay' | 'concurrent' | 'reuse' | 'rolled_back' | 'revoked';
 
-/** The clocks of two instances may differ by this much (milliseconds) without a fresh rotation looking odd. */
+/** Milliseconds by which the clocks of two instances may differ. */
 const CLOCK_TOLERANCE_MS = 2_000;
 
-/** The one decision about a refresh token. Pure, so that a model can be held against it. */
+/** Decides about a refresh token. A pure function, so that tests can compare it with a model. */
 export function classify(
   session:
     | Pick<Session, 'generation' | 'rotated_at' | 'rotation_key_hash' | 'expires_at' | 'revoked_at'>

@@ -4,7 +4,7 @@ import { type ExpressionBuilder } from 'kysely';
 import { Purger, type PurgeTask, type Tables } from '../database/index.js';
 import { RevokedSessions } from './revoked-sessions.js';
 
-/** A session is removed once it is revoked or expired and no access token of it can be alive. */
+/** Removes sessions that are revoked or expired and have no live access token. */
 @Injectable()
 export class SessionPurge implements OnModuleInit {
   constructor(
@@ -17,7 +17,7 @@ export class SessionPurge implements OnModuleInit {
       ...removing('revoked sessions', (eb, cutoff) => eb('revoked_at', '<', cutoff)),
       forget: (cutoff) => this.revoked.forget(cutoff),
     });
-    // By the session's own end, which no rotation moves: an index on the idle expiry would cost every refresh.
+    // By `expires_at`, which no rotation changes: an index on the idle expiry would be written by every refresh.
     this.purger.add(removing('expired sessions', (eb, cutoff) => eb('expires_at', '<', cutoff)));
     this.purger.add({
       what: 'used tokens',

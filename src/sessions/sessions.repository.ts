@@ -16,7 +16,7 @@ export interface RotationRequest extends Presented {
   sessionId: string;
   /** Where the request comes from; kept on the row. */
   device: Device;
-  /** How the user was just proved (RFC 8176): `auth_time` becomes `now`. Absent for a refresh. */
+  /** The methods of a proof (RFC 8176), which sets `auth_time` to `now`. Absent for a refresh. */
   proof?: readonly string[];
 }
 
@@ -28,13 +28,13 @@ export interface OpenOptions {
   accessTtl?: number | undefined;
 }
 
-/** What became of a refresh token; with the row if the client receives tokens for it. */
+/** The outcome for a refresh token, with the row if the client receives tokens. */
 export type Rotation =
   | { outcome: 'rotated' | 'replayed' | 'concurrent' | 'concurrent_elsewhere'; session: Session }
   | { outcome: 'rate_limited'; retryAfter: number }
   | { outcome: 'key_reused' | 'reuse' | 'rolled_back' | 'revoked' };
 
-/** A refresh token as it was found, before anything is rotated. */
+/** The verdict on a refresh token before anything is rotated. */
 export type Inspection =
   { verdict: 'rate_limited'; retryAfter: number } | { verdict: Verdict; session: Session | undefined };
 
@@ -47,7 +47,7 @@ export class Sessions {
     private readonly revoker: SessionRevoker,
   ) {}
 
-  /** Opens a session for a user who was just proved. */
+  /** Opens a session for a user who was just authenticated. */
   async open(
     tx: Tx,
     userId: string,
@@ -86,16 +86,16 @@ export class Sessions {
     return db.selectFrom('sessions').selectAll().where('id', '=', id).executeTakeFirst();
   }
 
-  /** The session if it is neither revoked nor expired. Reads the row: authoritative, whatever is cached elsewhere. */
+  /** Returns the session if it is neither revoked nor expired. Reads the row, not a cache. */
   async findLive(id: string, now: number): Promise<Session | undefined> {
     const session = await this.find(id);
     return session && session.revoked_at === null && session.expires_at > now ? session : undefined;
   }
 
   /**
-   * One conditional UPDATE: the presented generation is live and becomes the next. Of N parallel requests exactly one
+   * Advances the generation by one conditional UPDATE, if the presented one is live. Of N parallel requests exactly one
    * advances it. Needs no transaction.
-   * @returns undefined, and changes nothing, in every other case: `settle` finds out which
+   * @returns undefined, and changes nothing, in every other case; `settle` decides which
    */
   async advance(request: RotationRequest): Promise<Session | undefined> {
     return this.db.retryOnDeadlock(() => this.advanceIn(this.db, request));
@@ -106,7 +106,7 @@ export class Sessions {
     const advanced = await this.advanceIn(tx, request);
     if (advanced) return { outcome: 'rotated', session: advanced };
     const first = await this.repeat(tx, request, await this.inspect(tx, request));
-    // Changed since it was read: revoked, or advanced once more. Neither is undone, so the second look is the last.
+    // The row changed since it was read: revoked, or advanced. Neither can be undone, so a second look is enough.
     const found = first ?? (await this.repeat(tx, request, await this.inspect(tx, request)));
     if (found) return found;
     throw new Error(`session ${request.sessionId}: generation moved backwards`);
@@ -139,7 +139,7 @@ export class Sessions {
   }
 
   /**
-   * Notes another access token of a live session, until `until` (milliseconds) at the latest.
+   * Records another access token of a live session, which expires at `until` (milliseconds).
    * @returns undefined if the session is revoked or expired
    */
   async extendAccess(tx: Tx, id: string, until: number, now: number): Promise<Session | undefined> {
@@ -169,7 +169,7 @@ export class Sessions {
       .executeTakeFirst();
   }
 
-  /** Answers a token that buys the live generation once more. @returns undefined if the row has changed since */
+  /** Handles a token that repeats the live generation. @returns undefined if the row has changed since */
   private async repeat(tx: Tx, request: RotationRequest, seen: Inspection): Promise<Rotation | undefined> {
     if (seen.verdict === 'rate_limited') return { outcome: 'rate_limited', retryAfter: seen.retryAfter };
     const { verdict, session } = seen;
@@ -185,11 +185,11 @@ export class Sessions {
     return { outcome: elsewhere ? 'concurrent_elsewhere' : 'concurrent', session: repeated };
   }
 
-  /** What every refresh writes: use, place, and one more in the window of the limit, if that has room. */
+  /** The UPDATE of every refresh: last use, address, and one more in the window of the limit, unless it is used up. */
   private updateLive({ sessionId, now, device, proof }: RotationRequest, generation: number, db: Executor) {
     const { accessTtl, refreshLimit } = this.options;
     const windowMs = refreshLimit.seconds * 1000;
-    // A window that ends later than one that begins now: the clock was set back.
+    // A window that ends later than a new one would: the clock was set back.
     const isOver = sql<boolean>`(refresh_window_ends_at <= ${now} or refresh_window_ends_at > ${now + windowMs})`;
     return db
       .updateTable('sessions')
@@ -222,7 +222,7 @@ const TAKES_TOKENS: ReadonlySet<Verdict> = new Set(['rotate', 'replay', 'concurr
 
 type TimeColumn = 'access_until' | 'expires_at';
 
-/** `least()` is PostgreSQL's and the two-argument `min()` SQLite's; both know CASE. */
+/** PostgreSQL has `least()`, SQLite has `min()` with two arguments; both have CASE. */
 function atMost(eb: ExpressionBuilder<Tables, 'sessions'>, column: TimeColumn, value: number) {
   return eb.case().when(column, '<', value).then(eb.ref(column)).else(value).end();
 }

@@ -22,27 +22,27 @@ export interface SessionsTable {
   /** No foreign key: the row of a revoked session outlives the account, as long as its access tokens do. */
   user_id: string;
   /**
-   * How often the session has rotated. A refresh token names a generation; this counter alone says which one is
-   * live, so the row holds nothing that could be replayed as a token.
+   * How often the session has rotated. A refresh token names its generation; this counter says which is live, so the row
+   * holds nothing that could be used as a token.
    */
   generation: number;
-  /** When the live generation was made; the grace for concurrent refreshes is measured from here and never slides. */
+  /** When the live generation began. The grace for concurrent refreshes is measured from here. */
   rotated_at: number;
   /** SHA-256 of the `Idempotency-Key` that made the live generation; null when none was sent. */
   rotation_key_hash: string | null;
   /** When the live generation's refresh token expires. */
   idle_expires_at: number;
-  /** The session's end, fixed at login; no rotation moves it. */
+  /** When the session expires; no rotation changes it. */
   expires_at: number;
   /** When the password was last proved: login, reauthenticate, password change. */
   auth_time: number;
-  /** RFC 8176: how, separated by spaces. */
+  /** RFC 8176: the methods of that proof, separated by spaces. */
   amr: string;
   created_at: number;
   last_used_at: number;
   /** The latest expiry of any access token issued for the session: until then its revocation must be remembered. */
   access_until: number;
-  /** The window in which `limits.refresh` counts, and what it has counted. */
+  /** The current window of `limits.refresh`, and its count. */
   refresh_window_ends_at: number;
   refresh_count: number;
   /** The address of the last login or refresh. */
@@ -112,7 +112,7 @@ export const sessionsMigrations: Migrations = {
   },
   '2026-11-28.3-sessions-refresh-limit': {
     async up(db: Kysely<unknown>) {
-      // One column at a time: SQLite adds no two at once.
+      // SQLite adds one column at a time.
       for (const [column, type] of [
         ['refresh_window_ends_at', 'bigint'],
         ['refresh_count', 'integer'],
@@ -124,7 +124,7 @@ export const sessionsMigrations: Migrations = {
       }
     },
   },
-  // What purges look for, on columns that no rotation changes: an index on another one would be written by each refresh.
+  // For the purges, on columns that no rotation changes: an index on others would be written by each refresh.
   '2026-11-28.1-sessions-purge-indexes': {
     async up(db: Kysely<unknown>) {
       await db.schema.dropIndex('sessions_by_access_until').execute();

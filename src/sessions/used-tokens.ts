@@ -7,7 +7,7 @@ export class UsedTokens {
   constructor(private readonly db: Database) {}
 
   /**
-   * Of N parallel claims of one token exactly one is granted.
+   * Claims a token. Of N parallel claims exactly one returns true.
    * @param expiresAt the token's own expiry (milliseconds); the claim outlives it by the margin of `Purger`
    */
   async claim(jti: string, expiresAt: number): Promise<boolean> {

@@ -17,37 +17,37 @@ import { TestClock } from './test-clock.js';
 
 export interface TestAppOptions extends Pick<ModuleMetadata, 'imports' | 'controllers' | 'providers'> {
   /**
-   * A whole application, which imports `AuthModule` and `DatabaseModule` itself: on its own database, in which the tests
-   * then make their users. Without it, the kit brings both.
+   * A whole application that imports `AuthModule` and `DatabaseModule` itself. Tests create their users in its database.
+   * Without it, the kit provides both.
    */
   root?: NonNullable<ModuleMetadata['imports']>[number];
-  /** Options and hooks of the `AuthModule` that the kit brings. */
+  /** Options and hooks of the kit's `AuthModule`. */
   auth?: Partial<AuthModuleOptions> & AuthModuleExtras;
-  /** The database that the kit brings, as `openDatabase` takes it; in memory, unless another is named. */
+  /** The URL of the kit's database, as for `openDatabase`. Default: in memory. */
   databaseUrl?: string;
   clock?: TestClock;
-  /** Fastify's, unless another is given. */
+  /** Default: Fastify. */
   adapter?: AbstractHttpAdapter;
   applicationOptions?: NestApplicationOptions;
-  /** Providers to be replaced, as the Nest testing module does it. */
+  /** Replaces providers, as in Nest's testing module. */
   override?: (builder: TestingModuleBuilder) => TestingModuleBuilder;
-  /** What `main.ts` does between making the application and listening. By default, the pipe that validates. */
+  /** What `main.ts` does between creating the application and listening. Default: sets the validation pipe. */
   configure?: (app: INestApplication) => void;
-  /** What the test brought along and the application does not close. Also called when it does not start. */
+  /** Closes resources of the test. Also called if the application does not start. */
   onClosed?: () => Promise<void>;
 }
 
 /**
- * Starts an application on a port of its own, with a clock that tests move: the modules under test beside a real
- * `AuthModule`, on a database in memory and with keys made for it. Close it when the tests are over.
- * @throws TypeError for options of what `root` brings itself
+ * Starts an application on a free port: the modules under test with a real `AuthModule`, an in-memory database, new keys,
+ * and a clock that tests move. Close it after the tests.
+ * @throws TypeError for options that `root` sets itself
  */
 export async function createTestApp(options: TestAppOptions = {}): Promise<TestApp> {
   const { clock = new TestClock(), adapter = new FastifyAdapter(), onClosed = async () => {} } = options;
   let app: INestApplication | undefined;
   try {
     const testing = await builderOf(options).overrideProvider(Clock).useValue(clock).compile();
-    // Fastify reads JSON by itself; Nest would have it read forms too, which another site's pages can send.
+    // Fastify parses JSON by itself. Nest would add forms, which pages of other sites can send.
     const bodies = options.adapter ? {} : { bodyParser: false };
     app = testing.createNestApplication(adapter, {
       logger: false,

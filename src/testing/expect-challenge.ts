@@ -4,23 +4,23 @@ import { type ErrorCode } from '../auth/index.js';
 import { parseDuration } from '../time/duration.js';
 
 export interface ExpectedChallenge {
-  /** How old the password proof may be at most, as text or in milliseconds: the route demands a fresh token (RFC 9470). */
+  /** The largest age of the proof, as text or in milliseconds, if the route requires a fresh token (RFC 9470). */
   maxAge?: string | number;
-  /** `error` of the challenge; absent where no token was sent (RFC 6750 §3.1). */
+  /** `error` of the challenge; absent if no token was sent (RFC 6750 §3.1). */
   error?: string;
   /** `errorCode` of the body. */
   errorCode?: ErrorCode;
 }
 
 /**
- * A refusal that says in `WWW-Authenticate` what is missing: a 401, or a 403 for want of a role. With `maxAge`, one that
- * asks for the password again.
- * @throws AssertionError that shows what came instead
+ * Expects a refusal with a challenge in `WWW-Authenticate`: a 401, or a 403 for a missing role. With `maxAge`, a challenge
+ * that requires a fresh token.
+ * @throws AssertionError that shows the actual answer
  */
 export function expectChallenge(response: Response, expected: ExpectedChallenge = {}): void {
   const body = response.body as { errorCode?: string };
   const came = `${response.status} ${JSON.stringify(body)}`;
-  assert.ok(response.status === 401 || response.status === 403, `expected a challenge, came ${came}`);
+  assert.ok(response.status === 401 || response.status === 403, `expected a challenge, got ${came}`);
   const parameters = parseChallenge(response);
   const seen = { ...parameters, errorCode: body.errorCode };
   const { maxAge, ...wanted } = expected;
@@ -40,7 +40,7 @@ export function expectChallenge(response: Response, expected: ExpectedChallenge 
 }
 
 /**
- * The parameters of the one Bearer challenge, by a strict reading of RFC 9110 §11.2.
+ * Parses the parameters of the only Bearer challenge, strictly by RFC 9110 §11.2.
  * @throws AssertionError if the challenge is missing, malformed or another one
  */
 export function parseChallenge(response: Response): Record<string, string> {

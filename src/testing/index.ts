@@ -1,4 +1,4 @@
-/** The test kit: what a team's tests import. Needs `@nestjs/testing` and `supertest`; no server loads it. */
+/** The test kit, for a team's tests. Needs `@nestjs/testing` and `supertest`. */
 export { createTestApp, type TestAppOptions } from './create-test-app.js';
 export { type ExpectedChallenge, expectChallenge, parseChallenge } from './expect-challenge.js';
 export { TestApp } from './test-app.js';

@@ -10,10 +10,10 @@ import { TEST_CALLER, TokenAgents } from './token-agents.js';
 
 const PASSWORD = 'space-corgi';
 
-/** That of `PASSWORD`, made once: users of tests are many, and a hash takes longer than most tests. */
+/** The hash of `PASSWORD`, computed once, because hashing takes longer than most tests. */
 let passwordHash: string | undefined;
 
-/** A running application, and what a test does with it. */
+/** A running application with helpers for tests. */
 export class TestApp {
   constructor(
     readonly app: INestApplication,
@@ -21,12 +21,12 @@ export class TestApp {
     readonly close: () => Promise<void>,
   ) {}
 
-  /** A provider, from whichever module. */
+  /** Returns a provider of any module. */
   get<T>(token: abstract new (...args: never[]) => T): T {
     return this.app.get<T>(token, { strict: false });
   }
 
-  /** A request; with a token as `Authorization: Bearer`. */
+  /** Makes a request, with the token as `Authorization: Bearer`. */
   request(method: string, path: string, token?: string): request.Test {
     const agent = request(this.app.getHttpServer());
     const test = agent[method.toLowerCase() as 'get'](path);
@@ -38,20 +38,20 @@ export class TestApp {
     return new TokenAgents(this, who);
   }
 
-  /** A user, with the kit's password; by the name of one that exists, that one. Without a name, a new one. */
+  /** Returns the user of that name, or creates one with the kit's password. Without a name, creates a new one. */
   async user(who: TestUser | string = `user-${randomUUID().slice(0, 18)}`): Promise<TestUser> {
     if (typeof who !== 'string') return who;
     const users = this.get(UserStore);
-    // As every name is on its way in.
+    // As every username in a request.
     const username = lowerCased(who);
     const account = { username, passwordHash: await this.hashOfPassword(), roles: [] };
     const createdAt = this.get(Clock).now();
     const user =
       (await users.findByUsername(username)) ??
       (await this.get(Database).inTransaction((tx) => users.create(tx, { ...account, createdAt }))) ??
-      // Made meanwhile, by another agent of the same name.
+      // Created meanwhile by another agent of the same name.
       (await users.findByUsername(username));
-    if (!user) throw new Error(`there is no user ${who}, and none could be made`);
+    if (!user) throw new Error(`user ${who} does not exist and could not be created`);
     return new TestUser(this, user.id, user.username, PASSWORD);
   }
 
@@ -60,7 +60,7 @@ export class TestApp {
     return passwordHash;
   }
 
-  /** A new user's session, as a login opens it. */
+  /** Opens a session of a new user, as a login does. */
   async login(): Promise<TestLogin> {
     const user = await this.user();
     return new TestLogin(this, user, await this.get(Logins).open(user.id, TEST_CALLER));

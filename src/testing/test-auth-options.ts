@@ -1,6 +1,6 @@
 import { type AuthModuleExtras, type AuthModuleOptions } from '../auth/index.js';
 
-/** Every test comes from one address, and mistypes passwords on purpose. */
+/** All tests come from one address and use wrong passwords on purpose. */
 const ENDLESS = '1000000 per 1h';
 const NO_LIMITS = {
   account: ENDLESS,
@@ -11,7 +11,7 @@ const NO_LIMITS = {
   refresh: ENDLESS,
 };
 
-/** Options for tests: without limits, unless `over` sets some. Groups are merged, anything else replaces what was there. */
+/** Options for tests: without limits, unless `over` sets some. Groups are merged; other options are replaced. */
 export function testAuthOptions(
   base: AuthModuleOptions,
   over: Partial<AuthModuleOptions> & AuthModuleExtras = {},

@@ -16,7 +16,7 @@ export class TestClock extends Clock {
     this.time += typeof by === 'string' ? parseDuration(by) : by;
   }
 
-  /** Does something as of so many milliseconds ago. For it alone: what runs beside it sees the time as it is. */
+  /** Runs a function as of so many milliseconds ago. Code that runs in parallel sees the normal time. */
   async ago<T>(milliseconds: number, work: () => Promise<T>): Promise<T> {
     return this.past.run(milliseconds, work);
   }

@@ -2,7 +2,7 @@ import type request from 'supertest';
 import { type TokenPairDto } from '../auth/internals.js';
 import { type TestApp } from './test-app.js';
 
-/** An account. The password is the one that the kit gives; an account made otherwise has its own. */
+/** An account, with the kit's password unless it was created otherwise. */
 export class TestUser {
   constructor(
     private readonly app: TestApp,
@@ -11,7 +11,7 @@ export class TestUser {
     readonly password: string,
   ) {}
 
-  /** A login over HTTP, which hashes. */
+  /** Logs in over HTTP, which hashes the password. */
   async login(): Promise<TestLogin> {
     const { username, password } = this;
     const response = await this.app.request('POST', '/auth/login').send({ username, password }).expect(200);
@@ -21,7 +21,7 @@ export class TestUser {
 
 /**
  * One session of a user, holding its newest tokens: `access` is fresh until the first refresh. Sends them as
- * `Authorization: Bearer`; an application that looks elsewhere is asked by `TokenAgents`.
+ * `Authorization: Bearer`; for an application that reads tokens elsewhere use `TokenAgents`.
  */
 export class TestLogin {
   access: string;

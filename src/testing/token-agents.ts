@@ -18,8 +18,8 @@ export type TokenAgent = ReturnType<typeof request.agent> & { token: string; use
 export const TEST_CALLER: Caller = { ip: '127.0.0.1', userAgent: null, requestId: null };
 
 /**
- * A user with whichever token a test needs, each in a session of its own, and each issued by the service that issues
- * them in production: `const cosmo = await app.as('cosmo').fresh(); await cosmo.get('/profile').expect(200)`.
+ * A user with any token that a test needs, each in its own session and issued by the production service:
+ * `const cosmo = await app.as('cosmo').fresh(); await cosmo.get('/profile').expect(200)`.
  */
 export class TokenAgents {
   constructor(
@@ -28,7 +28,7 @@ export class TokenAgents {
     private readonly roles: readonly string[] = [],
   ) {}
 
-  /** The same user with more roles; they keep them. */
+  /** Grants roles to the user. */
   role(...roles: string[]): TokenAgents {
     return new TokenAgents(this.app, this.who, [...this.roles, ...roles]);
   }
@@ -77,7 +77,7 @@ export class TokenAgents {
   }
 }
 
-/** Where this application looks for tokens first; as a page of its own site sends them, where that is a cookie. */
+/** The headers that send a token to the application's first location; for a cookie, as a page of its own site does. */
 function headersWith(
   token: string,
   kind: TokenKind,
@@ -90,8 +90,6 @@ function headersWith(
     case 'cookie':
       return { Cookie: `${cookies[`${kind}Name`]}=${token}`, 'Sec-Fetch-Site': 'same-origin' };
     default:
-      throw new Error(
-        `an agent sends tokens in a header or a cookie; this application takes ${order.join()}`,
-      );
+      throw new Error(`agents send tokens in a header or a cookie; this application reads ${order.join()}`);
   }
 }

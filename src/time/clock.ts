@@ -1,8 +1,8 @@
 import { Injectable } from '@nestjs/common';
 
 /**
- * Tells the time. Everything that compares times asks the same Clock, SQL included (as a parameter, never
- * `now()`): two clocks that disagree turn a valid refresh into "reuse". Tests move it by hand.
+ * Tells the time. All code that compares times uses the same Clock, and SQL gets the time as a parameter, never by `now()`:
+ * two clocks that differ would turn a valid refresh into reuse. Tests move it.
  */
 export abstract class Clock {
   /** Milliseconds since the epoch. */

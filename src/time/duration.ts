@@ -4,8 +4,8 @@ const HUNDRED_YEARS = 36_525 * UNITS.d;
 
 /**
  * Reads `30s`, `5m`, `1h`, `1d`, `2w` or `2d 3h 15m` (largest unit first, each at most once) as milliseconds.
- * Strict, because a lifetime that is silently misread is a security setting that is silently wrong.
- * @throws RangeError that says what was expected
+ * Strict, because a misread lifetime would be a wrong security setting without an error.
+ * @throws RangeError that shows the expected form
  */
 export function parseDuration(text: string): number {
   const match = PATTERN.exec(text.trim());

@@ -3,8 +3,8 @@ import { registerDecorator, type ValidationArguments } from 'class-validator';
 import { formatDuration, parseDuration } from './duration.js';
 
 /**
- * A duration such as `15m`, or a number of milliseconds; held in milliseconds. A whole number of seconds, because tokens
- * tell time in seconds; that also refuses `3600`, meant as seconds.
+ * A duration such as `15m`, or a number of milliseconds; stored in milliseconds. Must be whole seconds, because tokens
+ * have times in seconds; that also refuses `3600`, meant as seconds.
  */
 export function IsDuration({
   min = '1s',
@@ -34,7 +34,7 @@ function isWholeSeconds(value: unknown): value is number {
   return Number.isSafeInteger(value) && Number(value) % 1000 === 0;
 }
 
-/** For a number that makes sense as seconds, which people come with from elsewhere. */
+/** Adds advice for a number that was probably meant as seconds. */
 function advice(value: unknown): string {
   if (!Number.isSafeInteger(value) || isWholeSeconds(value) || Number(value) < 0) return '';
   const seconds = Number(value);

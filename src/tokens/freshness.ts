@@ -1,12 +1,12 @@
 import { toNumericDate } from '../time/clock.js';
 
-/** Seconds by which the clocks of two instances may differ; a proof from further in the future proves nothing. */
+/** Seconds by which the clocks of two instances may differ. A proof from further in the future is not fresh. */
 const CLOCK_TOLERANCE = 2;
 
 /**
- * The headline rule: a token is fresh when it came from proving the password (never from a refresh) and that
- * proof is no older than `maxAge` (milliseconds) at `now`. Activity cannot renew it, because only login,
- * reauthentication and a password change move `auth_time` (RFC 9470 §6.1).
+ * A token is fresh if it was issued for a proof of the password, not by a refresh, and that proof is at most `maxAge`
+ * (milliseconds) old. Activity does not renew it: only login, reauthentication and a password change move `auth_time`
+ * (RFC 9470 §6.1).
  */
 export function isFresh(claims: { fresh: boolean; auth_time: number }, maxAge: number, now: number): boolean {
   const age = toNumericDate(now) - claims.auth_time;

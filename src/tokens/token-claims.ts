@@ -14,9 +14,9 @@ interface CommonClaims {
   /** NumericDate, as `exp` and `auth_time`. */
   iat: number;
   exp: number;
-  /** Written on demand; held to wherever it is present. */
+  /** Optional; checked if it is present. */
   nbf?: number;
-  /** What the application adds. */
+  /** Claims that the application adds. */
   [extra: string]: unknown;
 }
 
@@ -28,7 +28,7 @@ export interface AccessClaims extends CommonClaims {
   auth_time: number;
   /** RFC 8176. */
   amr: string[];
-  /** RFC 9068 §2.2.3.1. Absent where the user has none. */
+  /** RFC 9068 §2.2.3.1. Absent if the user has none. */
   roles?: string[];
 }
 
@@ -64,12 +64,12 @@ const COMMON = {
   exp: isWholeNumber,
 };
 
-/** What a token may leave out; what it does say must be well-formed all the same. */
+/** Optional claims. They must be well-formed if present. */
 const OPTIONAL: Record<string, Check> = { nbf: isWholeNumber, roles: isTextList };
 
 /**
- * What a token of each kind must say. A missing claim is an error, never a default: a verifier that takes a
- * token without `type` for an access token, or one without `exp` for an endless one, accepts what was never issued.
+ * The required claims of each kind. A missing claim is an error and never has a default: a verifier that treats a token
+ * without `type` as an access token, or one without `exp` as endless, accepts tokens that were never issued.
  */
 const REQUIRED: { [K in TokenKind]: Record<string, Check> } = {
   access: {
@@ -82,7 +82,7 @@ const REQUIRED: { [K in TokenKind]: Record<string, Check> } = {
   refresh: { ...COMMON, type: isExactly('refresh'), gen: isWholeNumber },
 };
 
-/** Lists, made once: each new token is held to one of them. */
+/** Computed once, because each new token is checked against one of these lists. */
 const CHECKS = { access: checksOf(REQUIRED.access), refresh: checksOf(REQUIRED.refresh) };
 const FOREIGN_CHECKS = checksOf({
   iss: COMMON.iss,
@@ -92,22 +92,22 @@ const FOREIGN_CHECKS = checksOf({
   exp: COMMON.exp,
 });
 
-/** Claims whose meaning is settled here: nothing that the application adds may use their names. */
+/** Names that the application's own claims must not use. */
 export const RESERVED_CLAIMS: ReadonlySet<string> = new Set([
   ...Object.keys(REQUIRED.access),
   ...Object.keys(REQUIRED.refresh),
   ...Object.keys(OPTIONAL),
 ]);
 
-/** @throws TokenError `token_invalid` that names the first claim that is absent or of the wrong type */
+/** Checks the claims. @throws TokenError `token_invalid` that names the first missing or malformed claim */
 export function parseClaims<K extends TokenKind>(kind: K, payload: unknown): ClaimsOf[K] {
   requireClaims(payload, CHECKS[kind], kind);
   return payload as ClaimsOf[K];
 }
 
 /**
- * The claims of another issuer's access token, in the form of ours. It cannot say what only we can know: it is never
- * fresh, has none of our roles, and its session id can never be one of ours.
+ * Converts the claims of a foreign issuer's access token to the form of ours. It is never fresh, has none of our roles, and
+ * its session id can never be one of ours.
  * @throws TokenError `token_invalid`
  */
 export function parseForeignClaims(payload: unknown): AccessClaims {
@@ -137,7 +137,7 @@ function checksOf(required: Record<string, Check>): ClaimCheck[] {
   return [...list(OPTIONAL, true), ...list(required, false)];
 }
 
-/** @param kind undefined of another issuer's */
+/** @param kind undefined for a foreign issuer's token */
 function requireClaims(payload: unknown, checks: readonly ClaimCheck[], kind: TokenKind | undefined): void {
   if (typeof payload !== 'object' || payload === null) {
     throw new TokenError('token_invalid', 'the payload is not a JSON object');

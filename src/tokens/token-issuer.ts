@@ -7,7 +7,7 @@ import { RESERVED_CLAIMS, type TokenKind } from './token-claims.js';
 import { TokenOptions } from './token-options.js';
 import { TYP_OF } from './token-verifier.js';
 
-/** What the application adds to a token, beside what it says anyway. */
+/** What the application adds to a token. */
 export interface Extras {
   claims?: Readonly<Record<string, unknown>>;
   headers?: Readonly<Record<string, unknown>>;
@@ -23,9 +23,9 @@ export interface AccessGrant extends Extras {
   /** RFC 8176; how the user proved who they are. */
   amr: string[];
   roles?: readonly string[];
-  /** The session's end, past which no token of it lives. */
+  /** When the session expires; no token of it lives longer. */
   notAfter: number;
-  /** The token's life, instead of the one that is configured. */
+  /** Lifetime of the token, instead of the configured one. */
   ttl?: number | undefined;
 }
 
@@ -33,7 +33,7 @@ export interface RefreshGrant extends Extras {
   subject: string;
   sessionId: string;
   generation: number;
-  /** When this generation was made: a replay of it gets the same `iat`, `exp` and `jti` again. */
+  /** When this generation began: a replay of it gets the same `iat`, `exp` and `jti`. */
   issuedAt: number;
   expiresAt: number;
 }
@@ -61,9 +61,9 @@ export class TokenIssuer {
 
   issueAccess(grant: AccessGrant): IssuedToken {
     const { notAfter, ttl = this.options.accessTtl } = grant;
-    // Zero would be a token that is dead on arrival; elsewhere it has meant one that never dies.
+    // Zero would be a token that has expired already; in other products it means one that never expires.
     if (!(ttl >= 1000))
-      throw new RangeError(`the life of an access token must be 1s or longer, not ${ttl} ms`);
+      throw new RangeError(`the lifetime of an access token must be at least 1s, not ${ttl} ms`);
     const now = this.clock.now();
     return this.sign('access', grant, {
       jti: randomUUID(),
@@ -79,7 +79,7 @@ export class TokenIssuer {
   issueRefresh(grant: RefreshGrant): IssuedToken {
     return this.sign('refresh', grant, {
       gen: grant.generation,
-      // Derived, so that every replay of a generation is the same token: the session and the counter name it.
+      // Derived from session and generation, so that every replay of a generation returns the same token.
       jti: `${grant.sessionId}.${grant.generation}`,
       iat: toNumericDate(grant.issuedAt),
       exp: toNumericDate(grant.expiresAt),
@@ -113,13 +113,11 @@ export class TokenIssuer {
 
 /**
  * Checked when the token is made. Refused only when it is used, the mistake would be found much later, by a user.
- * @throws TypeError for a subject that is not a text, or a reserved name
+ * @throws TypeError for a subject that is not a non-empty string, or a reserved name
  */
 export function requireContents({ subject, claims = {}, headers = {} }: Extras & { subject: unknown }): void {
   if (typeof subject !== 'string' || subject === '') {
-    throw new TypeError(
-      `the subject of a token must be a text that is not empty, not ${JSON.stringify(subject)}`,
-    );
+    throw new TypeError(`the subject of a token must be a non-empty string, not ${JSON.stringify(subject)}`);
   }
   refuseReserved('claim', claims, RESERVED_CLAIMS);
   refuseReserved('header', headers, RESERVED_HEADERS);

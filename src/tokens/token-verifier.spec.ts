@@ -412,7 +412,7 @@ describe.each(KINDS)('keyFor, for a token of kind %s', (kind) => {
 
   it.each([
     ['"kid"', { kid: 'c0ffee' }, 'no key has the "kid" of the token'],
-    ['"alg"', { alg: 'none' }, `"alg" is not that of key ${keys.signingKey(kind, Date.now()).kid}`],
+    ['"alg"', { alg: 'none' }, `"alg" is not the algorithm of key ${keys.signingKey(kind, Date.now()).kid}`],
     ['"typ"', { typ: 'JWT' }, `"typ" is not ${TYP_OF[kind]}`],
     ['"crit"', { crit: ['exp'] }, '"crit" names an extension'],
   ])('gives none for a wrong %s, and says which member it was', (_, header, reason) => {

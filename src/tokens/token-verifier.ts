@@ -17,37 +17,37 @@ import { TokenOptions } from './token-options.js';
 /** The JOSE `typ` of each kind, so that no JWT made for something else passes (RFC 8725 §3.11, RFC 9068 §2.1). */
 export const TYP_OF: Record<TokenKind, string> = { access: 'at+jwt', refresh: 'rt+jwt' };
 
-/** What others write: RFC 9068 in both spellings, and what most providers still do. */
+/** `typ` of other issuers: RFC 9068 in both spellings, and `JWT`, which most providers use. */
 const FOREIGN_TYPS = ['at+jwt', 'application/at+jwt', 'JWT', undefined];
 
-/** Ours have about 700; the bound keeps strangers from making us parse megabytes. */
+/** Ours have about 700. Without a bound, a stranger could make us parse megabytes. */
 const MAX_TOKEN_LENGTH = 8192;
 const CHARACTER = '[A-Za-z0-9_-]';
 /**
- * Canonical base64url: groups of four, and a rest whose last character has no bits that a decoder drops. A decoder that
- * forgives those, junk or padding gives one token many spellings.
+ * Canonical base64url: groups of four, and a rest whose last character has no bits that a decoder drops. If such bits,
+ * other characters or padding were accepted, one token would have many spellings.
  */
 const SEGMENT = `(?:${CHARACTER}{4})*(?:${CHARACTER}{4}|${CHARACTER}{2}[AEIMQUYcgkosw048]|${CHARACTER}[AQgw])`;
 const COMPACT_JWS = new RegExp(`^${SEGMENT}\\.${SEGMENT}\\.${SEGMENT}$`);
 
-/** What never changes about a token: the key that signed it and its claims. Expiry and revocation are checked at each use. */
+/** The key that signed a token and its claims, which never change. Expiry and revocation are checked at each use. */
 export interface VerifiedToken {
   readonly key: RingKey;
   readonly claims: AccessClaims | RefreshClaims;
 }
 
 export interface ReadOptions {
-  /** For logout alone, which must be possible after the token has expired. */
+  /** For logout only, which must be possible after the token has expired. */
   allowExpired?: boolean;
 }
 
 /**
- * What makes a token ours, in one place for passport-jwt and for callers without a request. The order:
+ * Verifies tokens, for passport-jwt and for callers without a request. The order of the checks:
  * form, key and header, signature and audience (the library's part), claims, issuer, times, and last the kind.
  */
 @Injectable()
 export class TokenVerifier {
-  /** For jsonwebtoken, as passport-jwt and @nestjs/jwt call it. */
+  /** Options of jsonwebtoken, which passport-jwt and @nestjs/jwt use. */
   readonly libraryOptions: VerifyOptions & {
     complete: true;
     audience: [string, ...string[]];
@@ -62,10 +62,10 @@ export class TokenVerifier {
   ) {
     const [audience = '', ...others] = [...options.audience, ...options.acceptAudiences];
     this.libraryOptions = {
-      // Read once at boot, while keys come and go: `keyFor` holds a token to the one algorithm of its key.
+      // Read once at the start, but keys change: `keyFor` checks that a token has the algorithm of its key.
       algorithms: [...SIGNING_ALGORITHMS],
       audience: [audience, ...others],
-      // Expiry is checked in `read`, by our clock; the library would let a token without `exp` live for ever.
+      // `read` checks expiry by our clock; for the library, a token without `exp` never expires.
       ignoreExpiration: true,
       ignoreNotBefore: true,
       complete: true,
@@ -77,7 +77,7 @@ export class TokenVerifier {
     return this.read(kind, this.verifySignature(token), options);
   }
 
-  /** Key, signature, audience, claims and issuer; `read` asks for the rest. @throws TokenError */
+  /** Checks key, signature, audience, claims and issuer; `read` checks the rest. @throws TokenError */
   verifySignature(token: string): VerifiedToken {
     const publicKey = this.keyFor(token).verifyWith as unknown as Buffer;
     let jwt: Jwt;
@@ -89,37 +89,38 @@ export class TokenVerifier {
     return this.examine(jwt);
   }
 
-  /** What a strategy has when it is asked to validate: the library's part of the work is done. @throws TokenError */
+  /** Checks what remains after the library has verified a token, in a strategy's `validate`. @throws TokenError */
   examine({ header, payload }: Jwt): VerifiedToken {
     const key = this.keys.find(String(header.kid), this.clock.now());
     if (!key) throw new TokenError('token_invalid', 'the key of the token has been retired');
     const claims = key.issuer === null ? parseClaims(key.kind, payload) : parseForeignClaims(payload);
     this.requireIssuer(key, claims.iss);
-    // Later requests may be shown the same object: a handler that changed it would speak for all of them.
+    // Frozen, because later requests may get the same object.
     return { key, claims: frozen(claims) };
   }
 
   /**
-   * The key whose `kid` the token names. The algorithm comes from that key, never from the token: anything else
-   * invites `alg: none` and a public key used as an HMAC secret (RFC 8725 §3.1).
+   * Finds the key that the token names by `kid`. The algorithm comes from that key, never from the token, which could say
+   * `alg: none` or use a public key as an HMAC secret (RFC 8725 §3.1).
    * @throws TokenError `token_invalid`
    */
   keyFor(token: string): RingKey {
     const header = readHeader(token);
     const key = typeof header.kid === 'string' ? this.keys.find(header.kid, this.clock.now()) : undefined;
     if (!key) throw new TokenError('token_invalid', 'no key has the "kid" of the token');
-    if (header.alg !== key.alg) throw new TokenError('token_invalid', `"alg" is not that of key ${key.kid}`);
+    if (header.alg !== key.alg)
+      throw new TokenError('token_invalid', `"alg" is not the algorithm of key ${key.kid}`);
     const types: unknown[] = key.issuer === null ? [TYP_OF[key.kind]] : FOREIGN_TYPS;
     if (!types.includes(header.typ))
       throw new TokenError('token_invalid', `"typ" is not ${types.join(' or ')}`);
-    // RFC 7515 §4.1.11: an extension that must be understood, and none is.
+    // RFC 7515 §4.1.11: an extension that must be understood. We understand none.
     if ('crit' in header) throw new TokenError('token_invalid', '"crit" names an extension');
     return key;
   }
 
   /**
-   * The claims of a verified token, as of now.
-   * @throws TokenError `token_invalid`, `token_expired`, or `token_wrong_type` for a sound token of the other kind
+   * Returns the claims of a verified token, if it is valid now.
+   * @throws TokenError `token_invalid`, `token_expired`, or `token_wrong_type` for a valid token of the other kind
    */
   read<K extends TokenKind>(kind: K, { claims }: VerifiedToken, options: ReadOptions = {}): ClaimsOf[K] {
     const now = toNumericDate(this.clock.now());
@@ -147,7 +148,7 @@ export class TokenVerifier {
   }
 }
 
-/** What the JWT library reports, in our terms. */
+/** Converts an error of the JWT library. */
 export function toTokenError(error: unknown): TokenError {
   if (error instanceof TokenError) return error;
   if (error instanceof TokenExpiredError) return new TokenError('token_expired', error.message);

@@ -30,9 +30,9 @@ export type NewUser = Pick<User, 'username' | 'passwordHash' | 'roles' | 'create
 export type UserChange = Partial<Pick<User, 'passwordHash' | 'roles' | 'disabledAt'>>;
 
 /**
- * Where the users are. What authentication needs of them and nothing else, so that a team can bring a table of its
- * own; it lies in the same database, because sessions and users change in one transaction. Names and ids come from
- * strangers: what cannot exist is not found, and no error. A class: its own DI token.
+ * All that authentication needs of users, so that a team can use its own table. It must be in the same database, because
+ * sessions and users change in one transaction. Usernames and ids come from requests: an impossible one is not found, and
+ * is not an error. A class, so that it is its own DI token.
  */
 export abstract class UserStore {
   /** @returns the user, or undefined if the name is taken, also by a registration at the same moment */
@@ -42,27 +42,27 @@ export abstract class UserStore {
 
   abstract findByUsername(username: string): Promise<User | undefined>;
 
-  /** Names by id; ids of deleted users are absent. */
+  /** Returns usernames by id, without deleted users. */
   abstract usernames(ids: string[]): Promise<Map<string, string>>;
 
-  /** Ordered by username, from the first one after `after` on. */
+  /** Lists users ordered by username, beginning after `after`. */
   abstract list(limit: number, after?: string): Promise<User[]>;
 
   /**
    * Locks the user's row until the transaction ends.
-   * @returns false when the credential version has moved, or the user is gone
+   * @returns false if the credential version has moved or the user no longer exists
    */
   abstract lockIfUnchanged(tx: Tx, user: SeenUser): Promise<boolean>;
 
   /**
    * Changes the user and moves the credential version, in one conditional statement.
-   * @returns false, and changes nothing, when the version had moved before, or the user is gone
+   * @returns false, and changes nothing, if the version has moved or the user no longer exists
    */
   abstract update(tx: Tx, user: SeenUser, change: UserChange): Promise<boolean>;
 
   /**
-   * Replaces the hash by a better one of the same password; moves no version, since nothing that was proved changes.
-   * @returns false, and changes nothing, when the credential version has moved, or the user is gone
+   * Replaces the hash by a better one of the same password. Does not move the version, because the password is the same.
+   * @returns false, and changes nothing, if the version has moved or the user no longer exists
    */
   abstract upgradeHash(tx: Tx, user: SeenUser, passwordHash: string): Promise<boolean>;
 

@@ -16,7 +16,7 @@ import { usersMigrations, type UsersRow } from './users.table.js';
 export class Users implements UserStore {
   constructor(private readonly db: Database) {}
 
-  /** The table comes with its store: an application that has another one has no table `users`. */
+  /** Registers the migrations here, so that an application with another store has no table `users`. */
   static withTable(db: Database, migrations: MigrationSet): Users {
     migrations.add(usersMigrations);
     return new Users(db);
@@ -40,14 +40,14 @@ export class Users implements UserStore {
     return row && toUser(row);
   }
 
-  /** An id that cannot exist is not asked for: PostgreSQL, for one, refuses a text with a NUL. */
+  /** Does not query an impossible id: PostgreSQL, for example, refuses a text with a NUL. */
   async findById(id: string, db: Executor = this.db): Promise<User | undefined> {
     if (!isUuid(id)) return undefined;
     const row = await db.selectFrom('users').selectAll().where('id', '=', id).executeTakeFirst();
     return row && toUser(row);
   }
 
-  /** A name that cannot exist is not asked for either. */
+  /** Does not query an impossible username. */
   async findByUsername(username: string): Promise<User | undefined> {
     if (!USERNAME.test(username)) return undefined;
     const row = await this.db
@@ -79,7 +79,7 @@ export class Users implements UserStore {
     return rows.map(toUser);
   }
 
-  /** An UPDATE that changes nothing, since SQLite knows no `FOR UPDATE`; every change and deletion meets it here. */
+  /** Locks by an UPDATE that changes nothing, because SQLite has no `FOR UPDATE`. */
   async lockIfUnchanged(tx: Tx, user: SeenUser): Promise<boolean> {
     return this.updateIfUnchanged(tx, user, { credential_version: user.credentialVersion });
   }
@@ -97,7 +97,7 @@ export class Users implements UserStore {
     return this.updateIfUnchanged(tx, user, { password_hash: passwordHash });
   }
 
-  /** What other tables hold of the user goes with the row (`on delete`). */
+  /** Deletes the user; rows of other tables follow by `on delete`. */
   async delete(tx: Tx, id: string): Promise<void> {
     await tx.deleteFrom('users').where('id', '=', id).execute();
   }

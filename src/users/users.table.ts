@@ -1,7 +1,7 @@
 import { type Kysely, type Selectable } from 'kysely';
 import { type Migrations } from '../database/index.js';
 
-/** What the members mean, `User` says. */
+/** See `User` for the meaning of the columns. */
 export interface UsersTable {
   id: string;
   /** Lower case; see `USERNAME`. */
@@ -9,8 +9,8 @@ export interface UsersTable {
   password_hash: string;
   credential_version: number;
   /**
-   * Names separated by spaces, as in OAuth's `scope` (RFC 6749 §3.3): no name holds one, every text can be read,
-   * the empty one is no roles, and an operator can write it by hand. JSON would be none of these.
+   * Names separated by spaces, as in OAuth's `scope` (RFC 6749 §3.3). Unlike JSON, every text is valid and an operator can
+   * write it by hand.
    */
   roles: string;
   disabled_at: number | null;
@@ -40,7 +40,7 @@ export const usersMigrations: Migrations = {
   },
   '2026-11-24.1-users-roles': {
     async up(db: Kysely<unknown>) {
-      // One column at a time: SQLite adds no two at once.
+      // SQLite adds one column at a time.
       await db.schema
         .alterTable('users')
         .addColumn('roles', 'text', (c) => c.notNull().defaultTo(''))

@@ -86,7 +86,7 @@ describe('keys rotate', () => {
     ]);
     // One of each kind: whoever is second of a kind finds a key that waits.
     expect(outcomes.map(({ code }) => code).reduce((sum, code) => sum + code)).toBe(2);
-    for (const outcome of outcomes.filter(({ code }) => code === 1)) expectRefusal(outcome, /already waits/);
+    for (const outcome of outcomes.filter(({ code }) => code === 1)) expectRefusal(outcome, /is waiting/);
     expect(read()).toHaveLength(4);
     expect(readdirSync(join(folder, 'data'))).toEqual(['keys.json']);
   });
@@ -160,16 +160,16 @@ it('keys list shows what each key does, and nothing of the keys', async () => {
 
 describe('keys, wrongly called or wrongly set', () => {
   it.each<[string[], RegExp]>([
-    [[], /^which command\?/],
-    [['frobnicate'], /^there is no command "frobnicate"/],
-    [['constructor'], /^there is no command "constructor"/],
+    [[], /^No command was given/],
+    [['frobnicate'], /^There is no command "frobnicate"/],
+    [['constructor'], /^There is no command "constructor"/],
     [['rotate', '--alg', 'HS512'], /^--alg must be one of ES256, ES384, RS256, PS256, HS256/],
     [['rotate', '--kind', 'id'], /^--kind must be one of access, refresh/],
     [['rotate', '--force'], /^Unknown option '--force'/],
     [['rotate', 'x'], /^rotate takes no "x"/],
     [['list', '--now'], /^list takes no --now/],
     [['retire', '--now'], /^--now needs the KID/],
-    [['rotate'], /keys\.json does not exist; `npm run keys -- generate` makes one/],
+    [['rotate'], /keys\.json does not exist; create it with `npm run keys -- generate`/],
   ])('%j: says so', async (args, message) => {
     expectRefusal(await run(...args), message);
     expect(readdirSync(join(folder, 'data'))).toEqual([]);

@@ -194,7 +194,7 @@ describe('the test kit', () => {
   it('says which places an agent cannot send to', async () => {
     const app = await createTestApp({ auth: { locations: { order: ['query'] } } });
     try {
-      await expect(app.as('cosmo').fresh()).rejects.toThrow('this application takes query');
+      await expect(app.as('cosmo').fresh()).rejects.toThrow('this application reads query');
     } finally {
       await app.close();
     }
@@ -211,7 +211,7 @@ describe('the test kit', () => {
       ];
       expectChallenge(missing, { errorCode: 'token_missing' });
       expectChallenge(step);
-      expect(() => expectChallenge(open)).toThrow(/expected a challenge, came 200/);
+      expect(() => expectChallenge(open)).toThrow(/expected a challenge, got 200/);
       expect(() => expectChallenge(step, { maxAge: '1m' })).toThrow(AssertionError);
       expect(() => expectChallenge(missing, { error: 'invalid_token' })).toThrow(AssertionError);
       expect(() => expectChallenge(step, { errorCode: 'token_expired' })).toThrow(/fresh_token_required/);

@@ -2,7 +2,7 @@ import { declarePolicy } from '../guard/auth-policy.js';
 import { type LocatedPolicy } from '../request/auth-policy.js';
 
 export interface AccessOptions extends LocatedPolicy {
-  /** Accepts a token of a revoked session until the token expires: for routes that must not look that up. */
+  /** Accepts a token of a revoked session until the token expires, for routes that must not check revocation. */
   skipRevocationCheck?: boolean;
 }
 

@@ -8,7 +8,7 @@ import { type Authentication, TokenAuthenticator } from '../guard/token-authenti
 import { type AuthRequest, requestOf } from '../request/auth-request.js';
 import { type Principal, type TokenClaims } from '../request/principal.js';
 
-/** An access token, fresh or not, of a session that is not revoked. No I/O. */
+/** Accepts an access token, fresh or not, of a session that is not revoked. No I/O. */
 @Injectable()
 export class AccessStrategy extends PassportStrategy(TokenStrategy, 'freshgate-access') {
   constructor(
@@ -22,13 +22,13 @@ export class AccessStrategy extends PassportStrategy(TokenStrategy, 'freshgate-a
   async validate(request: AuthRequest, jwt: Jwt): Promise<[Principal, TokenClaims]> {
     const verified = this.verifier.examine(jwt);
     const { principal, claims } = await this.accept(request, verified);
-    // Never what logout accepts: expired tokens, which anybody may have found, would push out those that live.
+    // Not for logout: the expired tokens that it accepts would displace live ones.
     if (request.presented && !allowsRevoked(request))
       this.verifiedTokens.add(request.presented.token, verified);
     return [principal, claims];
   }
 
-  /** The checks of every request, for a token whose signature has been verified now or before. */
+  /** Runs the checks of every request, for a token whose signature was verified now or before. */
   accept(request: AuthRequest, verified: VerifiedToken): Promise<Authentication> {
     const policy = request.authPolicy;
     if (allowsRevoked(request)) return this.authenticator.allowRevoked('access', verified);

@@ -25,7 +25,7 @@ interface Change {
   revokes?: RevokeCause;
 }
 
-/** They travel in every access token, and tokens in headers and cookies of some 4,000 bytes. */
+/** Every access token contains the roles, and headers and cookies hold about 4,000 bytes. */
 const MAX_ROLES = 16;
 const PAGE_ROWS = 200;
 /** Between reading and changing, another change may come first. */
@@ -51,7 +51,7 @@ export class AccountAdmin {
     private readonly clock: Clock,
   ) {}
 
-  /** Also where registration is closed. @throws ApiError `validation_failed`, `username_taken` */
+  /** Creates an account, even if registration is closed. @throws ApiError `validation_failed`, `username_taken` */
   async create(
     username: string,
     password: string,
@@ -62,7 +62,7 @@ export class AccountAdmin {
     return summaryOf(await this.accounts.create({ ...account, roles: requireRoles(roles) }, by));
   }
 
-  /** Holds from the next refresh on; a role that the user has already is no error. */
+  /** Grants a role, from the next refresh on. A role that the user already has is not an error. */
   async grant(username: string, role: string, by = OPERATOR): Promise<AccountSummary> {
     requireRoles([role]);
     return this.change(username, by, ({ roles }) => {
@@ -74,7 +74,7 @@ export class AccountAdmin {
     });
   }
 
-  /** @throws ApiError `role_not_granted`: a role misspelt is not one taken away */
+  /** Takes a role away. @throws ApiError `role_not_granted`, so that a misspelt role does not look like success */
   async revoke(username: string, role: string, by = OPERATOR): Promise<AccountSummary> {
     return this.change(username, by, ({ roles, username: name }) => {
       if (!roles.includes(role)) {
@@ -89,7 +89,7 @@ export class AccountAdmin {
     });
   }
 
-  /** From then on no password and no token of the user opens anything. */
+  /** Disables an account: its password and its tokens are refused from then on. */
   async disable(username: string, by = OPERATOR): Promise<AccountSummary> {
     return this.change(username, by, ({ disabledAt }) => ({
       change: { disabledAt: disabledAt ?? this.clock.now() },
@@ -106,7 +106,7 @@ export class AccountAdmin {
     );
   }
 
-  /** For who has forgotten it, or has had it stolen: nothing of before lives on. */
+  /** Sets a new password, after a loss or a theft, and revokes all sessions. */
   async resetPassword(username: string, password: string, by = OPERATOR): Promise<AccountSummary> {
     await this.validate(NewPasswordDto, { password });
     await requireAcceptable(this.policy, 'password', password, lowerCased(username));
@@ -118,7 +118,7 @@ export class AccountAdmin {
     }));
   }
 
-  /** All accounts, by username. */
+  /** Lists all accounts, by username. */
   async list(): Promise<AccountSummary[]> {
     const all: AccountSummary[] = [];
     for (;;) {
@@ -144,7 +144,7 @@ export class AccountAdmin {
     throw new ApiError(409, 'changed_meanwhile', `${name} was changed at the same time; try again`);
   }
 
-  /** The user's row first and sessions after, as everywhere. @returns false when the user has changed meanwhile */
+  /** Locks the user's row first and the sessions second, as everywhere. @returns false if the user has changed meanwhile */
   private async apply(user: User, { change, event, revokes }: Change, by: Acting): Promise<boolean> {
     return this.db.inTransaction(async (tx) => {
       if (!(await this.users.update(tx, user, change))) return false;

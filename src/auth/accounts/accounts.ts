@@ -34,7 +34,7 @@ export class Accounts {
   ) {}
 
   /**
-   * The account with its audit event.
+   * Creates the account and its audit event.
    * @throws ApiError `validation_failed` for a password that the policy refuses, `username_taken`
    */
   async create(
@@ -58,7 +58,7 @@ export class Accounts {
     });
   }
 
-  /** @throws TokenError `token_revoked` when the account is gone: its tokens die with it */
+  /** @throws TokenError `token_revoked` if the account was deleted: its tokens die with it */
   async get(userId: string): Promise<AccountDto> {
     const user = await this.users.findById(userId);
     if (!user) throw new TokenError('token_revoked', `account ${userId} has been deleted`);
@@ -70,12 +70,12 @@ export class Accounts {
     return user && toAccountDto(user);
   }
 
-  /** Names by id; deleted accounts are absent. */
+  /** Returns usernames by id, without deleted accounts. */
   async usernames(ids: string[]): Promise<Map<string, string>> {
     return this.users.usernames(ids);
   }
 
-  /** Removes the account with all that references it, and ends its sessions, in one transaction. */
+  /** Deletes the account with everything that references it and revokes its sessions, in one transaction. */
   async delete({ userId, sessionId }: Principal, caller: Caller): Promise<void> {
     await this.db.inTransaction(async (tx) => {
       const at = this.clock.now();
@@ -87,7 +87,7 @@ export class Accounts {
   }
 }
 
-/** What `@CurrentUser(LoadUser)` gives where the team says nothing else. */
+/** The default of `@CurrentUser(LoadUser)`. */
 @Injectable()
 export class AccountLoader extends UserLoader<AccountDto> {
   constructor(private readonly accounts: Accounts) {

@@ -4,12 +4,12 @@ import { UserLoader } from '../hooks.js';
 import { type Principal } from '../request/principal.js';
 
 /**
- * `@CurrentUser(LoadUser) account: Account`: what the application's `UserLoader` makes of the principal. A pipe, so
- * it comes after every guard; handlers that do not ask pay nothing.
+ * `@CurrentUser(LoadUser) account: Account` loads the user of the principal with the application's `UserLoader`. A pipe,
+ * because pipes run after every guard, and only handlers that use it pay for it.
  */
 @Injectable()
 export class LoadUser<TUser> implements PipeTransform<Principal | null, Promise<TUser | null>> {
-  /** By principal, of which every request has its own: several parameters, one lookup. */
+  /** By principal, which is new with each request: several parameters share one look-up. */
   private readonly loaded = new WeakMap<Principal, Promise<TUser>>();
 
   constructor(private readonly loader: UserLoader<TUser>) {}

@@ -1,7 +1,7 @@
 import { type PasswordPolicy } from '../../passwords/password-policy.js';
 import { validationFailed } from '../errors/api-error.js';
 
-/** @throws ApiError `validation_failed` that says what is wrong with a new password */
+/** Checks a new password. @throws ApiError `validation_failed` with the reason */
 export async function requireAcceptable(
   policy: PasswordPolicy,
   field: string,

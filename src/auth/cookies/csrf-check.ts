@@ -7,9 +7,9 @@ import { CsrfTokens } from './csrf-tokens.js';
 
 /**
  * Refuses requests that another site makes a browser send: a browser adds the cookies to them by itself.
- * Browsers say where a request comes from (Fetch Metadata, Origin), and pages cannot forge that; a client that
- * says neither must repeat the CSRF cookie's value in a header. For cookie-borne tokens alone: nothing else is
- * sent unasked.
+ * Browsers state where a request comes from (Fetch Metadata, Origin), and pages cannot forge it. A client that sends
+ * neither must repeat the CSRF cookie's value in a header. Only for tokens from cookies: browsers send nothing else by
+ * themselves.
  */
 @Injectable()
 export class CsrfCheck {
@@ -35,25 +35,25 @@ export class CsrfCheck {
       'csrf_failed',
       `Send the header ${headerName} with the value of the cookie ${cookieName}`,
       {
-        reason: given === undefined ? `no ${headerName}` : `${headerName} is not that of the session`,
+        reason: given === undefined ? `no ${headerName}` : `${headerName} does not belong to the session`,
       },
     );
   }
 
   /**
-   * For a request that will be answered with cookies and needs none: another site must not log a visitor in as
-   * somebody else, or out. What sends no metadata is no browser of this decade, and may.
+   * For a request that sets cookies but needs none: another site must not log a visitor in as another user, or out. A
+   * client that sends no metadata is not a current browser, and is allowed.
    * @throws ApiError `csrf_failed`
    */
   requireSite(request: AuthRequest): void {
     if (this.methods.has(request.method ?? '')) this.comesFromSite(request);
   }
 
-  /** @returns false when the request does not say @throws ApiError `csrf_failed` when it comes from elsewhere */
+  /** @returns false if the request does not tell. @throws ApiError `csrf_failed` if it comes from another site */
   private comesFromSite({ headers }: AuthRequest): boolean {
     const { allowed, reason } = evaluateCrossOriginRequest(
       {
-        // Which methods are looked at is decided before, GET too if the options say so.
+        // The caller has already decided whether this method is checked, which may include GET.
         method: 'POST',
         secFetchSite: joined(headers['sec-fetch-site']),
         origin: joined(headers.origin),

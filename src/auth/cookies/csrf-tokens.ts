@@ -4,9 +4,9 @@ import { KeyRing } from '../../keys/key-ring.js';
 import { KeyedHashes } from './keyed-hashes.js';
 
 /**
- * The value that a page must repeat in a header, to show that it can read the site's cookies: an HMAC of the session
- * (OWASP: signed double submit). A value from another session, or one that a sub-domain has planted, is worth nothing,
- * and it stays the same while tokens rotate, so that parallel tabs agree.
+ * The value that a page repeats in a header to show that it can read the site's cookies: an HMAC of the session (OWASP:
+ * signed double submit). A value from another session, or planted by a sub-domain, is refused. It stays the same while
+ * tokens rotate, so parallel tabs agree.
  */
 @Injectable()
 export class CsrfTokens {

@@ -18,7 +18,7 @@ import { DEVICE_HEADER } from '../dto/token-pair.dto.js';
 import { CsrfCheck } from './csrf-check.js';
 import { TokenCookies } from './token-cookies.js';
 
-/** The token pair goes where the application looks for tokens: into the body, into cookies, or both. */
+/** Sends the token pair in the body, in cookies, or both: where the application looks for tokens. */
 @Injectable()
 export class DeliverTokens implements NestInterceptor<IssuedPair, Partial<TokenPairDto>> {
   constructor(
@@ -40,7 +40,7 @@ export class DeliverTokens implements NestInterceptor<IssuedPair, Partial<TokenP
     );
   }
 
-  /** What scripts can read, injected ones can steal: with cookies alone, no body holds a token. */
+  /** With cookies only, no body holds a token: injected scripts could steal it. */
   private shown({ access_token, refresh_token, ...rest }: TokenPairDto): Partial<TokenPairDto> {
     return this.cookiesAlone ? rest : { access_token, refresh_token, ...rest };
   }
@@ -56,7 +56,7 @@ export class DeliverTokens implements NestInterceptor<IssuedPair, Partial<TokenP
   }
 }
 
-/** After the handler has succeeded, the browser forgets its tokens: for what ends the session that asks. */
+/** Clears the token cookies after a success, for routes that revoke the current session. */
 @Injectable()
 export class ClearTokens implements NestInterceptor {
   constructor(
@@ -82,6 +82,6 @@ export const DeliversTokens = () =>
     ApiExtension(TOKEN_COOKIES, true),
   );
 
-/** The handler ends the session that asks; cookies that hold its tokens are cleared. */
+/** For a handler that revokes the current session: clears the cookies with its tokens. */
 export const ClearsTokens = () =>
   applyDecorators(UseInterceptors(ClearTokens), ApiExtension(TOKEN_COOKIES, true));

@@ -3,8 +3,8 @@ import { type Clock } from '../../time/clock.js';
 import { type KeyRing } from '../../keys/key-ring.js';
 
 /**
- * HMACs under a key of their own, derived from the one that signs refresh tokens (RFC 5869): neither can be used for
- * the other, nor those of one purpose for another. A hash names the key that made it, and dies with that key.
+ * HMACs under keys derived from the key that signs refresh tokens (RFC 5869), one for each purpose: no hash can be used
+ * for another purpose. A hash names its key, and is invalid once that key is removed.
  */
 export class KeyedHashes {
   private readonly derived = new WeakMap<KeyObject, Buffer>();
@@ -15,7 +15,7 @@ export class KeyedHashes {
     private readonly clock: Clock,
   ) {}
 
-  /** The key's name and the hash, with a dot between. */
+  /** `<kid>.<hash>`. */
   of(text: string): string {
     const { kid, signWith } = this.keys.signingKey('refresh', this.clock.now());
     return `${encoded(kid)}.${this.mac(signWith, text)}`;
@@ -48,7 +48,7 @@ export class KeyedHashes {
   }
 }
 
-/** A kid may hold what cookies cannot: a page that repeats the cookie as it stands would name another key. */
+/** A kid may hold characters that cookies cannot. */
 function encoded(kid: string): string {
   return Buffer.from(kid).toString('base64url');
 }

@@ -8,7 +8,7 @@ import { CsrfTokens } from './csrf-tokens.js';
 /** The longest that browsers keep a cookie (RFC 6265bis §5.5). */
 const DEVICE_MAX_AGE_SECONDS = 400 * 86_400;
 
-/** Sets and clears the cookies that hold tokens, where the application looks for tokens in cookies. */
+/** Sets and clears the token cookies, if the application reads tokens from cookies. */
 @Injectable()
 export class TokenCookies implements OnModuleInit {
   constructor(

@@ -13,7 +13,7 @@ interface ApiErrorOptions {
   reason?: string;
   /** Seconds. */
   retryAfter?: number;
-  /** Sent as `WWW-Authenticate: Bearer …`, where a 403 says what token would do (RFC 6750 §3.1). */
+  /** Sent as `WWW-Authenticate: Bearer …`, if a 403 says which token is needed (RFC 6750 §3.1). */
   challenge?: ChallengeParameters;
   /** More headers of the answer. */
   headers?: Readonly<Record<string, string>>;
@@ -46,7 +46,7 @@ export class ApiError<Code extends ErrorCode = ErrorCode> extends HttpException 
   }
 }
 
-/** A body of thousands of wrong members gets no answer of thousands of lines. */
+/** A body with thousands of wrong members must not get an answer of thousands of lines. */
 const MAX_FIELD_ERRORS = 20;
 
 export function validationFailed(errors: FieldError[]): ApiError {

@@ -4,8 +4,8 @@ import { TOKEN_MESSAGES, type TokenErrorCode } from '../../tokens/token.errors.j
 export type ChallengeParameters = Record<string, string | number>;
 
 /**
- * RFC 9110 §11.6.1: every value as a quoted-string. What a quoted-string cannot hold is dropped, `"` and `\` are
- * escaped, so that no text can end the header early or smuggle in a parameter.
+ * RFC 9110 §11.6.1: every value is a quoted-string. Characters that it cannot hold are dropped, `"` and `\` are escaped,
+ * so that no value can end the header or add a parameter.
  */
 export function bearerChallenge(parameters: ChallengeParameters = {}, scheme = 'Bearer'): string {
   const quoted = Object.entries(parameters).map(([name, value]) => `${name}=${quote(String(value))}`);
@@ -16,7 +16,7 @@ function quote(value: string): string {
   return `"${value.replace(/[^\t\x20-\x7e]/g, '').replace(/["\\]/g, '\\$&')}"`;
 }
 
-/** RFC 6750 §3.1: no error parameter where no token was sent. RFC 9470 §3: what the step-up must satisfy. */
+/** RFC 6750 §3.1: no error parameter if no token was sent. RFC 9470 §3: what the step-up must satisfy. */
 export function tokenChallenge(code: TokenErrorCode, maxAgeSeconds?: number, scheme?: string): string {
   if (code === 'token_missing') return bearerChallenge({}, scheme);
   const description = { error_description: TOKEN_MESSAGES[code] };

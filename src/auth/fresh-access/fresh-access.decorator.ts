@@ -7,7 +7,7 @@ import { hasOnceInterceptor, OnceInterceptor } from './once.interceptor.js';
 export interface FreshAccessOptions extends LocatedPolicy {
   /** How old the password proof may be, as a duration: `'5m'`. Default: the application's `FRESH_MAX_AGE`. */
   maxAge?: string;
-  /** One use: the first success uses the token up for every such route. */
+  /** The first success uses the token up, for all `once` routes. */
   once?: boolean;
 }
 

@@ -9,7 +9,7 @@ import { AuthOptions } from '../options/auth-options.js';
 import { type AuthRequest } from '../request/auth-request.js';
 import { type Principal } from '../request/principal.js';
 
-/** An access token whose password proof is recent enough for the route, of a session whose row is not revoked. */
+/** Accepts an access token whose proof is recent enough for the route. Reads the session row. */
 @Injectable()
 export class FreshAccessStrategy extends PassportStrategy(TokenStrategy, 'freshgate-fresh-access') {
   constructor(

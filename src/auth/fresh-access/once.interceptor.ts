@@ -17,16 +17,16 @@ import { type TokenClaims } from '../request/principal.js';
 /**
  * Uses up the fresh token of a `once` route: claimed before the handler and its validation, after every guard (a
  * request that another guard refuses costs nothing). A 4xx answer gives the token back; success, a 5xx and a crash
- * keep it, because a handler that broke may have done its work.
+ * keep it, because a handler that failed may have done its work.
  */
 @Injectable()
 export class OnceInterceptor implements NestInterceptor {
-  /** Optional, so that a unit test of a controller needs none of them: without the guard there is no claim. */
+  /** Optional, so that a unit test of a controller need not provide it: without the guard nothing is claimed. */
   constructor(@Optional() @Inject(UsedTokens) private readonly usedTokens?: UsedTokens) {}
 
   async intercept(context: ExecutionContext, next: CallHandler): Promise<Observable<unknown>> {
     const request = requestOf(context);
-    // Of the controller's other handlers, and where a subclass brings the interceptor a second time.
+    // Another handler of the controller, or a subclass that adds the interceptor a second time.
     if (!usesTokenUp(request) || request.tokenUsed) return next.handle();
     const { jti } = await this.claim(request);
 
@@ -44,7 +44,7 @@ export class OnceInterceptor implements NestInterceptor {
     );
   }
 
-  /** Also for event streams, by the guard. @throws TokenError `fresh_token_required` for a token that has been used */
+  /** Claims the token; the guard calls it for event streams. @throws TokenError `fresh_token_required` for a used token */
   async claim(request: AuthRequest): Promise<TokenClaims> {
     const { authInfo, freshMaxAge } = request;
     const { usedTokens } = this;

@@ -8,7 +8,7 @@ const policies = new Declarations<AuthPolicy>(
   'declares its protection twice; keep one of the decorators',
 );
 
-/** Levels that let a request without a token in. */
+/** Levels that accept a request without a token. */
 const OPEN_LEVELS: ReadonlySet<AuthPolicy['level']> = new Set(['public', 'optional-access']);
 
 /**
@@ -25,9 +25,9 @@ export function declarePolicy(policy: AuthPolicy): ClassDecorator & MethodDecora
 }
 
 /**
- * The protection of a handler: its own declaration or that of the method it overrides, then its class's, then that of
- * the nearest base class. `@Public()` and `@OptionalAccess()` on a base class open only the handlers which that
- * class has: a new handler of a subclass must not be open because of a decorator in another file.
+ * Finds the policy of a handler: its own declaration or that of the method it overrides, then its class's, then that of
+ * the nearest base class. `@Public()` and `@OptionalAccess()` on a base class open only the handlers of that class: a new
+ * handler of a subclass must not be open because of a decorator in another file.
  */
 export function policyOf(prototype: object, member: string | symbol): AuthPolicy {
   const own = policies.ofMember(prototype, member);
@@ -43,7 +43,7 @@ export function policyOf(prototype: object, member: string | symbol): AuthPolicy
   return fromClass?.value ?? DEFAULT_POLICY;
 }
 
-/** Whether the handler or one of its classes declares a protection, and does not merely have the default. */
+/** Whether the handler or one of its classes declares a policy, so that it is not the default. */
 export function declaresPolicy(prototype: object, member: string | symbol): boolean {
   return policies.ofMember(prototype, member) !== undefined || policies.ofClasses(prototype).length > 0;
 }

@@ -72,7 +72,7 @@ export class Authenticator {
     return this.verifier.read(verified.key.kind, verified, { allowExpired });
   }
 
-  /** Whether a token would be accepted now, by all checks of its kind; never throws for a fault of the token. */
+  /** Tells whether a token would be accepted now, by all checks of its kind. Never throws for an invalid token. */
   async inspect(token: string): Promise<Inspection> {
     try {
       return { active: true, ...(await this.accessOrRefresh(token)) };
@@ -92,13 +92,13 @@ export class Authenticator {
   }
 }
 
-/** The code of a refusal, also by a `TokenRule` of the application; undefined for an error that says nothing of the token. */
+/** Returns the code of a refusal, also by the application's `TokenRule`; undefined for any other error. */
 function refusalOf(error: unknown): string | undefined {
   const refused = error instanceof HttpException && error.getStatus() < 500;
   return refused ? (error.errorCode ?? 'refused') : undefined;
 }
 
-/** The library throws where a header says `typ: JWT` and no JSON follows. */
+/** The library throws if the header says `typ: JWT` but the payload is not JSON. */
 function decodeIfJson(token: string): Jwt | null {
   try {
     return decode(token, { complete: true });

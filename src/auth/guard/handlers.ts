@@ -32,7 +32,7 @@ export interface Handler {
   transport: Transport;
 }
 
-/** The transports of a method, which may be a route and a message handler at once; empty for one that is no handler. */
+/** Lists the transports of a method, which may be a route and a message handler at once; empty if it is no handler. */
 export function transportsOf(prototype: object, member: string | symbol): Transport[] {
   const method = methodOf(prototype, member);
   if (!method) return [];
@@ -78,7 +78,7 @@ export function handlersOf(discovery: DiscoveryService): Handler[] {
 
 type Wrapper = ReturnType<DiscoveryService['getProviders']>[number];
 
-/** A provider that a factory makes, or that is given as a value, has the class of its instance, once there is one. */
+/** A provider from a factory or a value has the class of its instance, once it exists. */
 function classOf({ metatype, inject, instance }: Wrapper): Function[] {
   if (typeof metatype === 'function' && !inject) return hasPrototype(metatype) ? [metatype] : [];
   const made: unknown = instance;

@@ -12,7 +12,7 @@ export function strategyOptions(verifier: TokenVerifier): StrategyOptionsWithReq
     jwtFromRequest: (request: AuthRequest) => request.presented?.token ?? null,
     secretOrKeyProvider: (_request: unknown, token: string, done) => {
       try {
-        // A KeyObject: the library takes it, its type definitions do not know it yet.
+        // A KeyObject: the library accepts it, but its type definitions do not.
         done(null, verifier.keyFor(token).verifyWith as unknown as Buffer);
       } catch (error) {
         done(error);
@@ -29,8 +29,8 @@ export function strategyOptions(verifier: TokenVerifier): StrategyOptionsWithReq
 /**
  * passport-jwt's strategy, safe to share between requests. Given a strategy's name, Passport makes an object for
  * each attempt; given an instance, it writes each attempt's `success`, `fail` and `error` onto that one instance.
- * While one request waits for the database, the callbacks of the next would replace its own: the first would never
- * be answered, and the second would be answered as the first user. So each attempt gets its own object here.
+ * While one request waits for the database, the next would replace its callbacks: the first request would get no answer,
+ * and the second one the first user's. So each attempt gets an object of its own here.
  */
 export class TokenStrategy extends Strategy {
   override authenticate(...args: Parameters<Strategy['authenticate']>): void {
@@ -41,8 +41,8 @@ export class TokenStrategy extends Strategy {
 }
 
 /**
- * A Passport guard with its strategy's instance. Never its name: Passport's registry of names is global to the
- * process, so of two applications the later one's strategy (and keys, and database) would answer for both.
+ * A Passport guard with its strategy's instance, not its name: Passport's registry of names is global to the process, so
+ * with two applications the later one's strategy, keys and database would answer for both.
  */
 export abstract class TokenGuard extends AuthGuard() {
   constructor(strategy: TokenStrategy) {
@@ -55,7 +55,7 @@ export abstract class TokenGuard extends AuthGuard() {
     return super.canActivate(context) as Promise<boolean>;
   }
 
-  /** Passport drops the reason on the way to a bare 401; here it becomes the error that the client can act on. */
+  /** Keeps the reason of a refusal as a `TokenError`; Passport would answer a bare 401. */
   override handleRequest<T>(error: unknown, user: T | false | null, info: unknown): T {
     if (error) throw error;
     if (!user) throw toTokenError(info);

@@ -9,7 +9,7 @@ import { methodNamesOf, methodOf } from './handlers.js';
 /** The protection of a route, as declared. */
 export interface RoutePolicy {
   readonly policy: AuthPolicy;
-  /** Of which any one is needed; empty where none is. */
+  /** One of them is required. Empty: no role is. */
   readonly roles: readonly string[];
 }
 
@@ -17,10 +17,10 @@ export function routePolicyOf(prototype: object, member: string): RoutePolicy {
   return { policy: policyOf(prototype, member), roles: rolesOf(prototype, member) };
 }
 
-/** The declarations of all routes, each read at its first request: reflection takes longer than the whole guard. */
+/** Caches the policies of all routes, from their first request: reflection takes longer than the rest of the guard. */
 @Injectable()
 export class RoutePolicies {
-  /** By controller, then by handler: an inherited one may have another protection in each class. */
+  /** By controller, then by handler: an inherited handler may have another policy in each class. */
   private readonly read = new Map<Function, WeakMap<Function, RoutePolicy>>();
 
   constructor(private readonly discovery: DiscoveryService) {}
@@ -36,7 +36,7 @@ export class RoutePolicies {
     return declared;
   }
 
-  /** Nest says which function it calls; the declarations are known by the name of the member. */
+  /** Nest gives the function that it calls; policies are declared by the name of the member. */
   private find(controller: Function, handler: Function): RoutePolicy {
     const prototype = controller.prototype as object;
     const names = methodNamesOf(prototype);
@@ -56,7 +56,7 @@ export class RoutePolicies {
     return first;
   }
 
-  /** Of functions that a constructor has put on its instance: `this.show = this.show.bind(this)`. */
+  /** For functions that a constructor sets on its instance: `this.show = this.show.bind(this)`. */
   private namesOnInstances(prototype: object, names: string[], handler: Function): string[] {
     const instances = [...this.discovery.getControllers(), ...this.discovery.getProviders()]
       .map(({ instance }) => instance as unknown)

@@ -9,7 +9,7 @@ import { cookiesNamed } from '../request/request-cookies.js';
 const SINGLE_TOKEN = /^[\x21-\x7e]+$/;
 
 /**
- * For tokens that have not been verified before: for a known one it would cost a third of the whole check.
+ * Only for tokens that are not in the cache: for a known token it would cost a third of the whole check.
  * @throws TokenError `token_invalid`
  */
 export function requireSingleToken({ token, location }: PresentedToken): void {
@@ -17,7 +17,7 @@ export function requireSingleToken({ token, location }: PresentedToken): void {
     throw new TokenError('token_invalid', `the ${location} does not hold a single ASCII token`);
 }
 
-/** Finds the token of a request, and checks nothing about it. */
+/** Finds the token of a request, without checking it. */
 @Injectable()
 export class TokenReader {
   private readonly headerName: string;
@@ -29,8 +29,8 @@ export class TokenReader {
   }
 
   /**
-   * The token in the first of the locations that holds one of the kinds, in their order; null when none does.
-   * @throws TokenError `token_invalid` for several tokens: a filter in front might have checked another one
+   * Returns the token in the first location that holds one of the kinds, or null.
+   * @throws TokenError `token_invalid` for several tokens: a proxy in front might have checked another one
    */
   read(
     request: AuthRequest,
@@ -38,7 +38,7 @@ export class TokenReader {
     locations: readonly TokenLocation[] = this.options.locations.order,
   ): PresentedToken | null {
     let found: PresentedToken | null = null;
-    // All locations are read: no DTO may see a token of a later one.
+    // All locations are read, so that no DTO sees a token of a later location.
     for (const location of locations) {
       const values = this.take(location, request, kinds);
       if (values.length > 0) found ??= { token: onlyToken(values, location), location };
@@ -46,7 +46,7 @@ export class TokenReader {
     return found;
   }
 
-  /** All values of the first kind that a location holds. Query and body lose theirs: no DTO knows that member. */
+  /** Returns all values of the first kind that a location holds, and removes them from query and body for the DTOs. */
   private take(location: TokenLocation, request: AuthRequest, kinds: readonly TokenKind[]): unknown[] {
     if (location === 'header') return this.fromHeader(request);
     const { locations, cookies } = this.options;
@@ -61,7 +61,7 @@ export class TokenReader {
   }
 
   /**
-   * RFC 6750 §2.1. The scheme is case-insensitive (RFC 9110 §11.1); another scheme holds no token of ours. Broken
+   * RFC 6750 §2.1. The scheme is case-insensitive (RFC 9110 §11.1); another scheme holds no token of ours. Malformed
    * credentials of our scheme (`Bearer`, `Basic x, Bearer y`) are an empty token, which is invalid.
    */
   private fromHeader(request: AuthRequest): unknown[] {
@@ -106,12 +106,12 @@ function hasScheme(credential: string, scheme: string): boolean {
   );
 }
 
-/** The token after the scheme and a space; empty where there is none. */
+/** Returns the token after the scheme and a space, or an empty text. */
 function credentialsOf(credential: string, scheme: string): string {
   return credential[scheme.length] === ' ' ? withoutSpaces(credential, scheme.length) : '';
 }
 
-/** Without those at both ends, in linear time: a pattern that looks for them can be made to take seconds. */
+/** Trims both ends in linear time: a regular expression could be made to take seconds. */
 function withoutSpaces(text: string, start = 0): string {
   let end = text.length;
   while (start < end && text[start] === ' ') start++;
@@ -124,7 +124,7 @@ function fromQuery(request: AuthRequest, name: string): unknown[] {
   const values = new URLSearchParams(query).getAll(name);
   if (values.length > 0) {
     const { [name]: _, ...rest } = request.query ?? {};
-    // Defined anew: Express reads the URL again at every look.
+    // Redefined, because Express parses the URL with each access.
     Object.defineProperty(request, 'query', {
       value: rest,
       writable: true,

@@ -39,7 +39,7 @@ const DEVICE_ANSWER = {
   schema: { type: 'string' as const },
 };
 
-/** For bodies alone: on the controller it would be asked for each argument of each handler. */
+/** For bodies only: on the controller it would run for each argument of each handler. */
 const VALID = createValidationPipe();
 
 @ApiTags('auth')

@@ -14,22 +14,22 @@ import { ProofRules } from './proof-rules.js';
 import { type IssuedAccess, TokenPairs } from './token-pairs.js';
 import { type IssuedPair } from '../dto/token-pair.dto.js';
 
-/** What one call wants different. Durations as text, `'5m'`, or milliseconds. */
+/** Overrides of one call. Durations as text, `'5m'`, or milliseconds. */
 export interface AccessTokenOptions extends Extras {
-  /** The access token's life; never past its session's end. */
+  /** Lifetime of the access token; it never outlives its session. */
   ttl?: string | number;
 }
 
 export interface LoginOptions extends Extras {
   /** RFC 8176: how the user proved who they are. Default `['pwd']`. */
   amr?: readonly string[];
-  /** The life of the first access token. */
+  /** Lifetime of the first access token. */
   accessTtl?: string | number;
-  /** The life of the session, and so the longest of any refresh token of it: "remember me", or not. */
+  /** Lifetime of the session and all its refresh tokens, for example for "remember me". */
   sessionTtl?: string | number;
 }
 
-/** Opens sessions and issues tokens in them: for `/auth/login`, and for teams that authenticate by other means too. */
+/** Opens sessions and issues tokens in them, for `/auth/login` and for other ways to authenticate. */
 @Injectable()
 export class Logins {
   constructor(
@@ -45,10 +45,10 @@ export class Logins {
   ) {}
 
   /**
-   * A fresh token pair in a new session, for a user who has just been authenticated: by a passkey, another provider.
-   * The answer of a route that `@DeliversTokens()`.
+   * Opens a session for a user who was just authenticated, for example by a passkey, and issues a fresh token pair. Return
+   * it from a route with `@DeliversTokens()`.
    * @throws RangeError for an invalid lifetime or `amr`; TypeError for a reserved claim or header;
-   * TokenError `token_revoked` when there is no such user, or a disabled one
+   * TokenError `token_revoked` if the user does not exist or is disabled
    */
   async open(userId: string, caller: Caller, options: LoginOptions = {}): Promise<IssuedPair> {
     const user = await this.users.findById(userId);
@@ -76,8 +76,8 @@ export class Logins {
   }
 
   /**
-   * The one place where sessions are opened: for a user whose row the transaction has locked. Asks the rules of other modules;
-   * the oldest sessions beyond the limit are revoked.
+   * Opens a session, for a user whose row the transaction has locked. All sessions are opened here. Asks the rules of
+   * other modules, and revokes the oldest sessions beyond the limit.
    */
   async openIn(tx: Tx, user: User, caller: Caller, own: OpenOptions): Promise<Session> {
     await this.proofs.check(user, own, tx);
@@ -90,7 +90,7 @@ export class Logins {
   }
 
   /**
-   * Another access token in a session that lives, not fresh: for a download, or with claims of its own.
+   * Issues another access token in a live session, not fresh, for example for a download or with more claims.
    * @throws RangeError for an invalid lifetime; TokenError `token_revoked` if the session is revoked or expired
    */
   async accessToken(sessionId: string, { ttl, ...extras }: AccessTokenOptions = {}): Promise<IssuedAccess> {
@@ -109,10 +109,10 @@ export class Logins {
   }
 }
 
-/** As long as any that can be configured. */
+/** The longest that can be configured. */
 const MAX_LIFETIME_MS = parseDuration('100w');
 
-/** @throws RangeError for zero and less, which elsewhere have meant a token that never dies */
+/** @throws RangeError also for zero and less, which in other products mean a token that never expires */
 function lifetime(given: string | number | undefined): number | undefined {
   if (given === undefined) return undefined;
   const milliseconds = typeof given === 'string' ? parseDuration(given) : given;

@@ -13,7 +13,7 @@ import { Devices } from './devices.js';
 
 type Failure = Pick<AuditEvent, 'event' | 'sessionId'>;
 
-/** Compares passwords, as often as the limits allow. */
+/** Verifies passwords within the rate limits. */
 @Injectable()
 export class PasswordVerifier {
   private readonly logger = new Logger('PasswordVerifier');

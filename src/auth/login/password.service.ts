@@ -18,7 +18,7 @@ import { type IssuedPair } from '../dto/token-pair.dto.js';
 /** RFC 8176: a password. */
 const AMR = ['pwd'];
 
-/** The change of a password by its user. */
+/** Changes the password of a logged-in user. */
 @Injectable()
 export class PasswordService {
   constructor(
@@ -36,8 +36,8 @@ export class PasswordService {
   ) {}
 
   /**
-   * Revokes every session of the user, the one that asks too, and opens a new one in the same transaction: no token from
-   * before the change opens anything, also if a thief holds it.
+   * Changes the password, revokes every session of the user, including the current one, and opens a new one in the same
+   * transaction: no earlier token works, even if a thief has it.
    * @throws ApiError `invalid_credentials`, `rate_limited`, `validation_failed`
    */
   async change(
@@ -57,10 +57,10 @@ export class PasswordService {
       const at = this.clock.now();
       const before = await this.sessions.find(sessionId, tx);
       const revoked = await this.revoker.revokeAll(tx, userId, 'password_changed', at);
-      // Thrown inside the transaction: a session that was revoked meanwhile changes no password.
+      // Rolls back: a session that was revoked meanwhile must not change the password.
       if (!before || !revoked.includes(sessionId))
         throw new TokenError('token_revoked', `session ${sessionId} was revoked during the change`);
-      // As long as the one that it replaces was: a short session does not become a long one.
+      // Expires when the replaced session would have: a short session must not become a long one.
       const sessionTtl = before.expires_at - before.created_at;
       const opened = await this.logins.openIn(tx, user, caller, { amr: AMR, sessionTtl });
       const event = { event: 'authn_password_change', actorId: userId, subjectId: userId, at } as const;

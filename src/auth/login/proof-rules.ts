@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { type Tx } from '../../database/index.js';
 import { type User } from '../../users/user-store.js';
 
-/** What just proved who a user is. */
+/** How the user just proved who they are. */
 export interface Proof {
   /** RFC 8176: `['pwd']` for a password. */
   amr: readonly string[];
@@ -18,19 +18,19 @@ export interface ProofRule {
 }
 
 /**
- * Every condition that modules have added. Asked in the one place where sessions are opened and the one where proofs are
- * renewed, whichever way the user came in, so that no way in can go around it.
+ * The conditions that modules have added. Checked in the one place that opens sessions and the one that renews proofs, so
+ * that no way to log in can bypass them.
  */
 @Injectable()
 export class ProofRules {
   private readonly rules: ProofRule[] = [];
 
-  /** For `onModuleInit` of a module that brings a rule. */
+  /** Adds a rule. Call it in `onModuleInit`. */
   add(rule: ProofRule): void {
     this.rules.push(rule);
   }
 
-  /** @throws what the first rule that refuses throws */
+  /** Checks all rules. @throws the error of the first rule that refuses */
   async check(user: User, proof: Proof, tx: Tx): Promise<void> {
     for (const rule of this.rules) await rule.check(user, proof, tx);
   }

@@ -22,7 +22,7 @@ type Refused = Exclude<Rotation, { session: Session }>;
 /** RFC 8176: a password. */
 const AMR = ['pwd'];
 
-/** Refresh and reauthentication. What becomes of a refresh token is decided in `sessions/`. */
+/** Refresh and reauthentication. `sessions/` decides about the refresh token. */
 @Injectable()
 export class RefreshService {
   constructor(
@@ -65,7 +65,7 @@ export class RefreshService {
       await this.recordRefusal(tx, inspection.verdict, request);
       return inspection;
     });
-    // Before the password is compared: a dead token is no oracle for it.
+    // Before the password is compared: an invalid token must not tell whether a password is right.
     if (seen.verdict === 'rate_limited')
       throw this.refusal({ outcome: 'rate_limited', retryAfter: seen.retryAfter }, request);
     if (seen.verdict === 'reuse' || seen.verdict === 'rolled_back' || seen.verdict === 'revoked')
@@ -96,7 +96,7 @@ export class RefreshService {
     const rotation = this.toRotation(request);
     const session = await this.sessions.advance(rotation);
     if (session) {
-      // No row in the trail: the session says when and from where it was used last.
+      // No audit event: the session row has its last use and address.
       this.audit.announce(this.eventOf(request, 'rotated'));
       return { outcome: 'rotated', session };
     }
@@ -109,14 +109,14 @@ export class RefreshService {
     });
   }
 
-  /** The memory too: a database that failed over to a standby that lags may have forgotten a revocation. */
+  /** Checks the memory too: after a failover to a lagging standby, the database may lack a revocation. */
   private requireNotRevoked(request: RefreshRequest): void {
     if (!this.revoked.has(request.token.sid)) return;
     this.audit.announce({ ...this.eventOf(request, 'revoked'), outcome: 'fail' });
     throw this.refusal({ outcome: 'revoked' }, request);
   }
 
-  /** Once for a generation: a client that repeats a request cannot fill the trail. */
+  /** Recorded once per generation: repeated requests cannot fill the trail. */
   private async recordRepeat(tx: Tx, outcome: string, request: RefreshRequest): Promise<void> {
     const { token, caller } = request;
     await this.audit.record(
@@ -127,7 +127,7 @@ export class RefreshService {
     );
   }
 
-  /** What revoked the session is recorded; a token that changes nothing leaves no row. */
+  /** Records a refusal that revoked the session. Other refusals change nothing and are only announced. */
   private async recordRefusal(tx: Tx, outcome: string, request: RefreshRequest): Promise<void> {
     const failed = { ...this.eventOf(request, outcome), outcome: 'fail' } as const;
     if (outcome === 'reuse')

@@ -7,7 +7,7 @@ import { type User } from '../../users/user-store.js';
 import { type IssuedPair, type TokenPairDto } from '../dto/token-pair.dto.js';
 import { SubjectMapper, TokenExtras } from '../hooks.js';
 
-/** What the tokens of a user say besides what their session's row does; known before anything is written. */
+/** The contents of a user's tokens besides the session row; known before anything is written. */
 export interface TokenContents {
   access: Contents;
   refresh: Contents;
@@ -26,7 +26,7 @@ export interface IssueOptions {
   accessTtl?: number | undefined;
 }
 
-/** Signs what a session's row says: the pair, or another access token. */
+/** Issues tokens from a session row: the pair, or another access token. */
 @Injectable()
 export class TokenPairs {
   constructor(
@@ -37,9 +37,9 @@ export class TokenPairs {
   ) {}
 
   /**
-   * Asks the hooks. Before the transaction where the user is known by then: a hook that fails leaves no session
-   * without tokens behind. Claims of this call override those of the hooks.
-   * @throws TypeError for a subject that is no text, or a claim or header that is reserved
+   * Calls the hooks. Do it before the transaction if the user is known by then: a hook that fails must not leave a session
+   * without tokens. Claims of this call override those of the hooks.
+   * @throws TypeError for an empty subject, or a reserved claim or header
    */
   async contents(user: User, own: Extras = {}): Promise<TokenContents> {
     const access = await this.contentsOf('access', user, own);

@@ -3,7 +3,7 @@ import { formatDuration } from '../../time/duration.js';
 import { type KeySource } from '../../keys/key-file.js';
 import { AuthOptions } from './auth-options.js';
 
-/** What may be given for an option: durations also as text, lists also as their only member; all may be left out. */
+/** The input form of options: durations may be text, a list may be its only member, and all may be omitted. */
 type Given<T> = T extends readonly (infer Member)[]
   ? Member | readonly Member[]
   : T extends number
@@ -12,10 +12,10 @@ type Given<T> = T extends readonly (infer Member)[]
       ? { readonly [K in keyof T]?: Given<T[K]> }
       : T;
 
-/** The options of `AuthModule.forRoot`: the keys, and whatever is to differ from the defaults. */
+/** The options of `AuthModule.forRoot`: the keys, and what differs from the defaults. */
 export type AuthModuleOptions = Pick<AuthOptions, 'keys'> & Given<Omit<AuthOptions, 'keys'>>;
 
-/** Options that are wrong or contradict each other: names each, and what was expected. */
+/** Names each invalid or contradicting option, and what is expected. */
 export class AuthOptionsError extends Error {
   override readonly name = 'AuthOptionsError';
 
@@ -26,10 +26,10 @@ export class AuthOptionsError extends Error {
 
 /** @throws AuthOptionsError */
 export function resolveOptions(all: AuthModuleOptions | null | undefined): AuthOptions {
-  // Nothing at all is what a factory without a `return` gives.
+  // A factory without a `return` gives undefined.
   const { keys, ...given }: Partial<AuthModuleOptions> = all ?? {};
   const { options, problems } = checkOptions(AuthOptions, given);
-  // What the keys are is checked where they are opened.
+  // Keys are checked when they are opened.
   if (typeof keys !== 'object' || keys === null) problems.push({ option: 'keys', problem: 'must be given' });
   if (problems.length > 0) throw new AuthOptionsError(problems);
   const named = withoutPrefixes(options, given);
@@ -38,7 +38,7 @@ export function resolveOptions(all: AuthModuleOptions | null | undefined): AuthO
   return Object.freeze({ ...freezeOptions(named), keys: keys as KeySource });
 }
 
-/** Browsers refuse `__Host-` without Secure, so plain HTTP drops it from the names that nobody chose. */
+/** Browsers refuse `__Host-` without Secure, so the default names have no prefix on plain HTTP. */
 function withoutPrefixes(options: AuthOptions, given: Omit<AuthModuleOptions, 'keys'>): AuthOptions {
   if (options.cookies.secure) return options;
   const bare = (name: string) => name.replace(/^__Host-/, '');
@@ -55,7 +55,7 @@ function withoutPrefixes(options: AuthOptions, given: Omit<AuthModuleOptions, 'k
 }
 
 /**
- * Options that are right by themselves, and wrong together.
+ * Finds options that contradict each other.
  * @param nameOf what an option is called where it was given: the name of a variable
  */
 export function findContradictions(
@@ -71,7 +71,7 @@ export function findContradictions(
     { option: 'csrf.cookieName', name: csrf.cookieName, path: '/' },
   ];
   const found: [wrong: boolean, option: string, problem: string][] = [
-    // Only what somebody wrote can contradict: a default that is longer than the session simply ends with it.
+    // Only given values can contradict: a default that is longer than the session is cut to it.
     ...(
       [
         ['tokens.accessTtl', given.tokens?.accessTtl, tokens.accessTtl],

@@ -5,8 +5,8 @@ import { validationFailed } from '../errors/api-error.js';
 const VISIBLE_ASCII = /^[\x21-\x7e]{1,255}$/;
 
 /**
- * The `Idempotency-Key` header: the client's own name for this attempt, or null. Two such headers arrive joined
- * by a comma and a space, and are refused with the rest.
+ * The `Idempotency-Key` header: the client's own name for this attempt, or null. Two headers arrive joined by a comma and a
+ * space, which is not a valid key.
  * @throws ApiError `validation_failed`
  */
 export const IdempotencyKey = createParamDecorator((_: undefined, context: ExecutionContext): string | null =>

@@ -6,7 +6,7 @@ import { requestOf } from '../request/auth-request.js';
 import { callerOf } from '../request/caller.decorator.js';
 import { idempotencyKeyOf } from './idempotency-key.decorator.js';
 
-/** A refresh token that was shown and accepted, and what came with it. */
+/** An accepted refresh token with the rest of its request. */
 export interface RefreshRequest {
   who: Principal;
   token: RefreshClaims;
@@ -15,7 +15,7 @@ export interface RefreshRequest {
 }
 
 /**
- * On routes that `@RotatesRefresh()`. One argument and not four, as each goes through every pipe of the application.
+ * For routes with `@RotatesRefresh()`. One argument instead of four, because each argument passes every global pipe.
  * @throws ApiError `validation_failed`
  */
 export const PresentedRefresh = createParamDecorator(

@@ -7,7 +7,7 @@ import { TokenAuthenticator } from '../guard/token-authenticator.js';
 import { type AuthRequest } from '../request/auth-request.js';
 import { type Principal, type TokenClaims } from '../request/principal.js';
 
-/** A refresh token. Where the route does not rotate it, it must be of the live generation of a session in use. */
+/** Accepts a refresh token. If the route does not rotate it, it must be of the live generation of a live session. */
 @Injectable()
 export class RefreshStrategy extends PassportStrategy(TokenStrategy, 'freshgate-refresh') {
   constructor(

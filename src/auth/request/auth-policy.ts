@@ -7,7 +7,7 @@ export interface LocatedPolicy {
   locations?: readonly TokenLocation[];
 }
 
-/** The protection that a route declares. */
+/** What a route requires. */
 export type AuthPolicy =
   | { level: 'public' }
   | (LocatedPolicy & {
@@ -33,7 +33,7 @@ export type AuthPolicy =
       allowRevoked: boolean;
     });
 
-/** The kinds of token that each level accepts, the more likely first. */
+/** The kinds of token that each level accepts, most likely first. */
 export const KINDS_OF: Record<Exclude<AuthPolicy['level'], 'public'>, readonly TokenKind[]> = {
   access: ['access'],
   'optional-access': ['access'],

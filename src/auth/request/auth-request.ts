@@ -19,22 +19,22 @@ export interface AuthRequest {
   ip?: string;
   /** The request's id, where the adapter gives it one. */
   id?: string;
-  /** What the route demands; set by the global guard before any strategy runs. */
+  /** What the route requires. Set by the global guard before any strategy runs. */
   authPolicy?: AuthPolicy;
-  /** The token that was found, good or not; set by the global guard. */
+  /** The token that was found, valid or not. Set by the global guard. */
   presented?: PresentedToken;
   /** Milliseconds: how old the password proof may be at this fresh route. */
   freshMaxAge?: number;
   /** The `once` token has been claimed for this request. */
   tokenUsed?: boolean;
-  /** Set by Passport once a token was accepted: who, and the claims that say so. */
+  /** Set by Passport once a token is accepted: the principal and the claims. */
   user?: Principal;
   authInfo?: TokenClaims;
-  /** With which code the request was refused; set by the filter, for logs and metrics. */
+  /** The code of the refusal. Set by the filter, for logs and metrics. */
   errorCode?: string;
 }
 
-/** Of an HTTP context. Not by `switchToHttp()`, which makes three functions at each call. */
+/** For an HTTP context. Avoids `switchToHttp()`, which creates three functions per call. */
 export function requestOf(context: ExecutionContext): AuthRequest {
   return context.getArgByIndex<AuthRequest>(0);
 }

@@ -3,10 +3,10 @@ import { type Caller } from '../../audit/audit-log.js';
 import { type AuthRequest, requestOf } from './auth-request.js';
 import { canonicalAddress } from '../../http/client-address.js';
 
-/** Characters, of what a client may write into every row about it. */
+/** Characters. Each row about the client stores it. */
 const MAX_USER_AGENT_LENGTH = 256;
 
-/** Where the request comes from, for the audit trail and for the limits. */
+/** Where the request comes from, for the audit trail and the rate limits. */
 export const RequestCaller = createParamDecorator((_: undefined, context: ExecutionContext): Caller =>
   callerOf(requestOf(context)),
 );
@@ -22,7 +22,7 @@ export function callerOf(request: AuthRequest): Caller {
 }
 
 /**
- * The adapter's `ip`: the last address that is no trusted proxy's (`TRUSTED_PROXIES`). A proxy may pass on a header
+ * The adapter's `ip`: the last address that is not a trusted proxy (`TRUSTED_PROXIES`). A proxy may pass on a header
  * that holds no address; then the proxy's own address is used, so that clients cannot invent addresses.
  */
 function addressOf({ ip, raw, socket = raw?.socket }: AuthRequest): string | null {

@@ -3,14 +3,14 @@ import { requestOf } from './auth-request.js';
 import { type TokenLocation } from './presented-token.js';
 import { type Principal, type TokenClaims } from './principal.js';
 
-/** The {@link Principal}; null on a route that let an anonymous request pass. With `LoadUser`, the user behind it. */
+/** The {@link Principal}; null for an anonymous request. With `LoadUser`, the user behind it. */
 export const CurrentUser = createParamDecorator(
   (_: unknown, context: ExecutionContext): Principal | null => requestOf(context).user ?? null,
 );
 
 /**
- * The token that was shown and accepted: its verified claims, or with `'header'` its JOSE header, with `'location'`
- * where it was found. Null on a route that let an anonymous request pass.
+ * The verified claims of the accepted token, with `'header'` its JOSE header, with `'location'` where it was found. Null
+ * for an anonymous request.
  */
 export const CurrentToken = createParamDecorator(
   (

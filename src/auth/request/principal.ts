@@ -1,16 +1,16 @@
 import { type AccessClaims, type RefreshClaims } from '../../tokens/token-claims.js';
 
-/** Who makes the request, as handlers see it: never the raw token. */
+/** The authenticated user of a request. Handlers never see the raw token. */
 export interface Principal {
   userId: string;
   sessionId: string;
   /** The token's `jti`. */
   tokenId: string;
-  /** Whether the token came from proving the password; how old that proof is, `authTime` says. */
+  /** Whether the token was issued for a proof of the password; `authTime` is the time of that proof. */
   fresh: boolean;
-  /** NumericDate of the password proof; null where a refresh token was shown, which does not tell. */
+  /** NumericDate of the password proof; null with a refresh token, which does not contain it. */
   authTime: number | null;
-  /** As of when the token was issued; none where a refresh token was shown. */
+  /** As of when the token was issued; empty with a refresh token. */
   roles: readonly string[];
 }
 

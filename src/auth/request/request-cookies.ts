@@ -2,7 +2,7 @@ import { parseCookieHeader } from '@nestjs/core/helpers/cookies/parse-cookie-hea
 import { type AuthRequest } from './auth-request.js';
 
 /**
- * Every value that a request's cookies give one name, empty ones aside. The usual parsers keep the first of several,
+ * Returns all values of a cookie name, without empty ones. The usual parsers keep the first of several,
  * which a sub-domain or another path may have planted; the caller must see that there are several.
  */
 export function cookiesNamed({ headers }: Pick<AuthRequest, 'headers'>, name: string): string[] {

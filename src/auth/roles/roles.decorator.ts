@@ -9,7 +9,7 @@ const requiredRoles = new Declarations<readonly string[]>(
   'declares its roles twice; name them all in one @Roles',
 );
 
-/** Refresh tokens hold no roles, and an anonymous request has none: no request could ever enter. */
+/** Refresh tokens and anonymous requests have no roles: no request could pass. */
 const LEVELS_WITH_ROLES: ReadonlySet<AuthPolicy['level']> = new Set(['access', 'fresh-access']);
 
 /**
@@ -24,7 +24,7 @@ export function Roles(...roles: string[]): ClassDecorator & MethodDecorator {
   return (target: object, member?: string | symbol) => requiredRoles.declare(roles, target, member);
 }
 
-/** The roles of which a handler requires any one; empty where it declares none. Inherited like its protection. */
+/** Returns the roles of which a handler requires one, or an empty list. Inherited like its policy. */
 export function rolesOf(prototype: object, member: string | symbol): readonly string[] {
   return requiredRoles.ofMember(prototype, member) ?? requiredRoles.ofClasses(prototype)[0]?.value ?? [];
 }

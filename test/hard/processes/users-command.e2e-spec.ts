@@ -126,7 +126,7 @@ describe('npm run users, wrongly set', () => {
     expect(memory).toMatchObject({
       code: 1,
       stdout: '',
-      stderr: expect.stringContaining('gone when this ends'),
+      stderr: expect.stringContaining('lost when this command ends'),
     });
   });
 });
@@ -136,9 +136,7 @@ describe('npm run users, beside a server on SQLite', () => {
     const server = await start();
     const { code, stdout, stderr } = await users(['list'], { folder: server.folder });
     expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
-    expect(stderr).toMatch(
-      /^The server is running .*stop it for the moment.*\/admin\/users\/.*PostgreSQL.*\n$/,
-    );
+    expect(stderr).toMatch(/^The database is in use.*stop the server.*\/admin\/users\/.*PostgreSQL.*\n$/);
     await server.stop();
     expect(await users(['list'], { folder: server.folder })).toMatchObject({ code: 0 });
   });
