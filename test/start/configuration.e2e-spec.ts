@@ -119,8 +119,33 @@ describe('production', () => {
     const { keys } = JSON.parse(before) as { keys: { kid: string; alg: string }[] };
     expect(body.keys.map(({ kid }) => kid)).toEqual([keys.find(({ alg }) => alg === 'ES256')?.kid]);
     expect(readFileSync(join(folder, 'keys.json'), 'utf8')).toBe(before);
+    // TLS ends at a proxy there; on plain HTTP elsewhere it would lock developers out, see test/http.
+    const { headers } = await fetch(`${server.url}/health/live`);
+    expect(headers.get('strict-transport-security')).toBe('max-age=31536000; includeSubDomains');
     await server.stop();
   });
+});
+
+describe('the announcement of a start', () => {
+  it.each([
+    [
+      '0.0.0.0',
+      /listening on http:\/\/0\.0\.0\.0:(\d+) \(every network interface\), API documentation at http:\/\/localhost:\1\/docs/,
+    ],
+    [
+      '127.0.0.1',
+      /listening on http:\/\/127\.0\.0\.1:(\d+), API documentation at http:\/\/localhost:\1\/docs/,
+    ],
+  ])(
+    'names the address that is listened on, and a URL that a browser can open: HOST=%s',
+    async (HOST, text) => {
+      const server = await start({ env: { ...MEMORY, HOST } });
+      expect(server.output).toMatch(text);
+      const { headers } = await fetch(`http://127.0.0.1:${new URL(server.url).port}/health/live`);
+      expect(headers.has('strict-transport-security')).toBe(false);
+      await server.stop();
+    },
+  );
 });
 
 describe('a warning at the start', () => {
