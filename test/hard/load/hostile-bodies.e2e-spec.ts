@@ -60,15 +60,16 @@ describe('ten hostile bodies a second', () => {
   /** Sent one by one, evenly, until it is ended. */
   function hostile(url: string, token: string): { end(): Promise<void> } {
     const sent: Promise<void>[] = [];
-    const timer = setInterval(() => {
-      const [path, body] = BODIES[sent.length % BODIES.length] ?? ['/', ''];
+    const sendHostile = async (turn: number) => {
+      const [path, body] = BODIES[turn % BODIES.length] ?? ['/', ''];
       const headers = { 'Content-Type': 'application/json', Authorization: `Bearer ${token}` };
-      const answered = fetch(url + path, { method: 'POST', headers, body }).then(async (response) => {
-        await response.arrayBuffer();
-        const key = `${path} ${response.status}`;
-        refused.set(key, (refused.get(key) ?? 0) + 1);
-      });
-      sent.push(answered);
+      const response = await fetch(url + path, { method: 'POST', headers, body });
+      await response.arrayBuffer();
+      const key = `${path} ${response.status}`;
+      refused.set(key, (refused.get(key) ?? 0) + 1);
+    };
+    const timer = setInterval(() => {
+      sent.push(sendHostile(sent.length));
     }, 1_000 / HOSTILE);
     return {
       async end() {
