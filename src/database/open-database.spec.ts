@@ -146,7 +146,7 @@ describe('openDatabase, on a file', () => {
     expect(rows).toEqual([{ value: 'here' }]);
   });
 
-  it('is nobody’s once it is closed, also before its statements are collected', async () => {
+  it('releases the file when it is closed, even before its statements are garbage-collected', async () => {
     const url = `file:${join(folder, 'x.db')}`;
     const owner = openDatabase(url);
     await sql`create table kept (value text)`.execute(owner);

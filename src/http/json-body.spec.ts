@@ -188,7 +188,7 @@ describe('a JSON body', () => {
     },
   );
 
-  it('is none when nothing was sent', () => {
+  it('is undefined if nothing was sent', () => {
     expect(parse('')).toBeUndefined();
   });
 

@@ -135,7 +135,7 @@ describe('classify, in every case', () => {
     expect(verdictOf({ ...live, age: END - ROTATED_AT })).toBe('revoked');
   });
 
-  it('lets nobody follow without a key where there is no grace, but for the same millisecond', () => {
+  it('without a grace, accepts the predecessor without a key only in the same millisecond', () => {
     const follower = { behind: 1, madeBy: null, sent: null };
     expect(verdictOf({ ...follower, age: 0 }, 0)).toBe('concurrent');
     expect(verdictOf({ ...follower, age: 1 }, 0)).toBe('reuse');

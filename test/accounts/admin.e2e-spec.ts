@@ -33,7 +33,7 @@ describeEachEngine('administrators', (engine) => {
     expect(body).toMatchObject([{ current: true }]);
   });
 
-  it('end all sessions of a user at once, and of nobody else; the trail says who did it', async () => {
+  it('revoke all sessions of one user at once; the audit trail names the administrator', async () => {
     const [login, bystander] = [await api.login(), await api.login()];
     const other = await login.user.login();
     await end(login.user.id).expect(204);

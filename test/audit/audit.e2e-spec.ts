@@ -103,7 +103,7 @@ describeEachEngine('the audit trail', (engine) => {
       await expectOne(response, { event: 'authn_login_success', ...self });
     });
 
-    it('a login that failed, of a user and of nobody', async () => {
+    it('a failed login, of a known and of an unknown username', async () => {
       const { user } = await arrange();
       const failed = { event: 'authn_login_fail', outcome: 'fail' } as const;
       const wrong = await login(user.username, WRONG_PASSWORD);
@@ -227,7 +227,7 @@ describeEachEngine('the audit trail', (engine) => {
       await expectOne(response, { event: 'session_revoked', cause: 'logout_all', ...self }, 204);
     });
 
-    it('the end of one session, and none where there is none to end', async () => {
+    it('the revocation of one session, and nothing for an unknown session', async () => {
       const { user, session, self } = await arrange();
       const { id } = await openSession(api, user.id);
       const stranger = await api.login();

@@ -24,7 +24,7 @@ describe('the profile', () => {
     expect((await stale.get('/profile').expect(200)).body).toEqual({ ...profile, fresh: false });
   });
 
-  it('can be deleted by a fresh token alone, and then is nobody’s', async () => {
+  it('can be deleted only with a fresh token, and its other tokens are refused afterwards', async () => {
     const [fresh, stale] = [await app.as('laika').fresh(), await app.as('laika').stale()];
     expectChallenge(await stale.delete('/profile'), { maxAge: '15m' });
     await fresh.delete('/profile').expect(204);

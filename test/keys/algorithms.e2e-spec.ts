@@ -117,7 +117,7 @@ it('a key signs by its one algorithm: what it has signed by another of its famil
 });
 
 describe('a rotation', () => {
-  it('of both keys, three times over, logs nobody out', async () => {
+  it('of both keys, three times, does not log users out', async () => {
     let set = generateKeySet();
     const { api, keysFile } = await withKeys(...set.keys);
     const { clock } = api;

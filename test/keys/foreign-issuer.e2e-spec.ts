@@ -77,7 +77,7 @@ describe('a token of another issuer', () => {
     });
   });
 
-  it('is nobody and nothing of ours, whatever it says', async () => {
+  it('is never one of our users, roles or sessions, even if its claims say so', async () => {
     const login = await api.login();
     const { body } = await api.request('GET', '/auth/sessions', login.access).expect(200);
     const [session] = body as { id: string }[];

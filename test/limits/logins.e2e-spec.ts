@@ -125,7 +125,7 @@ describeEachEngine('wrong passwords at login', (engine) => {
     expectLimited(await login(api, name, user.password), 'account', 6, 3600);
   });
 
-  it('are none of the owner’s: while hundreds of strangers guess, a known device is let in', async () => {
+  it('do not count for the owner: while hundreds of strangers guess, a known device can log in', async () => {
     const user = await api.user();
     const device = await deviceOf(user);
     const strangers = Array.from({ length: 200 }, () => login(api, user.username, 'wrong-password'));
@@ -171,7 +171,7 @@ describeEachEngine('wrong passwords at login', (engine) => {
     expect(statuses.filter((status) => status === 429)).toHaveLength(94);
   });
 
-  it('are counted for names that nobody has exactly as for others', async () => {
+  it('are counted for unknown usernames exactly as for existing ones', async () => {
     const user = await api.user();
     const answersFor = async (username: string, address: string) => {
       const answers: unknown[] = [];

@@ -24,7 +24,7 @@ describe('while no more passwords can wait to be hashed', () => {
   const login = (username: string, password: string) =>
     api.request('POST', '/auth/login').send({ username, password });
 
-  it('a login is refused at once and alike, whoever it is for, and nobody is looked up', async () => {
+  it('refuses every login at once in the same way, without looking up the user', async () => {
     const disabled = await api.user();
     await api.get(AccountAdmin).disable(disabled.username);
     const lookUp = jest.spyOn(api.get(UserStore), 'findByUsername');

@@ -67,7 +67,7 @@ describeEachEngine('limits', (engine) => {
     expect((await changePassword(session, session.user.password)).status).toBe(200);
   });
 
-  it('for an address do not hold in a session: strangers behind it keep nobody from stepping up', async () => {
+  it('for an address do not apply in a session: strangers at the same address cannot prevent a step-up', async () => {
     const address = newAddress();
     const session = await api.login();
     for (let i = 0; i < 30; i++) await fail(api, `nobody-${i}`, 1, { address });
@@ -118,7 +118,7 @@ describeEachEngine('limits', (engine) => {
     await flooding.reauthenticate();
   });
 
-  it('on refreshes are not used up by whoever has no good token', async () => {
+  it('on refreshes are not used up by invalid tokens', async () => {
     const session = await api.login();
     for (let i = 0; i < 10; i++)
       expectError(await session.tryRefresh(`${session.refresh.slice(0, -4)}AAAA`), 401, 'token_invalid');

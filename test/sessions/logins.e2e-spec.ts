@@ -49,7 +49,7 @@ describe('Logins.open', () => {
     await api.request('DELETE', '/profile', pair.access_token).expect(204);
   });
 
-  it('says pwd where nobody says how the user was authenticated', async () => {
+  it('defaults amr to pwd', async () => {
     const { id } = await api.user();
     expect(claimsOf((await logins.open(id, CALLER)).access_token)).toMatchObject({ amr: ['pwd'] });
   });
@@ -63,7 +63,7 @@ describe('Logins.open', () => {
     },
   );
 
-  it('remembers nobody: a session of its own length, which no refresh moves', async () => {
+  it('opens a session with its own lifetime, which no refresh extends', async () => {
     const { id } = await api.user();
     const pair = await logins.open(id, CALLER, { sessionTtl: '20m' });
     expect(pair).toMatchObject({ expires_in: 900, refresh_expires_in: 1200 });

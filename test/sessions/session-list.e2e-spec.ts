@@ -122,7 +122,7 @@ describeEachEngine('sessions', (engine) => {
       expect((await list(last.access)).map(({ id }) => id)).toEqual([last.id]);
     });
 
-    it('shows nobody the sessions of another', async () => {
+    it('does not show the sessions of another user', async () => {
       const [mine, theirs] = [await api.login(), await api.login()];
       expect(await list(mine.access)).toHaveLength(1);
       expect((await list(mine.access)).map(({ id }) => id)).not.toContain(await idOf(theirs));

@@ -269,7 +269,7 @@ describe('@CurrentToken', () => {
   });
 });
 
-describe('Tokens.inspect beside a TokenCheck of the team', () => {
+describe('Authenticator.inspect with a TokenRule of the team', () => {
   it('tells a refusal that has no code of a token as what it is', async () => {
     class Devices extends TokenRule {
       override accepts(): boolean {

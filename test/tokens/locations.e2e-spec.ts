@@ -376,7 +376,7 @@ describe('a token', () => {
   });
 
   describe('in the header', () => {
-    it('of another scheme is none, and the next location is asked', async () => {
+    it('of another scheme is ignored, and the next location is read', async () => {
       const put = (authorization: string, query = '') =>
         api.request('PUT', `/team/fresh${query}`).set('Authorization', authorization);
       expectError(await put('Basic dXNlcjpwYXNz'), 401, 'token_missing');

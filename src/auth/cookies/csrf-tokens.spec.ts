@@ -73,7 +73,7 @@ describe('the CSRF value of a session', () => {
     expect(rotated.isOf(SESSION, before)).toBe(false);
   });
 
-  it('is none that an access key makes', () => {
+  it('refuses a value made with an access key', () => {
     const set = generateKeySet('HS256');
     const ring = new KeyRing(set, clock.now());
     const [access, refresh] = set.keys as [PrivateJwk, PrivateJwk];

@@ -3,7 +3,7 @@ import { plainToInstance } from 'class-transformer';
 import { getMetadataStorage } from 'class-validator';
 
 /** Unknown members that are kept, to be named in the answer. */
-const MOST_UNKNOWN = 20;
+const MAX_UNKNOWN_MEMBERS = 20;
 /** A member of one of these types cannot hold an object or a list. */
 const SCALARS: ReadonlySet<unknown> = new Set([String, Number, Boolean]);
 
@@ -23,7 +23,7 @@ export function withoutRefused(body: object, dto: Type): object {
   const entries = Object.entries(body);
   const unknown = entries.filter(([name]) => !members.known.has(name));
   const suspects = new Map<string, unknown>([
-    ...unknown.slice(0, MOST_UNKNOWN),
+    ...unknown.slice(0, MAX_UNKNOWN_MEMBERS),
     ...entries.filter(([name, value]) => members.scalar.has(name) && emptyOf(value) !== value),
   ]);
   if (suspects.size === 0) return body;

@@ -1,6 +1,6 @@
 import { ApiProperty } from '@nestjs/swagger';
 
-/** RFC 6749 §5.1, with the life of the refresh token beside that of the access token. */
+/** RFC 6749 §5.1, with the lifetime of the refresh token too. */
 export class TokenPairDto {
   @ApiProperty()
   readonly access_token!: string;
@@ -18,7 +18,7 @@ export class TokenPairDto {
   readonly refresh_expires_in!: number;
 }
 
-/** A token pair with its session, as handlers return it; `@DeliversTokens()` makes the answer of it. */
+/** A token pair with its session. Handlers return it, and `@DeliversTokens()` turns it into the answer. */
 export interface IssuedPair extends TokenPairDto {
   sessionId: string;
   /** After a login with a password: the device token, which the next login on this device sends. */

@@ -38,7 +38,7 @@ export class TokenAuthenticator {
     private readonly options: AuthOptions,
   ) {}
 
-  /** An access token, fresh or not, of a session that is not revoked. No I/O of ours. */
+  /** Checks an access token, fresh or not, of a session that is not revoked. Without I/O, except in hooks. */
   async access(
     verified: VerifiedToken,
     { skipRevocationCheck = false }: { skipRevocationCheck?: boolean } = {},
@@ -52,7 +52,7 @@ export class TokenAuthenticator {
     return this.accept(claims, request);
   }
 
-  /** An access token whose password proof is recent enough, of a session whose row is not revoked. */
+  /** Checks an access token whose proof is recent enough. Reads the session row. */
   async freshAccess(
     verified: VerifiedToken,
     { maxAge = this.options.freshMaxAge }: { maxAge?: number } = {},
@@ -69,7 +69,7 @@ export class TokenAuthenticator {
     return this.accept(claims, request);
   }
 
-  /** A refresh token; unless its route rotates it, of the live generation of a session that is not revoked. */
+  /** Checks a refresh token; unless its route rotates it, it must be of the live generation of a live session. */
   async refresh(
     verified: VerifiedToken,
     { rotates = false }: { rotates?: boolean } = {},
@@ -86,7 +86,7 @@ export class TokenAuthenticator {
     return this.accept(claims, request);
   }
 
-  /** Any token of ours, expired or revoked: enough to revoke its session, as logout must always be possible. */
+  /** Checks a token of ours that may be expired or revoked: logout must always be possible. */
   async allowRevoked(kind: keyof ClaimsOf, verified: VerifiedToken): Promise<Authentication> {
     return this.identify(this.verifier.read(kind, verified, { allowExpired: true }));
   }

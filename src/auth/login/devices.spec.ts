@@ -15,7 +15,7 @@ describe('a device value', () => {
     devices = new Devices(ring, clock);
   });
 
-  it('is known for its user, by its nonce, and for nobody else', () => {
+  it('is accepted for its user only', () => {
     const value = devices.issue('laika');
     expect(devices.find('laika', [value])).toBe(value.split('.')[0]);
     expect(devices.find('cosmo', [value])).toBeUndefined();

@@ -43,7 +43,7 @@ function pathsOf(group: object, path = ''): string[] {
   );
 }
 
-describe('the options that nobody gave', () => {
+describe('the default options', () => {
   it('are exactly these', () => {
     expect(resolve({})).toEqual({
       keys: KEYS.keys,
