@@ -146,7 +146,7 @@ describe('npm run new:feature', () => {
 });
 
 describe('docs/extending.md', () => {
-  it('has all files of a feature', () => {
+  it('has all files of a feature', async () => {
     // Those that say where they go; the others are compiled with all examples.
     const named = blocksOf(readDocument('docs/extending.md'), 'ts').filter((code) => code.startsWith('// '));
     const files = named.map((code) => {
@@ -164,6 +164,7 @@ describe('docs/extending.md', () => {
     const line = "import { RemindersModule } from './reminders/reminders.module.js';\n";
     const text = readFileSync(list, 'utf8').replace('imports: [', 'imports: [RemindersModule, ');
     writeFileSync(list, line + text);
+    expect(await bin('prettier/bin/prettier.cjs', ['--write', list])).toMatchObject({ code: 0 });
   });
 
   it('relates two generated features by the difference that it shows', async () => {
