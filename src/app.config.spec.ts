@@ -33,7 +33,9 @@ const DEFAULTS: Record<string, unknown> = {
   AUDIT_RETENTION: 400 * DAY,
   PASSWORD_MIN_LENGTH: 8,
   REGISTRATION: 'open',
+  // example:begin
   TRANSFERS_OPENING_BALANCE: 100_000,
+  // example:end
 };
 const NAMES = VARIABLES.map(({ name }) => name);
 
@@ -148,10 +150,12 @@ const GOOD: Record<string, [text: string, value: unknown][]> = {
     ['1d', DAY],
     ['400d', 400 * DAY],
   ],
+  // example:begin
   TRANSFERS_OPENING_BALANCE: [
     ['0', 0],
     ['1000000000000', 1e12],
   ],
+  // example:end
 };
 
 const NO_DURATION = ['0', '15', '15 m', '-5m', '1.5h', '5M', 'soon', '15m;', '101w', '99999w'];
@@ -224,7 +228,9 @@ const BAD: Record<string, string[]> = {
   OPENAPI: ['On', 'true', '1', 'production'],
   AUDIT_RETENTION: [...NO_DURATION, '23h'],
   AUTH_AUDIENCE: [',', ' '],
+  // example:begin
   TRANSFERS_OPENING_BALANCE: [...NO_NUMBER, '1000000000001', '9007199254740993'],
+  // example:end
 };
 
 const rowsOf = <T>(table: Record<string, T[]>) =>

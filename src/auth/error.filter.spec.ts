@@ -115,7 +115,7 @@ describe('the answer to an ApiError', () => {
   });
 
   it('has no challenge where it is no 401', () => {
-    expect(answer(new ApiError(409, 'insufficient_funds', 'Not enough money')).headers).toEqual({});
+    expect(answer(new ApiError(409, 'username_taken', 'Taken')).headers).toEqual({});
   });
 
   it('says when to come again', () => {
@@ -304,7 +304,7 @@ describe('every answer', () => {
 describe('statusOf', () => {
   it.each<[number, unknown]>([
     [401, new TokenError('token_expired', 'x')],
-    [409, new ApiError(409, 'insufficient_funds', 'x')],
+    [409, new ApiError(409, 'username_taken', 'x')],
     [404, new NotFoundException()],
     [413, withStatus(413)],
     [503, new DatabaseUnavailableError(withCode('ECONNREFUSED'))],

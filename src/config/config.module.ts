@@ -2,7 +2,7 @@ import { type DynamicModule, Global, Module } from '@nestjs/common';
 import { type AppConfig } from './config.js';
 import { type OptionsClass } from './from-env.js';
 
-/** Options that the environment fills, to inject: `constructor(private readonly options: TransfersOptions)`. */
+/** Options that the environment fills, to inject: `constructor(private readonly options: InvoicesOptions)`. */
 @Global()
 @Module({})
 export class ConfigModule {

@@ -3,6 +3,7 @@ import { decode, type Jwt } from 'jsonwebtoken';
 import { AuthOptions } from '../../src/auth/index.js';
 import { RESERVED_CLAIMS } from '../../src/tokens/token-claims.js';
 import { createTestApp, type TestApp, type TestLogin } from '../support/create-test-app.js';
+import { OnceController } from '../support/once.controller.js';
 import { blocksOf, quotesIn, readDocument, rowsOf, withExamples } from './documents.js';
 
 const DOCUMENT = readDocument('docs/tokens.md');
@@ -31,7 +32,7 @@ const claims = rows.filter(({ where }) => where !== 'header');
 describe('docs/tokens.md', () => {
   let api: TestApp;
   beforeAll(async () => {
-    api = await createTestApp();
+    api = await createTestApp({ controllers: [OnceController] });
   });
   afterAll(() => api.close());
 
@@ -78,20 +79,19 @@ describe('docs/tokens.md', () => {
     await withExamples('tokens', blocksOf(DOCUMENT, 'ts'), async ([, file = '']) => {
       const { Client } = (await import(file)) as ClientExample;
       const login = await api.login();
-      const receiver = await api.user();
       const tokens = await login.rotate();
       let asked = 0;
       const client = new Client(await api.app.getUrl(), tokens, async () => {
         asked++;
         return login.user.password;
       });
-      const pay = (to: string) => client.post('/transfers', { to, amount: 1 });
-      expect([(await pay(receiver.username)).status, asked]).toEqual([201, 1]);
+      const use = (body = {}) => client.post('/once', body);
+      expect([(await use()).status, asked]).toEqual([201, 1]);
       // Spent: one proof, one act.
-      expect([(await pay(receiver.username)).status, asked]).toEqual([201, 2]);
+      expect([(await use()).status, asked]).toEqual([201, 2]);
       // Given back by the 404, so the next one needs no password.
-      expect([(await pay('nobody-at-all')).status, asked]).toEqual([404, 3]);
-      expect([(await pay(receiver.username)).status, asked]).toEqual([201, 3]);
+      expect([(await use({ status: 404 })).status, asked]).toEqual([404, 3]);
+      expect([(await use()).status, asked]).toEqual([201, 3]);
     });
   });
 

@@ -79,7 +79,9 @@ describe('every route × every kind of token', () => {
       'DELETE /profile',
       'DELETE /auth/sessions/:id',
       'DELETE /admin/users/:id/sessions',
+      // example:begin
       'POST /transfers',
+      // example:end
     ];
     const found = routes.filter(({ method, path }) => critical.includes(`${method} ${path}`));
     expect(found).toHaveLength(critical.length);

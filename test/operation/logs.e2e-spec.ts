@@ -98,8 +98,10 @@ describe('the log of a server that is used in every way', () => {
       password: PASSWORD,
     });
     const fresh = bearer(third.access_token);
+    // example:begin
     const transfer = await client.send('POST', '/transfers', fresh, { to: 'laika', amount: 1 });
     expect(transfer.status).toBe(201);
+    // example:end
     const change = { current_password: PASSWORD, new_password: NEXT_PASSWORD };
     await client.send('PUT', '/auth/password', fresh, { ...change, current_password: WRONG_PASSWORD });
     const changed = await client.send('PUT', '/auth/password', fresh, change);
@@ -113,12 +115,14 @@ describe('the log of a server that is used in every way', () => {
       await client.send('GET', `/profile?access_token=${token}`);
       await client.send('GET', `/nope/${token}?access_token=${token}`);
       await client.send('POST', '/auth/refresh', {}, { refresh_token: token });
+      // example:begin
       await client.send(
         'POST',
         '/transfers',
         { 'X-Device-Token': token },
         { access_token: token, to: 'laika' },
       );
+      // example:end
       await client.send('GET', '/health/live', { 'X-Request-Id': token });
     }
     // Bodies that are refused, quoted by whoever refuses them.

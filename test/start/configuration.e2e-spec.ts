@@ -174,7 +174,9 @@ describe('a warning at the start', () => {
 
 const DURATION = /must be a duration from .+, like 30s, 5m, 1h, 1d, 2w/;
 const ORIGIN = /is not a valid origin \(expected https:\/\/app\.example\)/;
+// example:begin
 const AMOUNT = /must be a whole number from 0 to 1000000000000/;
+// example:end
 const PORT = /must be a whole number from 0 to 65535/;
 
 /** Values that are wrong in themselves: all of a row are in one environment, and are to be told at once. */
@@ -193,7 +195,9 @@ const WRONG_VALUES: [variable: string, advice: RegExp, values: [string, string]]
   ['CORS_ORIGINS', ORIGIN, ['*', 'https://app.example.com/']],
   ['OPENAPI', /must be one of on, off/, ['yes', 'ON']],
   ['REGISTRATION', /must be one of open, closed/, ['maybe', 'OPEN']],
+  // example:begin
   ['TRANSFERS_OPENING_BALANCE', AMOUNT, ['12.50', '1000000000001']],
+  // example:end
 ];
 
 describe('a setting that is wrong', () => {

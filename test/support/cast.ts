@@ -22,13 +22,10 @@ export class Cast {
   private readonly logins = new Map<Role, TestLogin>();
   private readonly lasting = new Map<string, string | undefined>();
 
-  private constructor(
-    private readonly api: TestApp,
-    private readonly receiver: string,
-  ) {}
+  private constructor(private readonly api: TestApp) {}
 
   static async gather(api: TestApp): Promise<Cast> {
-    const cast = new Cast(api, (await api.user()).username);
+    const cast = new Cast(api);
     for (const role of ['fresh', 'stale', 'admin'] as const) await cast.enter(role);
     for (const kind of LASTING) {
       for (const wanted of ['access', 'refresh'] as const)
@@ -66,7 +63,9 @@ export class Cast {
       'POST /auth/login': { username, password },
       'POST /auth/reauthenticate': { password },
       'PUT /auth/password': { current_password: password, new_password: 'lunar-dachshund' },
-      'POST /transfers': { to: this.receiver, amount: 1 },
+      // example:begin
+      'POST /transfers': { to: this.login('admin').user.username, amount: 1 },
+      // example:end
     };
     const body = bodies[`${method} ${path}`];
     return body === undefined ? null : JSON.stringify(body);

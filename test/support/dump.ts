@@ -12,6 +12,6 @@ export async function dump(api: TestApp): Promise<Record<string, string[]>> {
     const { rows } = await sql`select * from ${sql.table(name)}`.execute(db);
     all[name] = rows.map((row) => JSON.stringify(row)).toSorted();
   }
-  expect(tables).toEqual(expect.arrayContaining(['audit_events', 'sessions', 'transfers', 'users']));
+  expect(tables).toEqual(expect.arrayContaining(['audit_events', 'sessions', 'users']));
   return all;
 }

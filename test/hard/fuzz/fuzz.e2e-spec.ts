@@ -222,8 +222,10 @@ function fuzz({ env, engine }: Stage): void {
   it('has touched nobody else', async () => {
     const { body: profile } = await api.request('GET', '/profile', bystander.access).expect(200);
     expect(profile).toMatchObject({ id: bystander.user.id, username: bystander.user.username, fresh: true });
+    // example:begin
     const { body: account } = await api.request('GET', '/transfers', bystander.access).expect(200);
     expect(account).toMatchObject({ balance: 100_000, items: [] });
+    // example:end
     await bystander.user.login();
     expect(({} as Record<string, unknown>)['x']).toBeUndefined();
   });
