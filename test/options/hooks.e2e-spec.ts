@@ -360,7 +360,9 @@ describe('Subjects', () => {
         const { id, username, password } = await odd.user();
         const response = await odd.request('POST', '/auth/login').send({ username, password });
         expectError(response, 500, 'internal_error');
-        await expect(odd.get(Logins).open(id, NOBODY)).rejects.toThrow(/subject of a token must be a text/);
+        await expect(odd.get(Logins).open(id, NOBODY)).rejects.toThrow(
+          /subject of a token must be a non-empty string/,
+        );
       } finally {
         await odd.close();
       }
@@ -390,7 +392,7 @@ class Rigged {
 function bind(rigged: Rigged): AuthModuleExtras {
   class Check extends TokenRule {
     override accepts(...[claims, request]: Parameters<TokenRule['accepts']>) {
-      rigged.asked.push('TokenCheck');
+      rigged.asked.push('TokenRule');
       return rigged.accepts(claims, request?.headers['x-device']);
     }
   }
@@ -482,7 +484,7 @@ describe('the hooks of a request', () => {
     });
   });
 
-  describe('TokenCheck', () => {
+  describe('TokenRule', () => {
     it('is asked on every route that takes a token, and false is token_invalid', async () => {
       rigged.accepts = async () => {
         await soon();
@@ -579,7 +581,7 @@ describe('the hooks of a request', () => {
       await asks('/hooks/skip', other.access).expect(200);
       expect(count('RevocationCheck')).toBe(0);
       // Everything else is asked all the same.
-      expect(count('TokenCheck')).toBe(2);
+      expect(count('TokenRule')).toBe(2);
     });
   });
 
@@ -589,7 +591,7 @@ describe('the hooks of a request', () => {
       rigged.accepts = () => false;
       rigged.isRevoked = () => true;
       await api.request('POST', '/auth/logout', other.access).expect(204);
-      expect([count('TokenCheck'), count('RevocationCheck')]).toEqual([0, 0]);
+      expect([count('TokenRule'), count('RevocationCheck')]).toEqual([0, 0]);
       rigged.reset();
       expectError(await asks('/hooks/fresh', other.access), 401, 'token_revoked');
     });
@@ -699,7 +701,7 @@ describe('the hooks of a request', () => {
       }
       expectError(await asks('/hooks/refresh', login.refresh), 401, 'token_revoked');
       expectError(await login.tryRefresh(login.refresh), 401, 'token_revoked');
-      expect(count('TokenCheck')).toBe(0);
+      expect(count('TokenRule')).toBe(0);
     });
 
     // There the handler reads the session's row, in the transaction that rotates it: after all that the guard asks.
@@ -740,15 +742,15 @@ describe('the hooks of a request', () => {
 
     it('asks each of them once in a request, in this order', async () => {
       await asks('/hooks/account').expect(200);
-      expect(rigged.asked).toEqual(['RevocationCheck', 'TokenCheck', 'Subjects', 'UserLoader']);
+      expect(rigged.asked).toEqual(['RevocationCheck', 'TokenRule', 'Subjects', 'UserLoader']);
       rigged.asked.length = 0;
       await asks('/hooks/fresh').expect(200);
-      expect(rigged.asked).toEqual(['RevocationCheck', 'TokenCheck', 'Subjects']);
+      expect(rigged.asked).toEqual(['RevocationCheck', 'TokenRule', 'Subjects']);
     });
   });
 });
 
-describe('ErrorBody', () => {
+describe('ErrorRenderer', () => {
   let render: (answer: ErrorAnswer, url?: string) => unknown;
   class OwnBody extends ErrorRenderer {
     override render(...[answer, request]: Parameters<ErrorRenderer['render']>): unknown {
