@@ -4,7 +4,7 @@ import { type Socket } from 'node:net';
 /** Requests of one connection that are worked on at the same time. */
 const MAX_AT_WORK = 4;
 /** Requests of one connection that wait for those; a client that sends more without reading is disconnected. */
-const MAX_WAITING = 60;
+const MAX_WAITING = 16;
 
 interface Connection {
   atWork: number;

@@ -63,16 +63,16 @@ describe('requests that are pipelined', () => {
     },
   );
 
-  it('are all answered, in their order, where a client reads and sends no more than 60', async () => {
+  it('are all answered, in their order, where a client reads and sends no more than 20', async () => {
     const socket = await open();
     let text = '';
     socket.on('data', (chunk: Buffer) => (text += chunk.toString()));
-    const ids = Array.from({ length: 60 }, (_, i) => `id-${i}`);
+    const ids = Array.from({ length: 20 }, (_, i) => `id-${i}`);
     socket.write(
       ids.map((id) => `GET /health/live HTTP/1.1\r\nHost: x\r\nX-Request-Id: ${id}\r\n\r\n`).join(''),
     );
     const deadline = performance.now() + 5_000;
-    while (!text.includes('id-59') && performance.now() < deadline) await delay(20);
+    while (!text.includes('id-19') && performance.now() < deadline) await delay(20);
     expect([...text.matchAll(/x-request-id: (id-\d+)/gi)].map(([, id]) => id)).toEqual(ids);
   });
 
