@@ -6,7 +6,7 @@ import { type ReadPages, readByCursor } from './page-reader.js';
 import { assertWritable } from './writable.js';
 
 /**
- * All tables, one member each. A room or feature adds its own beside the code that uses them:
+ * All tables, one member each. A module adds its own beside the code that uses them:
  * `declare module '../database/index.js' { interface Tables { invoices: InvoicesTable } }`; an application that has
  * this as a package says `declare module 'freshgate/database'`.
  * Columns mean the same on both engines: ids are text (UUIDv7), times are milliseconds since the epoch.

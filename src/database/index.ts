@@ -1,4 +1,4 @@
-/** The room's face: what rooms and features may import. */
+/** The public API of the database module. */
 export { Database, MAX_CLOCK_SKEW_MS, type Engine, type Executor, type Tables, type Tx } from './database.js';
 export {
   DatabaseInUseError,

@@ -28,7 +28,7 @@ type ExpressRequest = IncomingMessage & Refused & { originalUrl?: string; route?
 type Next = () => void;
 
 /** Characters; a longer path says nothing more. */
-const LONGEST_PATH = 256;
+const MAX_PATH_LENGTH = 256;
 
 /**
  * Tells of every request when it is over, those too that were answered before any middleware ran: preflights, bodies
@@ -74,5 +74,5 @@ export function onRequestEnd(adapter: AbstractHttpAdapter, listener: (end: Reque
 
 function pathOf(url: string): string {
   const end = url.indexOf('?');
-  return (end < 0 ? url : url.slice(0, end)).slice(0, LONGEST_PATH);
+  return (end < 0 ? url : url.slice(0, end)).slice(0, MAX_PATH_LENGTH);
 }

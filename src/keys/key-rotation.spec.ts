@@ -2,7 +2,15 @@ import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { generateKey } from './key-file.js';
 import { KeyRing, KeyRingError, type PrivateJwk, type PrivateJwkSet, readKeySet } from './key-ring.js';
-import { LEAD, LEEWAY, removeNow, retire, rotate, stateOf, withoutEnded } from './key-rotation.js';
+import {
+  LEAD_SECONDS,
+  LEEWAY_SECONDS,
+  removeNow,
+  retire,
+  rotate,
+  stateOf,
+  withoutEnded,
+} from './key-rotation.js';
 
 /** Milliseconds; the others seconds. */
 const NOW = 1_800_000_000_000;
@@ -53,14 +61,14 @@ describe('retire', () => {
   it('lets a key end when its last token is dead, and a minute later', () => {
     const { set } = rotate(SET, 'access', NOW);
     const { set: retired, result } = retire(set, TTL, NOW);
-    expect(result).toEqual([{ ...A, verifies_until: T + LEAD + 900 + LEEWAY }]);
+    expect(result).toEqual([{ ...A, verifies_until: T + LEAD_SECONDS + 900 + LEEWAY_SECONDS }]);
     expect(retired.keys.slice(1)).toEqual(set.keys.slice(1));
   });
 
   it('counts from now where the successor signs already', () => {
     const { set } = rotate(SET, 'refresh', NOW);
     const later = NOW + 3_600_500;
-    expect(retire(set, TTL, later, R.kid).result[0]?.verifies_until).toBe(T + 3601 + 86_400 + LEEWAY);
+    expect(retire(set, TTL, later, R.kid).result[0]?.verifies_until).toBe(T + 3601 + 86_400 + LEEWAY_SECONDS);
   });
 
   it('takes the first of equally new keys for the one that signs, as the ring does', () => {

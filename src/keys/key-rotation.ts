@@ -14,9 +14,9 @@ import {
 } from './key-ring.js';
 
 /** Seconds for clocks that differ, and for the change to reach every instance. */
-export const LEEWAY = 60;
+export const LEEWAY_SECONDS = 60;
 /** Seconds before a new key signs: by then every cache of the JWKS has been renewed. */
-export const LEAD = JWKS_MAX_AGE + LEEWAY;
+export const LEAD_SECONDS = JWKS_MAX_AGE + LEEWAY_SECONDS;
 
 export interface Change<T> {
   set: PrivateJwkSet;
@@ -50,7 +50,7 @@ export function rotate(
   }
   const signing = findSigningKey(keys, kind, now);
   // Not after the old key's end, which may have been written by hand: there must always be a key that signs.
-  const start = signing ? Math.min(now + LEAD * 1000, signing.verifiesUntil) : now;
+  const start = signing ? Math.min(now + LEAD_SECONDS * 1000, signing.verifiesUntil) : now;
   const made: PrivateJwk = {
     ...generateKey(kind, alg ?? newest?.alg ?? DEFAULT_ALGORITHM[kind]),
     signs_from: toNumericDate(start),
@@ -75,7 +75,7 @@ export function retire(
     const successor = successorOf(keys, key, now);
     if (successor && refusal === undefined) {
       const lastToken = Math.max(now, successor.signsFrom) + ttl[key.kind];
-      ends.set(key.kid, Math.ceil(lastToken / 1000) + LEEWAY);
+      ends.set(key.kid, Math.ceil(lastToken / 1000) + LEEWAY_SECONDS);
     } else if (kid !== undefined) throw new KeyRingError(`key "${kid}" ${refusal}`);
   }
   const changed = set.keys.map((jwk) => {
@@ -169,7 +169,7 @@ function whyNotRetired(keys: readonly RingKey[], key: RingKey, now: number): str
   if (key.verifiesUntil !== Infinity)
     return `is retired already, and verifies until ${toTime(key.verifiesUntil)}`;
   if (!successorOf(keys, key, now))
-    return `has no successor: rotate first (a new key signs ${formatDuration(LEAD * 1000)} later)`;
+    return `has no successor: rotate first (a new key signs ${formatDuration(LEAD_SECONDS * 1000)} later)`;
   return undefined;
 }
 

@@ -6,9 +6,9 @@ const SECRET_NAME =
   /^(?:.*password|.*_token|.*secret|token|(?:proxy-)?authorization|(?:set-)?cookie|x-(?:csrf|device)-token|d|k)$/i;
 
 /** Characters; longer texts are cut, so that no caller fills the disk with one request. */
-const LONGEST_TEXT = 8_192;
+const MAX_TEXT_LENGTH = 8_192;
 /** Objects within one another; deeper ones say nothing that a log needs. */
-const DEEPEST = 6;
+const MAX_DEPTH = 6;
 
 /** Texts in which a secret is known by its form or by the name before it, and what is left of them. */
 const RULES: [pattern: RegExp, replacement: string][] = [
@@ -29,7 +29,7 @@ const RULES: [pattern: RegExp, replacement: string][] = [
 
 /** A text for the log, without the secrets that can be told by their form. */
 export function scrubText(text: string): string {
-  const cut = text.length > LONGEST_TEXT ? `${text.slice(0, LONGEST_TEXT)}…` : text;
+  const cut = text.length > MAX_TEXT_LENGTH ? `${text.slice(0, MAX_TEXT_LENGTH)}…` : text;
   return RULES.reduce((rest, [pattern, replacement]) => rest.replace(pattern, replacement), cut);
 }
 
@@ -37,7 +37,7 @@ export function scrubText(text: string): string {
 export function scrub(value: unknown, depth = 0): unknown {
   if (typeof value === 'string') return scrubText(value);
   if (typeof value !== 'object' || value === null) return value;
-  if (depth >= DEEPEST || ArrayBuffer.isView(value)) return '[…]';
+  if (depth >= MAX_DEPTH || ArrayBuffer.isView(value)) return '[…]';
   if (value instanceof Error) return scrubError(value, depth);
   if (Array.isArray(value)) return value.map((item) => scrub(item, depth + 1));
   return Object.fromEntries(

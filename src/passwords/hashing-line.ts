@@ -40,7 +40,7 @@ export class HashingLine {
   private turnedAway = 0;
 
   constructor(
-    readonly longest: number,
+    readonly maxWaiting: number,
     private readonly maxWaitMs = MAX_WAIT_MS,
   ) {}
 
@@ -55,7 +55,7 @@ export class HashingLine {
 
   /** @throws HashingOverloadedError when a job of this client would be refused now */
   requireRoom(client: HashingClient): void {
-    if (this.jobs.length < this.longest) return;
+    if (this.jobs.length < this.maxWaiting) return;
     const last = this.jobs.at(-1);
     if (last && isBefore(this.rankOf(client), last.rank)) return;
     this.turnedAway++;
@@ -69,7 +69,8 @@ export class HashingLine {
   async wait(client: HashingClient): Promise<void> {
     this.requireRoom(client);
     const rank = this.rankOf(client);
-    if (this.jobs.length >= this.longest) this.refuse(this.jobs.pop(), 'others had fewer passwords waiting');
+    if (this.jobs.length >= this.maxWaiting)
+      this.refuse(this.jobs.pop(), 'others had fewer passwords waiting');
     await new Promise<void>((resolve, reject) => {
       const job: WaitingJob = {
         client,

@@ -22,11 +22,11 @@ export class HashingQueue {
   constructor(
     readonly atOnce = hashesAtOnce(),
     /** Of each line. */
-    readonly longest = atOnce * MAX_WAITING_PER_RUNNING,
+    readonly maxWaiting = atOnce * MAX_WAITING_PER_RUNNING,
     maxWaitMs?: number,
   ) {
-    this.known = new HashingLine(longest, maxWaitMs);
-    this.strangers = new HashingLine(longest, maxWaitMs);
+    this.known = new HashingLine(maxWaiting, maxWaitMs);
+    this.strangers = new HashingLine(maxWaiting, maxWaitMs);
   }
 
   get length(): number {

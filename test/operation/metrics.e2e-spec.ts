@@ -74,7 +74,7 @@ describe('metrics', () => {
     await api.request('POST', '/auth/login').send({ username: 'nobody', password: 'guess' }).expect(503);
     const full = await metricsOf(api);
     expect(full.get('freshgate_hashing_running')).toBe(queue.atOnce);
-    expect(full.get('freshgate_hashing_waiting')).toBe(2 * queue.longest);
+    expect(full.get('freshgate_hashing_waiting')).toBe(2 * queue.maxWaiting);
     expect(full.get('freshgate_hashing_refused_total')).toBe(1);
     expect(full.get('freshgate_refusals_total{code="overloaded"}')).toBe(1);
     await release();

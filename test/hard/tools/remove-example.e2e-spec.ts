@@ -20,7 +20,7 @@ const SUITES = [
   'test/guard/(caching|policy-matrix)',
   'test/http/http',
   'test/operation/logs',
-  'test/start/configuration',
+  'test/hard/processes/configuration',
   'src/app.config',
 ];
 

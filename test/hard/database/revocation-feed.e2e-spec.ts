@@ -6,18 +6,18 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import pg from 'pg';
-import { type TokenPairDto } from '../../src/auth/dto/token-pair.dto.js';
-import { Access, FreshAccess } from '../../src/auth/index.js';
-import { RevocationFeed } from '../../src/auth/internals.js';
-import { Database } from '../../src/database/index.js';
-import { createTestApp, type TestApp } from '../support/create-test-app.js';
-import { createTestDatabase, describePostgres, type TestDatabase } from '../support/engines.js';
-import { expectError } from '../support/expect-error.js';
-import { TestClock } from '../../src/testing/index.js';
-import { start } from '../support/server-process.js';
-import { DatabaseProxy } from '../support/database-proxy.js';
-import { until } from '../support/until.js';
-import { type OpenSession, openSession } from '../support/open-session.js';
+import { type TokenPairDto } from '../../../src/auth/dto/token-pair.dto.js';
+import { Access, FreshAccess } from '../../../src/auth/index.js';
+import { RevocationFeed } from '../../../src/auth/internals.js';
+import { Database } from '../../../src/database/index.js';
+import { createTestApp, type TestApp } from '../../support/create-test-app.js';
+import { createTestDatabase, describePostgres, type TestDatabase } from '../../support/engines.js';
+import { expectError } from '../../support/expect-error.js';
+import { TestClock } from '../../../src/testing/index.js';
+import { start } from '../../support/server-process.js';
+import { DatabaseProxy } from '../../support/database-proxy.js';
+import { until } from '../../support/until.js';
+import { type OpenSession, openSession } from '../../support/open-session.js';
 
 @Controller('pure')
 class PureController {

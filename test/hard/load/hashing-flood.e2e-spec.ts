@@ -1,9 +1,9 @@
 import { afterAll, afterEach, beforeAll, expect, it } from '@jest/globals';
 import { setTimeout as delay } from 'node:timers/promises';
-import { HashingQueue } from '../../src/passwords/hashing-queue.js';
-import { createTestApp, type TestApp, type TestUser } from '../support/create-test-app.js';
-import { describeEachEngine } from '../support/engines.js';
-import { BEHIND_PROXY, login, newAddress } from './strangers.js';
+import { HashingQueue } from '../../../src/passwords/hashing-queue.js';
+import { createTestApp, type TestApp, type TestUser } from '../../support/create-test-app.js';
+import { describeEachEngine } from '../../support/engines.js';
+import { BEHIND_PROXY, login, newAddress } from '../../limits/strangers.js';
 
 const ACCOUNTS = 14;
 /** As many right passwords as one account may have in flight from one address. */
@@ -29,7 +29,7 @@ class Flood {
       for (let j = 0; j < IN_FLIGHT; j++) this.loops.push(this.loop(user, device));
     }
     const queue = this.api.get(HashingQueue);
-    while (queue.length < queue.longest) await delay(5);
+    while (queue.length < queue.maxWaiting) await delay(5);
   }
 
   async stop(): Promise<void> {

@@ -4,10 +4,10 @@ import { once } from 'node:events';
 import { chmodSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
-import { type TokenPairDto } from '../../src/auth/dto/token-pair.dto.js';
-import { generateKeySet } from '../../src/keys/key-file.js';
-import { POSTGRES_URL } from '../support/engines.js';
-import { type Exit, launch, type LaunchOptions, makeFolder, start } from '../support/server-process.js';
+import { type TokenPairDto } from '../../../src/auth/dto/token-pair.dto.js';
+import { generateKeySet } from '../../../src/keys/key-file.js';
+import { POSTGRES_URL } from '../../support/engines.js';
+import { type Exit, launch, type LaunchOptions, makeFolder, start } from '../../support/server-process.js';
 
 /** Processes that start at once: more would only wait for each other. */
 const PARALLEL = 3;

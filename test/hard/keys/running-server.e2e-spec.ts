@@ -3,9 +3,9 @@ import { decode, type Jwt } from 'jsonwebtoken';
 import { mkdirSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type TokenPairDto } from '../../src/auth/dto/token-pair.dto.js';
-import { generateKey, generateKeySet } from '../../src/keys/key-file.js';
-import { makeFolder, type ServerProcess, start } from '../support/server-process.js';
+import { type TokenPairDto } from '../../../src/auth/dto/token-pair.dto.js';
+import { generateKey, generateKeySet } from '../../../src/keys/key-file.js';
+import { makeFolder, type ServerProcess, start } from '../../support/server-process.js';
 import { keys } from './command.js';
 
 const MEMORY = { DATABASE_URL: ':memory:' };

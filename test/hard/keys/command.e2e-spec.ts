@@ -10,9 +10,9 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import { generateKey, generateKeySet } from '../../src/keys/key-file.js';
-import { type PrivateJwk } from '../../src/keys/key-ring.js';
-import { makeFolder } from '../support/server-process.js';
+import { generateKey, generateKeySet } from '../../../src/keys/key-file.js';
+import { type PrivateJwk } from '../../../src/keys/key-ring.js';
+import { makeFolder } from '../../support/server-process.js';
 import { keys, type Outcome } from './command.js';
 
 let folder: string;

@@ -3,14 +3,14 @@ import { Controller, Get } from '@nestjs/common';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Access, FreshAccess } from '../../src/auth/index.js';
-import { createTestApp, type TestApp } from '../support/create-test-app.js';
-import { DatabaseProxy } from '../support/database-proxy.js';
-import { type TestDatabase } from '../support/engines.js';
-import { expectError } from '../support/expect-error.js';
-import { openSession } from '../support/open-session.js';
-import { Cluster, describeStandby, run } from '../support/standby.js';
-import { until } from '../support/until.js';
+import { Access, FreshAccess } from '../../../src/auth/index.js';
+import { createTestApp, type TestApp } from '../../support/create-test-app.js';
+import { DatabaseProxy } from '../../support/database-proxy.js';
+import { type TestDatabase } from '../../support/engines.js';
+import { expectError } from '../../support/expect-error.js';
+import { openSession } from '../../support/open-session.js';
+import { Cluster, describeStandby, run } from '../../support/standby.js';
+import { until } from '../../support/until.js';
 
 jest.setTimeout(60_000);
 

@@ -4,13 +4,13 @@ import { sql } from 'kysely';
 import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { type Response } from 'supertest';
-import { Access } from '../../src/auth/index.js';
-import { Database } from '../../src/database/index.js';
-import { DatabaseProxy } from '../support/database-proxy.js';
-import { createTestApp, type TestApp, type TestLogin, type TestUser } from '../support/create-test-app.js';
-import { createTestDatabase, describePostgres, type TestDatabase } from '../support/engines.js';
-import { expectError } from '../support/expect-error.js';
-import { OnceController } from '../support/once.controller.js';
+import { Access } from '../../../src/auth/index.js';
+import { Database } from '../../../src/database/index.js';
+import { DatabaseProxy } from '../../support/database-proxy.js';
+import { createTestApp, type TestApp, type TestLogin, type TestUser } from '../../support/create-test-app.js';
+import { createTestDatabase, describePostgres, type TestDatabase } from '../../support/engines.js';
+import { expectError } from '../../support/expect-error.js';
+import { OnceController } from '../../support/once.controller.js';
 
 @Access()
 @Controller('guarded')

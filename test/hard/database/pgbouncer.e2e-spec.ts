@@ -3,14 +3,14 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
-import { RevocationFeed } from '../../src/auth/internals.js';
-import { createTestApp, type TestApp } from '../support/create-test-app.js';
-import { createTestDatabase, type TestDatabase } from '../support/engines.js';
-import { expectError } from '../support/expect-error.js';
-import { openSession } from '../support/open-session.js';
-import { describePgBouncer, PgBouncer } from '../support/pgbouncer.js';
-import { launch } from '../support/server-process.js';
-import { until } from '../support/until.js';
+import { RevocationFeed } from '../../../src/auth/internals.js';
+import { createTestApp, type TestApp } from '../../support/create-test-app.js';
+import { createTestDatabase, type TestDatabase } from '../../support/engines.js';
+import { expectError } from '../../support/expect-error.js';
+import { openSession } from '../../support/open-session.js';
+import { describePgBouncer, PgBouncer } from '../../support/pgbouncer.js';
+import { launch } from '../../support/server-process.js';
+import { until } from '../../support/until.js';
 
 jest.setTimeout(60_000);
 

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { builtFile } from '../support/server-process.js';
+import { builtFile } from '../../support/server-process.js';
 
 export interface Outcome {
   code: number;
