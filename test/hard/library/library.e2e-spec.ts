@@ -58,7 +58,7 @@ const missing = await whyNothingInstalls();
       statSync(join(folder, name)).isFile(),
     );
     expect(files).toEqual(expect.arrayContaining(['package.json', 'README.md', 'LICENSE']));
-    const code = files.filter((name) => /^dist\/.+(\.js|\.d\.ts)$/.test(name));
+    const code = files.filter((name) => /^dist\/.+(\.m?js|\.d\.m?ts)$/.test(name));
     expect(code.filter((name) => name.includes('.spec.'))).toEqual([]);
     // The server around the modules is not theirs.
     const server =
