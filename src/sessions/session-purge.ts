@@ -1,6 +1,5 @@
 import { Injectable, type OnModuleInit } from '@nestjs/common';
-import { type Expression, type SqlBool } from 'kysely';
-import { type ExpressionBuilder } from 'kysely';
+import { type Expression, type ExpressionBuilder, type SqlBool } from 'kysely';
 import { Purger, type PurgeTask, type Tables } from '../database/index.js';
 import { RevokedSessions } from './revoked-sessions.js';
 
