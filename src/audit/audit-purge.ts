@@ -13,18 +13,13 @@ export class AuditPurge implements OnModuleInit {
   onModuleInit(): void {
     this.purger.add({
       what: 'audit events past their retention',
-      removeBatch: async (tx, cutoff, limit) => {
-        const dead = tx
+      table: 'audit_events',
+      key: 'id',
+      selectDead: (tx, cutoff) =>
+        tx
           .selectFrom('audit_events')
           .select('id')
-          .where('at', '<', cutoff - this.options.retention)
-          .limit(limit);
-        const { numDeletedRows } = await tx
-          .deleteFrom('audit_events')
-          .where('id', 'in', dead)
-          .executeTakeFirst();
-        return Number(numDeletedRows);
-      },
+          .where('at', '<', cutoff - this.options.retention),
     });
   }
 }

@@ -11,5 +11,5 @@ export { type Listener, NotificationsLostError } from './listener.js';
 export { type ReadPages } from './page-reader.js';
 export { type Migrations, MigrationSet } from './migrations.js';
 export { openDatabase } from './open-database.js';
-export { PURGE_MARGIN_MS, Purger, type PurgeTask } from './purger.js';
+export { type DeadRows, PURGE_MARGIN_MS, Purger, type PurgeTask } from './purger.js';
 export { ReadOnlyDatabaseError } from './writable.js';

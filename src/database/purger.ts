@@ -1,6 +1,7 @@
 import { Injectable, Logger, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
+import { type OperationNodeSource, sql } from 'kysely';
 import { Clock } from '../time/clock.js';
-import { Database, MAX_CLOCK_SKEW_MS, type Tx } from './database.js';
+import { Database, MAX_CLOCK_SKEW_MS, type Tables, type Tx } from './database.js';
 
 const PERIOD_MS = 60_000;
 const BATCH_ROWS = 500;
@@ -10,16 +11,27 @@ const BATCH_ROWS = 500;
  */
 export const PURGE_MARGIN_MS = 86_400_000;
 
-export interface PurgeTask {
+/** What is removed from one table. */
+export type PurgeTask = { [T in keyof Tables]: TaskOf<T> }[keyof Tables];
+
+interface TaskOf<T extends keyof Tables> {
   /** What is removed, for log, metric and lock: `expired sessions`. */
   readonly what: string;
+  readonly table: T;
+  /** The column of the primary key. */
+  readonly key: keyof Tables[T] & string;
   /**
-   * Removes at most `limit` rows that were dead before `cutoff` (milliseconds).
-   * @returns how many; fewer than `limit` when none are left
+   * Selects the keys of rows that were dead before `cutoff` (milliseconds). It needs an index, because it runs each minute
+   * and usually finds nothing.
    */
-  removeBatch(tx: Tx, cutoff: number, limit: number): Promise<number>;
+  selectDead(tx: Tx, cutoff: number): DeadRows;
   /** Forgets what this process holds in memory and was dead before `cutoff`; asked on every instance. */
   forget?(cutoff: number): void;
+}
+
+/** A query of Kysely's that `Purger` bounds. */
+export interface DeadRows {
+  limit(rows: number): OperationNodeSource;
 }
 
 /**
@@ -95,7 +107,7 @@ export class Purger implements OnApplicationBootstrap, OnApplicationShutdown {
     for (let removed = BATCH_ROWS; removed === BATCH_ROWS && !this.stopping; total += removed) {
       // Undefined while another instance is purging the same.
       const batch = await this.db.withAdvisoryLock(`freshgate purge ${what}`, (tx) =>
-        task.removeBatch(tx, cutoff, BATCH_ROWS),
+        removeBatch(tx, task, cutoff),
       );
       removed = batch ?? 0;
     }
@@ -113,4 +125,12 @@ export class Purger implements OnApplicationBootstrap, OnApplicationShutdown {
       this.logger.warn(`purge failed, next try in a minute: ${(error as Error).message}`);
     }
   }
+}
+
+/** @returns how many rows were removed; fewer than a batch when none are left */
+async function removeBatch(tx: Tx, task: PurgeTask, cutoff: number): Promise<number> {
+  const dead = task.selectDead(tx, cutoff).limit(BATCH_ROWS);
+  const { numAffectedRows = 0n } = await sql`
+    delete from ${sql.table(task.table)} where ${sql.ref(task.key)} in (${dead})`.execute(tx);
+  return Number(numAffectedRows);
 }

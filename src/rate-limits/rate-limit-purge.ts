@@ -13,21 +13,11 @@ export class RateLimitPurge implements OnModuleInit {
     if (this.db.engine !== 'postgres') return;
     this.purger.add({
       what: 'expired rate-limit counters',
-      removeBatch: async (tx, cutoff, limit) => {
-        // Rows that an attempt has locked are skipped: it locks several, in another order than this one.
-        const dead = tx
-          .selectFrom('rate_limits')
-          .select('key')
-          .where('expire', '<', cutoff)
-          .limit(limit)
-          .forUpdate()
-          .skipLocked();
-        const { numDeletedRows } = await tx
-          .deleteFrom('rate_limits')
-          .where('key', 'in', dead)
-          .executeTakeFirst();
-        return Number(numDeletedRows);
-      },
+      table: 'rate_limits',
+      key: 'key',
+      // Rows that an attempt has locked are skipped: it locks several, in another order than this one.
+      selectDead: (tx, cutoff) =>
+        tx.selectFrom('rate_limits').select('key').where('expire', '<', cutoff).forUpdate().skipLocked(),
     });
   }
 }

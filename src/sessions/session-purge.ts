@@ -1,9 +1,8 @@
 import { Injectable, type OnModuleInit } from '@nestjs/common';
-import { type Expression, type ExpressionBuilder, type SqlBool } from 'kysely';
-import { Purger, type PurgeTask, type Tables } from '../database/index.js';
+import { Purger, type Tx } from '../database/index.js';
 import { RevokedSessions } from './revoked-sessions.js';
 
-/** Removes sessions that are revoked or expired and have no live access token. */
+/** Removes sessions that are revoked or expired and have no live access token, and used tokens that have expired. */
 @Injectable()
 export class SessionPurge implements OnModuleInit {
   constructor(
@@ -13,44 +12,29 @@ export class SessionPurge implements OnModuleInit {
 
   onModuleInit(): void {
     this.purger.add({
-      ...removing('revoked sessions', (eb, cutoff) => eb('revoked_at', '<', cutoff)),
+      what: 'revoked sessions',
+      table: 'sessions',
+      key: 'id',
+      selectDead: (tx, cutoff) => withoutLiveAccess(tx, cutoff).where('revoked_at', '<', cutoff),
       forget: (cutoff) => this.revoked.forget(cutoff),
     });
-    // By `expires_at`, which no rotation changes: an index on the idle expiry would be written by every refresh.
-    this.purger.add(removing('expired sessions', (eb, cutoff) => eb('expires_at', '<', cutoff)));
+    this.purger.add({
+      what: 'expired sessions',
+      table: 'sessions',
+      key: 'id',
+      // By `expires_at`, which no rotation changes: an index on the idle expiry would be written by every refresh.
+      selectDead: (tx, cutoff) => withoutLiveAccess(tx, cutoff).where('expires_at', '<', cutoff),
+    });
     this.purger.add({
       what: 'used tokens',
-      removeBatch: async (tx, cutoff, limit) => {
-        const dead = tx
-          .selectFrom('spent_tokens')
-          .select('jti')
-          .where('expires_at', '<', cutoff)
-          .limit(limit);
-        const { numDeletedRows } = await tx
-          .deleteFrom('spent_tokens')
-          .where('jti', 'in', dead)
-          .executeTakeFirst();
-        return Number(numDeletedRows);
-      },
+      table: 'spent_tokens',
+      key: 'jti',
+      selectDead: (tx, cutoff) =>
+        tx.selectFrom('spent_tokens').select('jti').where('expires_at', '<', cutoff),
     });
   }
 }
 
-function removing(
-  what: string,
-  isDead: (eb: ExpressionBuilder<Tables, 'sessions'>, cutoff: number) => Expression<SqlBool>,
-): PurgeTask {
-  return {
-    what,
-    removeBatch: async (tx, cutoff, limit) => {
-      const dead = tx
-        .selectFrom('sessions')
-        .select('id')
-        .where((eb) => isDead(eb, cutoff))
-        .where('access_until', '<', cutoff)
-        .limit(limit);
-      const { numDeletedRows } = await tx.deleteFrom('sessions').where('id', 'in', dead).executeTakeFirst();
-      return Number(numDeletedRows);
-    },
-  };
+function withoutLiveAccess(tx: Tx, cutoff: number) {
+  return tx.selectFrom('sessions').select('id').where('access_until', '<', cutoff);
 }

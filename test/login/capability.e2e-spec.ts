@@ -63,13 +63,9 @@ class OfficeHours implements OnModuleInit {
     });
     this.purger.add({
       what: 'late visits',
-      removeBatch: async (tx, cutoff) => {
-        const { numDeletedRows } = await tx
-          .deleteFrom('late_visits')
-          .where('at', '<', cutoff)
-          .executeTakeFirst();
-        return Number(numDeletedRows);
-      },
+      table: 'late_visits',
+      key: 'id',
+      selectDead: (tx, cutoff) => tx.selectFrom('late_visits').select('id').where('at', '<', cutoff),
     });
     this.audit.listen(({ event }) => this.heard.push(event));
   }
