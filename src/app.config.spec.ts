@@ -241,31 +241,31 @@ describe('loadConfig', () => {
     expect(values({})).toEqual(DEFAULTS);
   });
 
-  it('knows a right value of every variable', () => {
+  it('is tested with a valid value of every variable', () => {
     expect(Object.keys(GOOD).toSorted()).toEqual(NAMES.toSorted());
   });
 
-  it('takes an empty variable for an absent one', () => {
+  it('treats an empty variable as unset', () => {
     const empty = Object.fromEntries(NAMES.map((variable) => [variable, '']));
     expect(values(empty)).toEqual(DEFAULTS);
   });
 
-  it('takes an undefined variable for an absent one', () => {
+  it('treats an undefined variable as unset', () => {
     expect(values({ PORT: undefined, SESSION_TTL: undefined })).toEqual(DEFAULTS);
   });
 
-  it('leaves out variables that it does not know, be they names that every object has', () => {
+  it('ignores unknown variables, also those named like members of every object', () => {
     const env = { PATH: '/bin', port: '1', PORT_: '2', constructor: 'x', toString: 'x' };
     expect(values(env)).toEqual(DEFAULTS);
   });
 
-  it('gives options that cannot be changed', () => {
+  it('returns frozen options', () => {
     const { server } = loadConfig({});
     expect(() => Object.assign(server, { port: 1 })).toThrow(TypeError);
     expect(() => (server.corsOrigins as string[]).push('*')).toThrow(TypeError);
   });
 
-  it('gives every caller lists of its own', () => {
+  it('returns new lists to every caller', () => {
     expect(loadConfig({}).server.corsOrigins).not.toBe(loadConfig({}).server.corsOrigins);
   });
 
@@ -301,7 +301,7 @@ describe('loadConfig', () => {
       'https://a.example,*',
       'CORS_ORIGINS: "*" is not a valid origin (expected https://app.example)',
     ],
-  ])('tells the operator what %s must be', (variable, text, message) => {
+  ])('says what %s must be', (variable, text, message) => {
     expect(() => loadConfig({ [variable]: text })).toThrow(ConfigError);
     expect(() => loadConfig({ [variable]: text })).toThrow(message);
   });
@@ -334,16 +334,16 @@ describe('loadConfig, where variables contradict each other', () => {
     expect(problems({ [variable]: life, SESSION_TTL })).toEqual([{ variable, problem }]);
   });
 
-  it('reports both lives that are longer than the session', () => {
+  it('reports both lifetimes that are longer than the session', () => {
     const env = { ACCESS_TOKEN_TTL: '2d', REFRESH_TOKEN_TTL: '3d', SESSION_TTL: '1d' };
     expect(problems(env).map(({ variable }) => variable)).toEqual(['ACCESS_TOKEN_TTL', 'REFRESH_TOKEN_TTL']);
   });
 
-  it('takes lives that are as long as the session', () => {
+  it('accepts lifetimes as long as the session', () => {
     expect(problems({ ACCESS_TOKEN_TTL: '1h', REFRESH_TOKEN_TTL: '1h', SESSION_TTL: '1h' })).toEqual([]);
   });
 
-  it('takes a short session by itself: the lives that nobody wrote end with it', () => {
+  it('accepts a SESSION_TTL shorter than the default lifetimes, and cuts these to it', () => {
     expect(problems({ SESSION_TTL: '1m' })).toEqual([]);
   });
 });
@@ -360,7 +360,7 @@ describe('loadConfig, where a variable looks misspelt', () => {
     expect(warnings).toEqual([`${name} is not a variable of freshgate; did you mean ${meant}?`]);
   });
 
-  it('says nothing of others', () => {
+  it('does not warn of other variables', () => {
     const others = [
       'HOME',
       'PATH',
@@ -387,7 +387,7 @@ describe('OPENAPI', () => {
 });
 
 describe('the options of features', () => {
-  it('are read by the class, and only those that are listed', () => {
+  it('are read by class, and only for the listed classes', () => {
     class Unlisted {}
     const config = loadConfig({ HOST: '::1' });
     expect(config.get(ServerOptions).host).toBe('::1');

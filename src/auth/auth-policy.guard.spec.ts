@@ -21,7 +21,7 @@ function messageTo(gateway: typeof OpenGateway | typeof PlainGateway): Execution
   return context;
 }
 
-describe('the global guard, asked about what is no HTTP request', () => {
+describe('the global guard, outside HTTP requests', () => {
   const nothing = {} as never;
   const guard = new AuthPolicyGuard(
     new RoutePolicies(new DiscoveryService(new ModulesContainer())),
@@ -37,11 +37,11 @@ describe('the global guard, asked about what is no HTTP request', () => {
     { locations: {} } as never,
   );
 
-  it('leaves a gateway that says so to itself', async () => {
+  it('lets a gateway with @Public() through', async () => {
     expect(await guard.canActivate(messageTo(OpenGateway))).toBe(true);
   });
 
-  it('lets nothing through to one that says nothing, and says what to do', async () => {
+  it('refuses a gateway without a declaration, and says what to do', async () => {
     await expect(guard.canActivate(messageTo(PlainGateway))).rejects.toThrow(
       /PlainGateway.onMessage .*@Public\(\).*Authenticator/,
     );

@@ -88,7 +88,7 @@ describe('the answer to a refused token', () => {
     expect(headers['WWW-Authenticate']).toContain('max_age="300"');
   });
 
-  it('never tells the true reason, which goes to the log under the request id', () => {
+  it('never contains the true reason, which is logged with the request id', () => {
     const recorder = answer(new TokenError('token_invalid', 'no key has the "kid"'));
     expect(JSON.stringify(recorder)).not.toContain('kid');
     expect(log).toEqual(['log 401 token_invalid POST /auth/login [request-1]: no key has the "kid"']);
@@ -96,7 +96,7 @@ describe('the answer to a refused token', () => {
 });
 
 describe('the answer to an ApiError', () => {
-  it('is what it says, and its reason goes to the log alone', () => {
+  it('has its status, code and message; its reason is only logged', () => {
     const error = new ApiError(401, 'invalid_credentials', 'Bad username or password', {
       reason: 'no such user',
     });
@@ -237,7 +237,7 @@ describe('the answer to any other error', () => {
     ['an Error whose status is no error', withStatus(200, 'hunter2')],
     ['an Error whose status is text', withStatus('404', 'hunter2')],
     ['an Error with the status of something beyond HTTP', withStatus(1404, 'hunter2')],
-  ])('is a 500 that tells nothing: %s', (_, exception) => {
+  ])('is a 500 without details: %s', (_, exception) => {
     expect(answer(exception)).toMatchObject({ status: 500, body: INTERNAL, headers: {} });
   });
 
@@ -264,7 +264,7 @@ describe('the answer to any other error', () => {
   });
 
   it.each(['ECONNREFUSED', '57P01', '53300', 'SQLITE_FULL'])(
-    'is a 503 that tells nothing and says when to come again where the database is away: %s',
+    'is a 503 without details and with Retry-After when the database is unavailable: %s',
     (code) => {
       const { status, body, headers } = answer(new DatabaseUnavailableError(withCode(code)));
       expect({ status, body, headers }).toEqual({

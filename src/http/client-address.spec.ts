@@ -30,7 +30,7 @@ describe('the canonical address', () => {
     '192.0.2.1, 192.0.2.2',
     '::1::',
     'x'.repeat(10_000),
-  ])('of %s is none', (text) => {
+  ])('is undefined for %s', (text) => {
     expect(canonicalAddress(text)).toBeNull();
     expect(networkOf(text ?? null)).toBe('unknown');
   });

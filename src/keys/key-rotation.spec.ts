@@ -118,7 +118,7 @@ describe('removeNow', () => {
     expect(result).toMatchObject({ signed: true, successor: next.kid, made: false });
   });
 
-  it('makes one where there is none, and lets no older key sign again', () => {
+  it('makes a successor if there is none, and lets no older key sign again', () => {
     const old = access();
     const { set, result } = removeNow(
       { keys: [old, R, access({ kid: 'stolen', signs_from: 5 })] },

@@ -26,7 +26,7 @@ describe('the password policy', () => {
   });
 
   it.each(['password1', 'PASSWORD1', 'qwertyuiop', 'iloveyou1'])(
-    'refuses "%s", which everybody tries',
+    'refuses "%s", which is a common password',
     async (password) => {
       expect(await policy.rejectionReason(password, 'cosmo')).toContain('common password');
     },
@@ -61,7 +61,7 @@ describe('the password policy', () => {
     expect(await short.rejectionReason('io-IO-io-IO', 'zqx')).toBeUndefined();
   });
 
-  it('refuses the longest and the shortest that everybody tries', async () => {
+  it('refuses the longest and the shortest common password', async () => {
     const { dictionary } = await import('@zxcvbn-ts/language-common');
     const tried = dictionary['passwords-common'].map(String).filter((each) => each.length >= 8);
     const edges = [tried.filter(({ length }) => length === 8), tried.toSorted((a, b) => b.length - a.length)];

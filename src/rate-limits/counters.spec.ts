@@ -125,7 +125,7 @@ describeEachEngine('counters', (engine) => {
       return purger.run();
     };
 
-    it('keep keys short, and nothing in them that a stranger wrote', async () => {
+    it('have short keys without client input', async () => {
       await counting('secret').take(`laika\u0000'; drop table "rate_limits" --${'x'.repeat(100_000)}`);
       const keys = (await db.selectFrom('rate_limits').select('key').execute()).map(({ key }) => key);
       expect(keys.filter((key) => !/^[a-z-]+:[\w-]{43}$/.test(key))).toEqual([]);
@@ -144,7 +144,7 @@ describeEachEngine('counters', (engine) => {
       expect(left.map(({ key }) => key.split(':')[0])).toEqual(['lasting']);
     });
 
-    it('of which nothing counts any more are no rows: who is refused leaves nothing behind', async () => {
+    it('that reach zero are deleted: a refused attempt leaves no row', async () => {
       await db.deleteFrom('rate_limits').execute();
       const inner = counting('inner').place('x');
       const attempts = Array.from({ length: 40 }, (_, i) =>
@@ -171,7 +171,7 @@ describeEachEngine('counters', (engine) => {
       expect((await c.take('a')).taken).toBe(31);
     });
 
-    it('share windows in all ways, and none waits for one that waits for it', async () => {
+    it('take shared keys in every order without a deadlock', async () => {
       await db.deleteFrom('rate_limits').execute();
       const [outer, inner, last] = [counting('z', 1000), counting('m', 1000), counting('a', 1000)];
       const attempt = async (i: number) => {

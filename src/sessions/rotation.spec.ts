@@ -117,12 +117,12 @@ describe('classify, in every case', () => {
     expect(now.map((each) => verdictOf(each, GRACE, row))).toEqual(now.map(() => 'revoked'));
   });
 
-  it('says revoked of a session that never was', () => {
+  it('answers revoked for an unknown session', () => {
     expect(classify(undefined, { generation: 0, keyHash: null, now: 0 }, GRACE)).toBe('revoked');
   });
 
   it.each([NaN, undefined, 4.5, '4x'])(
-    'says reuse of a generation that is no whole number, %s: whoever lets one in must not be told to look again',
+    'answers reuse for a generation that is no whole number: %s',
     (generation) => {
       const presented = { generation: generation as number, keyHash: null, now: ROTATED_AT };
       expect(classify(session, presented, GRACE)).toBe('reuse');
@@ -151,7 +151,7 @@ describe('classify, always', () => {
     );
   });
 
-  it('says reuse of whatever is more than one behind', () => {
+  it('answers reuse for every generation more than one behind', () => {
     const older = anyCase.map((each) => ({ ...each, behind: 2 + Math.abs(each.behind) }));
     fc.assert(
       fc.property(older, anyGrace, (each, grace) => {
@@ -160,7 +160,7 @@ describe('classify, always', () => {
     );
   });
 
-  it('lets none follow a rotation that had a key, unless with that key', () => {
+  it('accepts the predecessor of a rotation with a key only with that key', () => {
     const follower = anyCase.map((each) => ({ ...each, behind: 1, madeBy: each.madeBy ?? 'a' }));
     fc.assert(
       fc.property(follower, anyGrace, (each, grace) => {

@@ -107,11 +107,11 @@ const issue = (kind: TokenKind) => {
 describe.each(KINDS)('verify, for a token of kind %s', (kind) => {
   const other = kind === 'access' ? 'refresh' : 'access';
 
-  it('takes what the issuer made, and what is forged here with our own key and changed in nothing', () => {
+  it('accepts a token of the issuer, and an unchanged copy that this test signs with our key', () => {
     expect([outcome(kind, issue(kind)), outcome(kind, forge(kind))]).toEqual(['verified', 'verified']);
   });
 
-  it('takes one signed by an older key of the ring, but none of a key that is gone from it', () => {
+  it('accepts a token of an older key in the ring, but none of a key that was removed', () => {
     const token = issue(kind);
     const newer = generateKeySet();
     verifier = new TokenVerifier(

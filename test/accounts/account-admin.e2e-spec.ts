@@ -9,7 +9,7 @@ import { expectError } from '../support/expect-error.js';
 
 const NEW_PASSWORD = 'lunar-dachshund';
 
-describeEachEngine('what an operator does to accounts', (engine) => {
+describeEachEngine('account administration by an operator', (engine) => {
   let api: TestApp;
   let admin: AccountAdmin;
   beforeAll(async () => {
@@ -70,7 +70,7 @@ describeEachEngine('what an operator does to accounts', (engine) => {
     expect(await api.get(UserStore).findByUsername('nova-2')).toBeUndefined();
   });
 
-  it('disable: no password opens, as if it were wrong, and no token either; enable: it does again', async () => {
+  it('disable: password and tokens are refused as if they were wrong; enable: they work again', async () => {
     const { user } = await api.login();
     const [login, other] = [await user.login(), await user.login()];
     const disabled = await admin.disable(user.username.toUpperCase());
@@ -113,7 +113,7 @@ describeEachEngine('what an operator does to accounts', (engine) => {
     await login.rotate();
   });
 
-  it('reset the password: the old one and all tokens are dead', async () => {
+  it('reset the password: the old one and all tokens are refused', async () => {
     const login = await api.login();
     const others = [await login.user.login(), await login.user.login()];
     expect(await codeOf(admin.resetPassword(login.user.username, 'short'))).toBe('validation_failed');
@@ -128,7 +128,7 @@ describeEachEngine('what an operator does to accounts', (engine) => {
     });
   });
 
-  it('grant and revoke: once each, told to the trail, and refused where they make no sense', async () => {
+  it('grant and revoke: change a role once, are audited, and are refused where they would change nothing', async () => {
     const { user } = await api.login();
     await admin.grant(user.username, 'admin');
     await admin.grant(user.username, 'admin');
@@ -148,12 +148,12 @@ describeEachEngine('what an operator does to accounts', (engine) => {
     expect(await codeOf(admin.grant(user.username, 'r17'))).toBe('validation_failed');
   });
 
-  it('all know no unknown user, whatever the name', async () => {
+  it('every command refuses an unknown user', async () => {
     for (const name of ['nobody-there', '', 'a b', '\u0000'])
       expect(await codeOf(admin.disable(name))).toBe('not_found');
   });
 
-  it('list: everybody once, by name, across pages, and without the hash', async () => {
+  it('list: every account once, by name, across pages, and without the hash', async () => {
     const store = api.get(UserStore);
     await api.get(Database).inTransaction(async (tx) => {
       for (let i = 0; i < 401; i++)

@@ -56,7 +56,7 @@ describeEachEngine('administrators', (engine) => {
     expect((await list(login.user.id)).body).toHaveLength(1);
   });
 
-  it('are those who hold the role', async () => {
+  it('must hold the role', async () => {
     const login = await api.login();
     for (const response of [await list(admin.user.id, login), await end(admin.user.id, login)]) {
       expectError(response, 403, 'insufficient_role');
@@ -66,7 +66,7 @@ describeEachEngine('administrators', (engine) => {
     await list(login.user.id).expect(200);
   });
 
-  it('prove their password before they end anything', async () => {
+  it('must prove their password before they revoke anything', async () => {
     const login = await api.login();
     await admin.rotate();
     expectChallenge(await end(login.user.id), { maxAge: '15m' });
@@ -81,7 +81,7 @@ describeEachEngine('administrators', (engine) => {
     ['a NUL', '%00'],
     ['a number', '1'],
     ['an id and more', '01a20ebb-1120-710a-87e7-ef0c55bd0c74%20'],
-  ])('are told that there is no such user: %s', async (_, id) => {
+  ])('get 404 for an unknown user: %s', async (_, id) => {
     await admin.reauthenticate();
     expectError(await list(id), 404, 'not_found');
     expectError(await end(id), 404, 'not_found');

@@ -212,7 +212,7 @@ describeEachEngine('an application with its own user store', (engine) => {
     expect(api.get(UserStore)).toBeInstanceOf(Members);
   });
 
-  it('lives through the whole story of an account', async () => {
+  it('supports an account from registration to deletion', async () => {
     const user = await api.user();
     expect(user.id).toMatch(/^\d+$/);
     const { username, password } = user;

@@ -122,11 +122,11 @@ describe('the source', () => {
   const files = readSources();
   const rooms = [...new Set(files.map(({ room }) => room))].filter(Boolean);
 
-  it('has the rooms that the rules know, and no other', () => {
+  it('has exactly the modules that the rules list', () => {
     expect(rooms.toSorted()).toEqual(Object.keys(RULES).toSorted());
   });
 
-  it('imports downward only, each room through its face', () => {
+  it('imports downward only, each module through its index', () => {
     const wrong = files.flatMap(({ name, room, imports }) =>
       imports
         .filter((target) => rooms.includes(target.split('/')[0] ?? '') && room !== '')
@@ -136,7 +136,7 @@ describe('the source', () => {
     expect(wrong).toEqual([]);
   });
 
-  it('has no circle of rooms', () => {
+  it('has no circular dependency of modules', () => {
     const arrows = files.flatMap(({ room, imports }) =>
       imports
         .map((target) => target.split('/')[0] ?? '')
@@ -172,7 +172,7 @@ describe('the source', () => {
     expect(AUTH_FLOORS.length).toBeLessThanOrEqual(7);
   });
 
-  it('keeps HTTP out of the leaf rooms', () => {
+  it('keeps HTTP out of the leaf modules', () => {
     const wrong = files
       .filter(({ room }) => LEAVES.includes(room))
       .flatMap(({ name, imports }) =>
@@ -181,7 +181,7 @@ describe('the source', () => {
     expect(wrong).toEqual([]);
   });
 
-  it('imports no package that package.json does not name: it would go when another one no longer needs it', () => {
+  it('imports only packages that package.json names', () => {
     const { dependencies, peerDependencies, peerDependenciesMeta } = JSON.parse(
       readFileSync(join(SRC, '../package.json'), 'utf8'),
     ) as Record<'dependencies' | 'peerDependencies' | 'peerDependenciesMeta', object>;

@@ -53,11 +53,11 @@ describe('the routes', () => {
   });
   afterAll(() => api.close());
 
-  it('are open to exactly these: a change here changes who may enter, review it as a change of permissions', () => {
+  it('have these policies: review a change here as a change of permissions', () => {
     expect(describeEverything(api).map(lineOf)).toMatchSnapshot();
   });
 
-  it('are told alike by `npm run routes`, which opens no database and makes no keys', async () => {
+  it('are listed in the same way by `npm run routes`, which opens no database and makes no keys', async () => {
     const folder = makeFolder();
     const runWith = async (env: Record<string, string>, ...args: string[]) =>
       (await execute(process.execPath, [builtFile('cli/routes.js'), ...args], { cwd: folder, env })).stdout;
@@ -79,7 +79,7 @@ describe('the routes', () => {
     }
   });
 
-  it('are all that answers: the server has no route that the table does not list, and the reverse', async () => {
+  it('are complete: the server has exactly the routes that the table lists', async () => {
     const served = new Set<string>();
     const adapter = createAdapter();
     adapter.getInstance().addHook('onRoute', ({ method, url }) => {

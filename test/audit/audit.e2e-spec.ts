@@ -149,7 +149,7 @@ describeEachEngine('the audit trail', (engine) => {
       for (let i = 0; i < 5; i++) await expectNone(await refresh(token, 'a'), 200);
     });
 
-    it('the reuse of a refresh token, and none for what it is tried with later', async () => {
+    it('the reuse of a refresh token, and none for later attempts with it', async () => {
       const { session, self } = await arrange();
       await refresh(session.refresh, 'a');
       await news();
@@ -245,7 +245,7 @@ describeEachEngine('the audit trail', (engine) => {
       await expectOne(response, { event: 'user_deleted', ...self }, 204);
     });
 
-    it('a request without a user agent, and one whose user agent is endless', async () => {
+    it('a request without a user agent, and one with a very long one', async () => {
       const { user, session } = await arrange();
       await api.request('POST', '/auth/logout', session.refresh).expect(204);
       expect(await news()).toMatchObject([{ user_agent: null, ip: '127.0.0.1' }]);
@@ -258,7 +258,7 @@ describeEachEngine('the audit trail', (engine) => {
       expect(await news()).toMatchObject([{ user_agent: 'x'.repeat(256) }]);
     });
 
-    it('nothing that only looks, nor a token that is forged or has expired', async () => {
+    it('no request that only reads, and no forged or expired token', async () => {
       const { session } = await arrange();
       await expectNone(await send(api.request('GET', '/auth/sessions', session.access)), 200);
       await expectNone(await refresh(`${session.refresh.slice(0, -4)}AAAA`), 401);
@@ -294,7 +294,7 @@ describeEachEngine('the audit trail', (engine) => {
     };
     afterEach(repair);
 
-    it('come together: what cannot be recorded does not happen', async () => {
+    it('are one transaction: a change that cannot be recorded is not made', async () => {
       table.name = 'audit_events';
       const { user, session } = await arrange();
       const other = await openSession(api, user.id);
@@ -330,7 +330,7 @@ describeEachEngine('the audit trail', (engine) => {
       expect((await login(user.username)).status).toBe(200);
     });
 
-    it('go together: what is rolled back leaves no row', async () => {
+    it('are one transaction: a change that is rolled back leaves no row', async () => {
       table.name = 'sessions';
       const { user, session } = await arrange();
       for (let i = 0; i < 99; i++) await openSession(api, user.id);

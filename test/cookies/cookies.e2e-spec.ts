@@ -74,7 +74,7 @@ describe('tokens in cookies', () => {
     });
   }
 
-  it('are set with all that protects them wherever a pair is given, and are not in the body', async () => {
+  it('are set with all protecting attributes by every route that issues a pair, and are not in the body', async () => {
     const { username, password } = await api.user();
     const credentials = { username, password };
     const login = await api.request('POST', '/auth/login').send(credentials);
@@ -103,7 +103,7 @@ describe('tokens in cookies', () => {
     expect(new Set(values).size).toBe(4);
   });
 
-  it('live no longer than their session', async () => {
+  it('expire no later than their session', async () => {
     const jar = await loginInBrowser(api);
     for (const wait of ['13d', '13d']) {
       api.clock.advance(wait);
@@ -115,7 +115,7 @@ describe('tokens in cookies', () => {
     expectPair(response, { refresh: 4 * 86_400 });
   });
 
-  it('are read one at a route of its level, and either where either will do', async () => {
+  it('are read according to the route: the access cookie, the refresh cookie, or either', async () => {
     const jar = await loginInBrowser(api);
     const [access, refresh] = [jar.header('access_token'), jar.header('refresh_token')];
     await send('GET', '/profile', access).expect(200);
@@ -128,14 +128,14 @@ describe('tokens in cookies', () => {
     expectError(await send('POST', '/team/either', jar.header('csrf_token')), 401, 'token_missing');
   });
 
-  it('are refused under the name of the other kind', async () => {
+  it('are refused when the access and the refresh cookie are exchanged', async () => {
     const jar = await loginInBrowser(api);
     const [access, refresh] = [jar.value('access_token'), jar.value('refresh_token')];
     expectError(await send('GET', '/profile', `${NAMES[0]}=${refresh}`), 401, 'token_wrong_type');
     expectError(await send('POST', '/auth/refresh', `${NAMES[1]}=${access}`), 401, 'token_wrong_type');
   });
 
-  it('are refused when another of their name was planted beside them, before and after', async () => {
+  it('are refused when a second cookie of the same name stands before or after them', async () => {
     const [jar, evil] = [await loginInBrowser(api), await loginInBrowser(api)];
     const [ours, planted] = [jar, evil].map((each) => each.header('access_token'));
     for (const cookie of [`${planted}; ${ours}`, `${ours}; ${planted}`, `${ours}; ${ours}`]) {
@@ -158,7 +158,7 @@ describe('tokens in cookies', () => {
     }
   });
 
-  it('are not taken from the header or the body, nor told to whoever asks wrongly', async () => {
+  it('are the only location: a token in the header or the body is not accepted', async () => {
     const jar = await loginInBrowser(api);
     const token = jar.value('access_token');
     expectError(await api.request('GET', '/profile', token), 401, 'token_missing');
@@ -168,7 +168,7 @@ describe('tokens in cookies', () => {
     }
   });
 
-  it('do not break the server, whatever is in the header', async () => {
+  it('a malformed Cookie header never causes a 500', async () => {
     for (const cookie of [
       ';',
       '=',
@@ -187,8 +187,8 @@ describe('tokens in cookies', () => {
     }
   });
 
-  describe('are taken back at logout', () => {
-    it.each(['access_token', 'refresh_token'])('that shows the %s', async (kind) => {
+  describe('are cleared at logout', () => {
+    it.each(['access_token', 'refresh_token'])('with the %s', async (kind) => {
       const jar = await loginInBrowser(api);
       const response = await send('POST', '/auth/logout', jar.header(kind)).expect(204);
       const gone = ['Max-Age=0', 'Expires=Thu, 01 Jan 1970 00:00:00 GMT'];
@@ -201,12 +201,12 @@ describe('tokens in cookies', () => {
       expectError(await send('POST', '/auth/refresh', jar.header()), 401, 'token_revoked');
     });
 
-    it('everywhere, by whom asks for that', async () => {
+    it('everywhere', async () => {
       const jar = await loginInBrowser(api);
       expect(clearsAll(await send('POST', '/auth/logout-all', jar.header()).expect(204))).toBe(true);
     });
 
-    it('also when the token is missing, expired, wrong, or of a session that has ended', async () => {
+    it('also when the token is missing, expired, invalid, or of a revoked session', async () => {
       const jar = await loginInBrowser(api);
       const access = jar.value('access_token');
       const past = Math.floor(api.clock.now() / 1000);
@@ -225,7 +225,7 @@ describe('tokens in cookies', () => {
       }
     });
 
-    it('and at no other route, nor when CSRF refuses', async () => {
+    it('but not by other routes, and not when the CSRF check refuses the logout', async () => {
       const jar = await loginInBrowser(api);
       const bare = api.request('POST', '/auth/logout').set('Cookie', jar.header());
       const responses = [
@@ -244,7 +244,7 @@ describe('tokens in cookies', () => {
     });
   });
 
-  it('are left alone by a refresh that fails for want of the database, as is the session', async () => {
+  it('are kept, as is the session, when a refresh fails because the database is unavailable', async () => {
     const jar = await loginInBrowser(api);
     const db = api.get(Database);
     const broken = jest
@@ -257,7 +257,7 @@ describe('tokens in cookies', () => {
     await send('POST', '/auth/refresh', jar.header()).expect(200);
   });
 
-  it('are those of its own session after a login that found planted ones', async () => {
+  it('are replaced by a login, also when they were planted before it', async () => {
     const [evil, victim] = [await loginInBrowser(api), await api.user()];
     const { username, password } = victim;
     const response = await send('POST', '/auth/login', evil.header())
@@ -273,7 +273,7 @@ describe('tokens in cookies', () => {
     expect(body).toMatchObject({ id: victim.id });
   });
 
-  it('are not set by a login that fails, or a refresh that does', async () => {
+  it('are not set by a login or refresh that fails', async () => {
     const { username } = await api.user();
     const login = await api.request('POST', '/auth/login').send({ username, password: 'wrong-corgi' });
     expectError(login, 401, 'invalid_credentials');
@@ -284,7 +284,7 @@ describe('tokens in cookies', () => {
   });
 });
 
-it('a refresh that is one too many neither ends the session nor clears its cookies', async () => {
+it('a refresh beyond its rate limit neither revokes the session nor clears its cookies', async () => {
   const api = await createTestApp({
     auth: { locations: { order: ['cookie'] }, cookies: { secure: true }, limits: { refresh: '1 per 1m' } },
   });
@@ -304,7 +304,7 @@ it('a refresh that is one too many neither ends the session nor clears its cooki
   }
 });
 
-describe('no value that is given out', () => {
+describe('the values that the server gives out', () => {
   let api: TestApp;
   beforeAll(async () => {
     const limits = { account: '2 per 1h' };
@@ -314,7 +314,7 @@ describe('no value that is given out', () => {
   });
   afterAll(() => api.close());
 
-  it('is taken in the place of another: access and refresh token, CSRF value, device', async () => {
+  it('cannot replace each other: access token, refresh token, CSRF value, device token', async () => {
     const jar = await loginInBrowser(api);
     const given = ['access_token', 'refresh_token', 'csrf_token', 'device'].map((name) => jar.value(name));
     expect(new Set(given.filter(Boolean)).size).toBe(4);
@@ -339,7 +339,7 @@ describe('no value that is given out', () => {
     await api.request('POST', '/auth/refresh').set('Cookie', cookie).set('X-CSRF-Token', csrf).expect(200);
   });
 
-  it('but the device is taken for a known device', async () => {
+  it('only the device token identifies a known device', async () => {
     const jar = await loginInBrowser(api);
     const { username, password } = jar.user;
     const login = (device: string, secret = password) =>
@@ -377,7 +377,7 @@ describe('names, paths and attributes of the cookies', () => {
       ]),
     );
 
-  it('are the application’s, in what is set and in what is taken back', async () => {
+  it('are those that the application configures, when cookies are set and when they are cleared', async () => {
     const { set, cleared, warnings } = await withOptions({
       cookies: {
         accessName: 'at',
@@ -406,13 +406,13 @@ describe('names, paths and attributes of the cookies', () => {
     expect(warnings.filter((text) => text.includes('cookies.secure'))).toEqual([]);
   });
 
-  it('have no age where they are to end with the browser', async () => {
+  it('have no Max-Age when they are configured as session cookies of the browser', async () => {
     const { set, cleared } = await withOptions({ cookies: { secure: true, persistent: false } });
     expect(Object.values(set).flat().join()).not.toMatch(/Max-Age|Expires/);
     expect(Object.values(cleared).every((list) => list.includes('Max-Age=0'))).toBe(true);
   });
 
-  it('lose the prefix without Secure, which is warned of; names that were chosen stay', async () => {
+  it('lose the default prefix without Secure, with a warning; configured names stay', async () => {
     const { set, warnings } = await withOptions({
       cookies: { secure: false, sameSite: 'lax', accessName: 'mine' },
     });
@@ -429,7 +429,7 @@ describe('names, paths and attributes of the cookies', () => {
     [{ order: ['cookie', 'header'] }, true, 4],
     [{ order: ['body', 'cookie'] }, true, 4],
     [{ order: ['cookie', 'query'] }, false, 4],
-  ])('stand beside tokens in the body where a client needs those: %j', async (locations, inBody, cookies) => {
+  ])('are set beside tokens in the body when a client needs both: %j', async (locations, inBody, cookies) => {
     const { login, set } = await withOptions({ locations, cookies: { secure: true } });
     expect([
       Object.hasOwn(login.body as object, 'access_token'),
@@ -438,7 +438,7 @@ describe('names, paths and attributes of the cookies', () => {
     expect(Object.keys(set)).toHaveLength(cookies);
   });
 
-  it('are not set at all, and none is taken back, where cookies are not looked at', async () => {
+  it('are neither set nor cleared when cookies are not a location', async () => {
     const api = await createTestApp({
       auth: { locations: { order: ['header', 'query', 'body'] } },
     });
@@ -480,7 +480,7 @@ describe('a domain for the cookies', () => {
     'a b',
     'a;b',
     'https://a',
-  ])('is refused at the start when no cookie could be set with it: "%s"', (domain) => {
+  ])('stops the start when no cookie could be set with it: "%s"', (domain) => {
     expect(() => resolve(domain)).toThrow(/cookies\.domain/);
   });
 });
@@ -530,7 +530,7 @@ describe('the application by its environment', () => {
     await closed.server.stop();
   });
 
-  it('writes no token to its log, wherever it came from', async () => {
+  it('writes no token to its log, from any location', async () => {
     const { server, login } = await loginAt({ TOKEN_LOCATIONS: 'query,header,body' }, makeFolder());
     const { access_token: token, refresh_token: refresh } = (await login.json()) as Record<string, string>;
     for (const path of [

@@ -103,7 +103,7 @@ describe('with tokens in cookies, a request', () => {
     return expectError(response, 403, 'csrf_failed');
   }
 
-  it('of a page of ours, or of an origin that is trusted, needs nothing more', async () => {
+  it('from our own page or a trusted origin needs no CSRF token', async () => {
     const jar = await loginInBrowser(api);
     const { port } = api.app.getHttpServer().address() as { port: number };
     for (const headers of headerSets([
@@ -118,7 +118,7 @@ describe('with tokens in cookies, a request', () => {
     }
   });
 
-  it('of another page is refused, whatever it knows, and the handler never runs', async () => {
+  it('from another page is refused even with the CSRF token, and the handler never runs', async () => {
     const jar = await loginInBrowser(api);
     const before = acted;
     for (const headers of FOREIGN) {
@@ -134,7 +134,7 @@ describe('with tokens in cookies, a request', () => {
     expect(acted).toBe(before);
   });
 
-  it('that says nothing of where it comes from repeats the cookie, or learns how', async () => {
+  it('without Origin and Sec-Fetch-Site must repeat the CSRF cookie in the header; the refusal says how', async () => {
     const jar = await loginInBrowser(api);
     const message = expectRefused(await send('POST', '/team/act', jar));
     expect(message).toContain('X-CSRF-Token');
@@ -145,7 +145,7 @@ describe('with tokens in cookies, a request', () => {
     await alone.set(csrf(jar)).expect(201);
   });
 
-  it('is refused with a value that is not that of the session', async () => {
+  it('is refused with a CSRF token of another session', async () => {
     const [jar, other] = [await loginInBrowser(api), await loginInBrowser(api)];
     const again = await loginInBrowser(api);
     const value = jar.value('csrf_token');
@@ -173,7 +173,7 @@ describe('with tokens in cookies, a request', () => {
     expectRefused(await twice);
   });
 
-  it('is refused with a value that is not ASCII, or nothing but a dot, and does nothing', async () => {
+  it('is refused with a CSRF token that is not ASCII or only a dot, and changes nothing', async () => {
     const jar = await loginInBrowser(api);
     for (const value of [Buffer.of(0xe9, 0xff, 0x80), Buffer.from('€'), Buffer.from('x.é'), '.', '']) {
       const headers = [
@@ -190,7 +190,7 @@ describe('with tokens in cookies, a request', () => {
     await expectUntouched(jar);
   });
 
-  it('is refused for its token first: what has expired is expired, whatever the value', async () => {
+  it('gets token_expired for an expired token, whether or not the CSRF token is right', async () => {
     const jar = await loginInBrowser(api);
     const exp = api.clock.now() / 1000;
     const show = (token: string) => {
@@ -205,7 +205,7 @@ describe('with tokens in cookies, a request', () => {
     expectRefused(await send('POST', '/auth/refresh', jar, { 'X-CSRF-Token': 'wrong' }));
   });
 
-  it('may repeat the value from before its tokens rotated', async () => {
+  it('may use a CSRF token from before a rotation of the tokens', async () => {
     const jar = await loginInBrowser(api);
     const first = csrf(jar);
     jar.keep(await send('POST', '/auth/refresh', jar, first).expect(200));
@@ -215,7 +215,7 @@ describe('with tokens in cookies, a request', () => {
     await send('POST', '/team/act', jar, first).expect(201);
   });
 
-  it('is not asked where it only reads', async () => {
+  it('needs no CSRF token when it only reads', async () => {
     const jar = await loginInBrowser(api);
     for (const headers of [{}, ...FOREIGN]) {
       await send('GET', '/team/read', jar, headers).expect(200);
@@ -232,7 +232,7 @@ describe('with tokens in cookies, a request', () => {
     await expectUntouched(jar);
   });
 
-  it('is not asked where the cookie is not looked at, or there is none', async () => {
+  it('needs no CSRF token when no cookie is sent, or the route does not read it', async () => {
     const jar = await loginInBrowser(api);
     await send('POST', '/team/public', jar, FOREIGN[0]).expect(201);
     expectError(await send('POST', '/team/header', jar, FOREIGN[0]), 401, 'token_missing');
@@ -241,7 +241,7 @@ describe('with tokens in cookies, a request', () => {
     expectRefused(await send('POST', '/team/optional', jar, FOREIGN[0]));
   });
 
-  it('with a token in the header is never asked', async () => {
+  it('with a token in the header needs no CSRF token', async () => {
     const jar = await loginInBrowser(api);
     const token = jar.value('access_token');
     await api.request('POST', '/team/header', token).expect(201);
@@ -266,7 +266,7 @@ describe('with tokens in cookies, a request', () => {
   });
 
   it.each([...FOREIGN, { 'Sec-Fetch-Site': 'cross-site', 'X-HTTP-Method-Override': 'GET' }])(
-    'of a page of %j changes nothing with a visitor’s cookies on any route, nor logs the visitor in or out',
+    'from a page with %j changes nothing with a visitor’s cookies on any route, and does not log the visitor in or out',
     async (headers) => {
       const jar = await loginInBrowser(api);
       const { id, username, password } = jar.user;
@@ -291,7 +291,7 @@ describe('with tokens in cookies, a request', () => {
     },
   );
 
-  it('that is refused does not spend a token of one use; one that succeeds does', async () => {
+  it('that is refused does not use up a fresh token; one that succeeds does', async () => {
     const jar = await loginInBrowser(api);
     for (const headers of [{}, ...FOREIGN]) {
       expectRefused(await send('POST', '/team/once', jar, headers).send({ n: 1 }));
@@ -300,7 +300,7 @@ describe('with tokens in cookies, a request', () => {
     expectError(await send('POST', '/team/once', jar, OURS).send({ n: 1 }), 401, 'fresh_token_required');
   });
 
-  it('changes the password by cookie, and gets cookies for it', async () => {
+  it('changes the password with cookies, and gets new cookies', async () => {
     const [jar, elsewhere] = [await loginInBrowser(api), await loginInBrowser(api)];
     const body = { current_password: 'space-corgi', new_password: 'another-corgi' };
     const wrong = { ...csrf(elsewhere) };
@@ -316,7 +316,7 @@ describe('with tokens in cookies, a request', () => {
   });
 
   describe('that logs in', () => {
-    it('says nothing of where it comes from, or that it is of ours, or trusted', async () => {
+    it('is accepted from our own page, a trusted origin, or without Origin and Sec-Fetch-Site', async () => {
       const { username, password } = await api.user();
       for (const headers of [{}, OURS, { Origin: APP }]) {
         const response = await api.request('POST', '/auth/login').set(headers).send({ username, password });
@@ -324,7 +324,7 @@ describe('with tokens in cookies, a request', () => {
       }
     });
 
-    it('is refused to another page, whatever the form of its body, before the password is looked at', async () => {
+    it('is refused from another page, with any content type, before the password is checked', async () => {
       const { username, password } = await api.user();
       for (const headers of FOREIGN) {
         expectRefused(await api.request('POST', '/auth/login').set(headers).send({ username, password }));
@@ -348,7 +348,7 @@ describe('with tokens in cookies, a request', () => {
   });
 
   describe('that logs out', () => {
-    it('is not made by another page: it neither ends the session nor takes the cookies away', async () => {
+    it('is refused from another page: the session and its cookies stay', async () => {
       const jar = await loginInBrowser(api);
       for (const headers of FOREIGN) {
         // SameSite keeps the cookies from such a request, so it comes without; the browser still obeys the answer.
@@ -359,7 +359,7 @@ describe('with tokens in cookies, a request', () => {
       await expectUntouched(jar);
     });
 
-    it('may say nothing of where it comes from when it has no token', async () => {
+    it('is accepted without Origin and Sec-Fetch-Site when it has no token', async () => {
       const response = await api.request('POST', '/auth/logout');
       expectError(response, 401, 'token_missing');
       expect(clearsAll(response)).toBe(true);
@@ -375,7 +375,7 @@ describe('with tokens in cookies, a request', () => {
       });
 
     it.each([APP, 'http://localhost:5173'])(
-      'is announced with credentials, where it is listed: %s',
+      'is allowed with credentials if its origin is listed: %s',
       async (origin) => {
         const { headers } = await preflight(origin).expect(204);
         expect(headers).toMatchObject({
@@ -400,14 +400,14 @@ describe('with tokens in cookies, a request', () => {
       `${APP}:444`,
       `${APP}.evil.example`,
       'https://APP.example.com',
-    ])('is not, where it is not: %s', async (origin) => {
+    ])('is not allowed if its origin is not listed: %s', async (origin) => {
       const { headers } = await preflight(origin);
       expect(headers['access-control-allow-origin']).toBeUndefined();
       const answer = await api.request('GET', '/health/live').set('Origin', origin);
       expect(answer.headers['access-control-allow-origin']).toBeUndefined();
     });
 
-    it('can read why it was refused, where it is listed', async () => {
+    it('can read the reason of a refusal if its origin is listed', async () => {
       const response = await api.request('POST', '/auth/refresh').set('Origin', APP);
       expectError(response, 401, 'token_missing');
       expect(response.headers['access-control-allow-origin']).toBe(APP);
@@ -439,7 +439,7 @@ describe('tokens in query or cookies', () => {
 });
 
 describe('the CSRF value and the key ring', () => {
-  it('goes on over a rotation, and ends with the key that made it', async () => {
+  it('stays valid over a key rotation, until the key that made it is removed', async () => {
     const clock = new TestClock();
     const { keys } = generateKeySet();
     const seconds = (after: number) => Math.floor(clock.now() / 1000) + after;

@@ -14,7 +14,7 @@ describeEachEngine('a database that goes away', (engine) => {
   afterAll(() => api.close());
 
   if (engine === 'postgres') {
-    it('in the middle of queries costs 503s at most, and the process lives', async () => {
+    it('in the middle of queries causes 503 at most, and the process goes on', async () => {
       const logins = await Promise.all(Array.from({ length: 4 }, () => api.login()));
       const statuses = new Set<number>();
       const until = { done: false };
@@ -53,7 +53,7 @@ describeEachEngine('a database that goes away', (engine) => {
       expect(seen).toEqual(['0', '5s']);
     });
   } else {
-    it('for want of space answers 503, loses nothing, and takes up again when there is some', async () => {
+    it('for lack of disk space answers 503, loses nothing, and recovers when there is space', async () => {
       const login = await api.login();
       const db = api.get(Database);
       const { rows } = await sql<{ page_count: number }>`pragma page_count`.execute(db);

@@ -104,7 +104,7 @@ describe('docs/coming-from-flask-jwt-extended.md', () => {
     expect(named.filter((quote) => !known(quote))).toEqual([]);
   });
 
-  it('would notice a name that is none', () => {
+  it('would notice a name that does not exist', () => {
     for (const wrong of [
       '@Fresh()',
       'tokens.accessTTL',

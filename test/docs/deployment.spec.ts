@@ -24,7 +24,7 @@ describe('the workflow', () => {
     expect(existsSync(join(ROOT, '.ci/run'))).toBe(true);
   });
 
-  it('uses what others publish by its hash, which nobody can move', () => {
+  it('pins the actions and images of others by their hash', () => {
     const used = all(WORKFLOW, /uses: (.+)/g);
     expect(used.length).toBeGreaterThan(1);
     for (const each of used) expect(each).toMatch(/@[0-9a-f]{40} # v[\d.]+$/);

@@ -9,7 +9,7 @@ describe('the profile', () => {
   });
   afterAll(() => app.close());
 
-  it('tells who one is, and how fresh the token is that asks', async () => {
+  it('shows the user, and how fresh the access token is', async () => {
     const fresh = await app.as('cosmo').fresh();
     const response = await fresh.get('/profile').expect(200);
     const profile = {

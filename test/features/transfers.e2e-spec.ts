@@ -212,8 +212,8 @@ describeEachEngine('transfers', (engine) => {
   });
 });
 
-describe('a sender whose account goes while it sends', () => {
-  it('is told so, and not that the receiver is unknown', async () => {
+describe('a sender whose account is deleted during a transfer', () => {
+  it('gets token_revoked, and not that the receiver is unknown', async () => {
     const api = await createTestApp();
     try {
       const receiver = await api.user();

@@ -50,7 +50,7 @@ describe('a global CacheInterceptor', () => {
   afterAll(() => api.close());
 
   it.each(['/auth/sessions', '/profile', '/team/not-cached'])(
-    'gives nobody the answer of another: %s',
+    'never gives a user the answer of another: %s',
     async (path) => {
       const [first, second] = [await api.login(), await api.login()];
       const own = (await api.request('GET', path, first.access).expect(200)).body as unknown;
@@ -68,7 +68,7 @@ describe('a global CacheInterceptor', () => {
     expect((await api.request('GET', '/auth/sessions', login.access)).body).toHaveLength(2);
   });
 
-  it.each(['/.well-known/jwks.json', '/health/live', '/health/ready'])('keeps no %s', async (path) => {
+  it.each(['/.well-known/jwks.json', '/health/live', '/health/ready'])('does not cache %s', async (path) => {
     await api.request('GET', path).expect(200);
     expect((await api.request('GET', path).expect(200)).headers['x-cache']).toBeUndefined();
   });

@@ -113,7 +113,7 @@ describeEachEngine('fresh access', (engine) => {
   const get = (path: string) => api.request('GET', path, login.access);
   const act = (n: number, path = '/team/once') => api.request('POST', path, login.access).send({ n });
 
-  it('lets a fresh token in, and tells the handler who it is', async () => {
+  it('accepts a fresh token and passes its user to the handler', async () => {
     const { body } = await get('/team/default').expect(200);
     expect(body).toEqual({
       userId: login.user.id,
@@ -125,7 +125,7 @@ describeEachEngine('fresh access', (engine) => {
     });
   });
 
-  it('asks for a step-up after a refresh, and is content after reauthentication', async () => {
+  it('requires a step-up after a refresh, and accepts the token of a reauthentication', async () => {
     await login.rotate();
     expectChallenge(await get('/team/default'), { maxAge: '15m' });
     expectChallenge(await get('/team/five-minutes'), { maxAge: '5m' });
@@ -133,7 +133,7 @@ describeEachEngine('fresh access', (engine) => {
     await get('/team/five-minutes').expect(200);
   });
 
-  it('holds until the age that the route allows, to the second', async () => {
+  it('lasts until the max age of the route, to the second', async () => {
     api.clock.advance('5m');
     await get('/team/five-minutes').expect(200);
     api.clock.advance('1s');
@@ -154,7 +154,7 @@ describeEachEngine('fresh access', (engine) => {
     expectChallenge(await get('/team/five-minutes'), { maxAge: '5m' });
   });
 
-  it('asks for no step-up that would not be enough, be the age as short as can be', async () => {
+  it('asks for a max age that a step-up can satisfy, even when it is the shortest possible', async () => {
     // The proof is written in whole seconds: it must not be over with the second in which it was made.
     api.clock.advance(999 - (api.clock.now() % 1000));
     for (let i = 0; i < 3; i++) {
@@ -175,25 +175,25 @@ describeEachEngine('fresh access', (engine) => {
     expectChallenge(await api.request('GET', '/team/default', other.access), { maxAge: '15m' });
   });
 
-  it('sees the end of the session at once, fresh as the token may be', async () => {
+  it('refuses a fresh token as soon as its session is revoked', async () => {
     await get('/team/default').expect(200);
     await api.request('POST', '/auth/logout', login.refresh).expect(204);
     expectError(await get('/team/default'), 401, 'token_revoked');
   });
 
-  it('says "expired" of an expired token, not "not fresh"', async () => {
+  it('answers token_expired for an expired token, not fresh_token_required', async () => {
     api.clock.advance('15m');
     expectError(await get('/team/default'), 401, 'token_expired');
   });
 
   describe('once', () => {
-    it('is asked before an event stream begins', async () => {
+    it('is checked before an event stream begins', async () => {
       const first = await api.request('GET', '/team/stream', login.access).expect(200);
       expect(first.text).toContain('an event');
       expectChallenge(await api.request('GET', '/team/stream', login.access), { maxAge: '15m' });
     });
 
-    it('is not used up by HEAD, which takes no used token either', async () => {
+    it('is not used up by HEAD, which accepts no used token either', async () => {
       await api.request('HEAD', '/team/once', login.access).expect(200);
       await api.request('GET', '/team/once', login.access).expect(200);
       await api.request('HEAD', '/team/once', login.access).expect(401);
@@ -204,7 +204,7 @@ describeEachEngine('fresh access', (engine) => {
       expect(unit.get(TeamController).read()).toEqual({});
     });
 
-    it('takes a token for one success', async () => {
+    it('accepts a token for one success', async () => {
       await act(1).expect(201);
       expectChallenge(await act(1), { maxAge: '5m' });
     });
@@ -238,12 +238,12 @@ describeEachEngine('fresh access', (engine) => {
       await act(1).expect(201);
     });
 
-    it('keeps the token when the handler broke: nobody knows what it has done', async () => {
+    it('keeps the token used when the handler fails with a 500, because its effects are unknown', async () => {
       expectError(await act(500), 500, 'internal_error');
       expectChallenge(await act(1), { maxAge: '5m' });
     });
 
-    it('is not spent by a request that is refused before', async () => {
+    it('is not used up by a request that is refused before the handler', async () => {
       const stale = (await login.rotate()).access_token;
       expectChallenge(await api.request('POST', '/team/once', stale).send({ n: 1 }), { maxAge: '5m' });
       await login.reauthenticate();

@@ -169,7 +169,7 @@ describe('what a route declares', () => {
     await api.request('GET', '/strict/exception').expect(200);
   });
 
-  it('a token of any kind: the answer is for no cache, unless the handler says so', async () => {
+  it('a token of any kind: the answer is not cacheable, unless the handler sets Cache-Control', async () => {
     const login = await api.login();
     for (const [method, path, token, expected] of [
       ['GET', '/team/bare', login.access, 'no-store'],
@@ -185,7 +185,7 @@ describe('what a route declares', () => {
     }
   });
 
-  it('is held for OPTIONS too: no handler is reached unless the token would have opened the route', async () => {
+  it('applies to OPTIONS too: the handler runs only with a token that the route accepts', async () => {
     handled = 0;
     expectError(await api.request('OPTIONS', '/any-method/all'), 401, 'token_missing');
     expectError(await api.request('OPTIONS', '/any-method/options'), 401, 'token_missing');
@@ -242,7 +242,7 @@ describeEachEngine('parallel requests', (engine) => {
   });
   afterAll(() => api.close());
 
-  it('are each answered as their own user, whatever the others wait for', async () => {
+  it('are each answered for their own user', async () => {
     const logins = await Promise.all(Array.from({ length: 10 }, () => api.login()));
     const requests = Array.from({ length: 100 }, (_, i) => logins[i % logins.length]!);
     const who = async (path: string, token: string) => {

@@ -100,7 +100,7 @@ describeEachEngine('roles', (engine) => {
     expect((await api.request('GET', '/whoami', pair.refresh_token)).body).toMatchObject({ roles: [] });
   });
 
-  it('end every session when one is taken away, and are gone after the next login', async () => {
+  it('revoke every session when a role is taken away, and are absent after the next login', async () => {
     const { user } = await api.login();
     await admin.grant(user.username, 'admin');
     const [login, other] = [await user.login(), await user.login()];
@@ -113,7 +113,7 @@ describeEachEngine('roles', (engine) => {
     await expectRefused(await user.login());
   });
 
-  it('open nothing once one was taken away, whatever was refreshed at that moment', async () => {
+  it('open nothing after a role was taken away, also with a refresh at the same moment', async () => {
     const { user } = await api.login();
     await admin.grant(user.username, 'admin');
     const logins = await Promise.all(Array.from({ length: 8 }, () => user.login()));
@@ -134,7 +134,7 @@ describeEachEngine('roles', (engine) => {
     await expectRefused(login);
   });
 
-  it('are asked after the token: a stale one gets its step-up first, and a refusal spends nothing', async () => {
+  it('are checked after the token: a stale one gets the step-up first, and a refusal uses up nothing', async () => {
     const { user } = await api.login();
     const login = await user.login();
     const empty = () => api.request('POST', '/vault', login.access);

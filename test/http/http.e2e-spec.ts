@@ -100,7 +100,7 @@ describe('an error answer', () => {
     ]);
   });
 
-  it('refuses a password that is no Unicode: several such would be one', async () => {
+  it('refuses a password that is not valid Unicode, because several such would be equal', async () => {
     const response = await post('/auth/register', '{"username":"cosmo","password":"space-corgi\\ud800"}');
     expectError(response, 400, 'validation_failed');
     expect(response.body.errors).toEqual([
@@ -125,7 +125,7 @@ describe('an error answer', () => {
     expect(response.body.errors).toHaveLength(20);
   });
 
-  it('takes a name in capitals for the same name, and no other letter for an ASCII one', async () => {
+  it('treats a name in capitals as the same name, and no other letter as an ASCII letter', async () => {
     const response = await post('/auth/register', '{"username":"\u212aelvin","password":"space-corgi"}');
     expectError(response, 400, 'validation_failed');
   });
@@ -165,7 +165,7 @@ describe('an error answer', () => {
     'application/x-www-form-urlencoded',
     'multipart/form-data; boundary=x',
     'application/xml',
-  ])('is 415 for a body of %s: a form that another site submits is none of ours', async (type) => {
+  ])('is 415 for a body of %s, which a form of another site could submit', async (type) => {
     expectError(
       await post('/auth/login', 'username=cosmo&password=space-corgi', type),
       415,
@@ -206,12 +206,12 @@ describe('an error answer', () => {
     expect(response.text).not.toContain('secret');
   });
 
-  it('is 500 when another service that a handler calls is away: that is no news of the database', async () => {
+  it('is 500, not 503, when another service that a handler calls is unavailable', async () => {
     expectError(await api.request('GET', '/team/another-service'), 500, 'internal_error');
   });
 
   it.each(['malformed', 'expired', 'early'])(
-    'is 500 when a JWT of the application’s own is %s: that says nothing of the token that was shown',
+    'is 500, not 401, when a JWT that the application itself verifies is %s',
     async (path) => {
       const { access } = await api.login();
       const response = await api.request('GET', `/own-jwt/${path}`, access);
@@ -271,7 +271,7 @@ describe('an error answer', () => {
     expect(answer.body).toMatchObject({ statusCode: status, errorCode: expect.any(String) });
   });
 
-  it('is not waited for: the server bounds how long a request may take to arrive', async () => {
+  it('is sent when a request takes too long to arrive', async () => {
     const server = api.app.getHttpServer() as Server;
     const bounds = { headersTimeout: 10_000, requestTimeout: 15_000 };
     expect(server).toMatchObject(bounds);
@@ -350,7 +350,7 @@ describe('every answer', () => {
     expect(headers).not.toHaveProperty('strict-transport-security');
   });
 
-  it('about tokens or people may not be stored, and says that frames are not theirs', async () => {
+  it('about tokens or users may not be cached or framed', async () => {
     const user = await api.user();
     const { username, password } = user;
     const [login, other] = [await user.login(), await user.login()];
@@ -426,7 +426,7 @@ describe('every answer', () => {
     },
   );
 
-  it.each(['/profile', '/nope', '*'])('has one shape where OPTIONS %s names no host', async (path) => {
+  it.each(['/profile', '/nope', '*'])('has the usual shape for OPTIONS %s without a Host', async (path) => {
     const answer = await exchange(
       portOf(api.app),
       Buffer.from(`OPTIONS ${path} HTTP/1.1\r\nConnection: close\r\n\r\n`),
@@ -530,7 +530,7 @@ describe('the public documents', () => {
     expect(text).toContain("preauthorizeApiKey('access_token'");
   });
 
-  it('include the files of Swagger UI, with what caches and probes ask of them, and no other', async () => {
+  it('include the files of Swagger UI, with caching headers and HEAD, and no other files', async () => {
     const path = '/docs/swagger-ui.css';
     const { headers, text } = await api.request('GET', path).expect(200);
     expect(headers).toMatchObject({
@@ -566,7 +566,7 @@ describeEachEngine('health', (engine) => {
     });
   });
 
-  it('is ready beside the migrations of a newer version, and not without its own, which it names as a part', async () => {
+  it('is ready beside the migrations of a newer version, and not ready without its own, which it names', async () => {
     const db = api.get(Database);
     const rename = (from: string, to: string) =>
       sql`update kysely_migration set name = ${to} where name = ${from}`.execute(db);

@@ -136,7 +136,7 @@ describe('createOpenApiDocument, for an application with a prefix', () => {
     }
   });
 
-  it('describes each path of several, and a handler with an operation id of its own', () => {
+  it('describes every path of a handler with several, and keeps an operation id that a handler sets', () => {
     for (const path of ['vault/one', 'vault/other']) {
       expect(at(path).description).toBe('Requires an access token. The token must have the role ops.');
       expect(codesOf(at(path), 403)).toEqual(['insufficient_role']);
@@ -177,7 +177,7 @@ describe('createOpenApiDocument, for an application with a prefix', () => {
     );
   });
 
-  it('takes the names of the application’s own factory, unless two handlers would share one', () => {
+  it('uses the application’s own operation id factory, unless two handlers would get the same id', () => {
     const outline = new DocumentBuilder().build();
     const named = createOpenApiDocument(app.app, outline, {
       operationIdFactory: (controller, method) => `${controller}-${method}`,
@@ -282,7 +282,7 @@ describe('the OpenAPI document of this application', () => {
     expect(new Set(ids.map(([, id]) => id)).size).toBe(ids.length);
   });
 
-  it('says of every operation what it does, and describes its tags', () => {
+  it('has a summary for every operation, and a description for every tag', () => {
     for (const [path, , { summary }] of operationsOf(document))
       expect([path, summary]).toEqual([path, expect.stringMatching(/^[A-Z].*\.$/)]);
     const used = new Set(operationsOf(document).flatMap(([, , { tags }]) => tags ?? []));

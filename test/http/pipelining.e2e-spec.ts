@@ -76,7 +76,7 @@ describe('requests that are pipelined', () => {
     expect([...text.matchAll(/x-request-id: (id-\d+)/gi)].map(([, id]) => id)).toEqual(ids);
   });
 
-  it('are bounded by what is unanswered, not by what a connection has asked for', async () => {
+  it('are limited by the unanswered requests, not by the total of a connection', async () => {
     const socket = await open();
     for (let i = 0; i < 200; i++) {
       socket.write('GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n');

@@ -47,8 +47,8 @@ describe.each(SIGNING_ALGORITHMS)('keys for %s', (alg) => {
   });
 });
 
-describe('keys of several algorithms beside each other', () => {
-  it('each verify by their own only: neither another’s, nor an HMAC with a public half', async () => {
+describe('keys of several algorithms in one ring', () => {
+  it('each verify only signatures of their own algorithm, and no HMAC made with a public key', async () => {
     const rs = generateKey('access', 'RS256');
     const { api } = await withKeys(
       rs,
@@ -98,7 +98,7 @@ describe('keys of several algorithms beside each other', () => {
   });
 });
 
-it('a key signs by its one algorithm: what it has signed by another of its family is refused', async () => {
+it('a signature by the right key but with another algorithm of its family is refused', async () => {
   const keys = [generateKey('access', 'RS256'), generateKey('refresh', 'HS256')];
   const { api } = await withKeys(...keys);
   const login = await api.login();
@@ -116,7 +116,7 @@ it('a key signs by its one algorithm: what it has signed by another of its famil
   await login.tryRefresh(again('refresh', 'HS256')).expect(200);
 });
 
-describe('a rotation', () => {
+describe('a key rotation', () => {
   it('of both keys, three times, does not log users out', async () => {
     let set = generateKeySet();
     const { api, keysFile } = await withKeys(...set.keys);
@@ -149,7 +149,7 @@ describe('a rotation', () => {
     expect(kids.size).toBe(8);
   });
 
-  it('shows the new key first, signs with it at its time, and ends the old one at its end and not before', async () => {
+  it('publishes the new key before it signs, and removes the old one at its end and not before', async () => {
     const old = generateKeySet();
     const { api, keysFile } = await withKeys(...old.keys);
     const { clock } = api;
@@ -182,7 +182,7 @@ describe('a rotation', () => {
     expect(await profile(api, after.access)).toBe(200);
   });
 
-  it('refuses the tokens of a key at its end, be they alive themselves', async () => {
+  it('refuses the tokens of a key from its end on, also those that have not expired', async () => {
     const { keys } = generateKeySet();
     const { api, keysFile } = await withKeys(...keys);
     const login = await api.login();
@@ -196,7 +196,7 @@ describe('a rotation', () => {
     expectError(await api.request('GET', '/profile', login.access), 401, 'token_invalid');
   });
 
-  it('that nobody made in time is a 500 at the login and not the end of the process', async () => {
+  it('that is missed answers logins with 500 until a key is added; the process goes on', async () => {
     const { keys } = generateKeySet();
     const keysFile = join(makeFolder(), 'keys.json');
     const end = Math.floor(Date.now() / 1000) + 60;

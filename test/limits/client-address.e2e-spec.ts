@@ -52,7 +52,7 @@ describe('the address of a client, with no proxy that is trusted', () => {
     },
   );
 
-  it('is told by no other header', async () => {
+  it('is read from no other header', async () => {
     expect(await seenWith(api, OTHER_HEADERS)).toBe('127.0.0.1');
   });
 
@@ -99,7 +99,7 @@ describe('the address of a client, behind trusted proxies', () => {
     ['192.0.2.1, unknown, 10.1.2.3', '127.0.0.1'],
     ['', '127.0.0.1'],
     ['x'.repeat(4000), '127.0.0.1'],
-  ])('of X-Forwarded-For: %s is %s', async (forwarded, address) => {
+  ])('with X-Forwarded-For: %s is %s', async (forwarded, address) => {
     expect(await seenAs(api, forwarded)).toBe(address);
   });
 });
@@ -120,7 +120,7 @@ describe('what a client adds to the headers of its proxy', () => {
     ['a bracket that is never closed', [['X-Forwarded-For', '[2001:db8::9, 192.0.2.66']]],
     ['the proxy’s own address', [['X-Forwarded-For', '127.0.0.1, ::1, 192.0.2.66']]],
     ['headers of other proxies', [...OTHER_HEADERS, ['X-Forwarded-For', '192.0.2.66']]],
-  ])('makes nobody else of it: %s', async (_, headers) => {
+  ])('does not change the address: %s', async (_, headers) => {
     expect(await seenWith(api, headers)).toBe('192.0.2.66');
   }); // prettier-ignore
 });

@@ -41,7 +41,7 @@ describe('a known device in a browser', () => {
     expect(cookieOf(again.headers)).not.toContain(pair);
   });
 
-  it('is told by nothing but a login', async () => {
+  it('gets its cookie only at a successful login', async () => {
     const { username, password } = await api.user();
     const { headers } = await login(username, password, 'a=b').expect(200);
     const jar = (headers['set-cookie'] as unknown as string[]).map((line) => line.split(';')[0]).join('; ');

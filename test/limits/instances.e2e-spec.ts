@@ -34,7 +34,7 @@ describePostgres('limits of two instances on one PostgreSQL', () => {
     rmSync(folder, { recursive: true });
   });
 
-  it('are one, however many parallel guesses go to each', async () => {
+  it('hold for both together, with any number of parallel guesses at each', async () => {
     const { username } = await instances[0].user();
     const hashed = async (api: TestApp) =>
       hashesDuring(api, () =>
@@ -46,7 +46,7 @@ describePostgres('limits of two instances on one PostgreSQL', () => {
       expectLimited(await login(api, username, 'wrong-password'), 'account', 6, 3600);
   });
 
-  it('let a device in that the other instance has made known', async () => {
+  it('accept a device token that the other instance issued', async () => {
     const user = await instances[0].user();
     const device = (await login(instances[0], user.username, user.password)).headers['x-device-token'];
     await fail(instances[0], user.username, 6);
@@ -54,7 +54,7 @@ describePostgres('limits of two instances on one PostgreSQL', () => {
     expect((await login(instances[1], user.username, user.password, { device })).status).toBe(200);
   });
 
-  it('hold nothing in clear that a stranger wrote', async () => {
+  it('store no client input in plain text', async () => {
     const { username } = await instances[0].user();
     await fail(instances[0], username, 1, { address: '192.0.2.77' });
     const { rows } = await sql<{ row: string }>`select r::text as row from rate_limits r`.execute(
@@ -64,7 +64,7 @@ describePostgres('limits of two instances on one PostgreSQL', () => {
     expect(rows.filter(({ row }) => row.includes(username) || row.includes('192.0.2'))).toEqual([]);
   });
 
-  it('open no gate when they cannot be reached', async () => {
+  it('refuse logins when the database cannot be reached', async () => {
     const api = instances[1];
     const user = await api.user();
     const session = await user.login();
@@ -84,7 +84,7 @@ describePostgres('limits of two instances on one PostgreSQL', () => {
     expect((await login(api, user.username, user.password)).status).toBe(200);
   });
 
-  it('open no gate when their table alone cannot be used', async () => {
+  it('refuse logins when only their table cannot be used', async () => {
     const api = instances[0];
     const user = await api.user();
     const db = api.get(Database);

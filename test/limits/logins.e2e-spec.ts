@@ -56,7 +56,7 @@ describeEachEngine('wrong passwords at login', (engine) => {
     expect((await login(api, user.username, user.password, { address, device })).status).toBe(200);
   });
 
-  it('from one IPv6 site are from one address', async () => {
+  it('from one IPv6 site count as one address', async () => {
     const user = await api.user();
     const site = `2001:db8:${engine === 'sqlite' ? 1 : 2}:7`;
     for (let i = 0; i < 3; i++) await fail(api, user.username, 1, { address: `${site}:${i}::${i}` });
@@ -76,7 +76,7 @@ describeEachEngine('wrong passwords at login', (engine) => {
     expect((await login(api, user.username, user.password, beside)).status).toBe(200);
   });
 
-  it('do not lock the owner out, whose device is known', async () => {
+  it('do not lock out the owner on a known device', async () => {
     const user = await api.user();
     const device = await deviceOf(user);
     expect(device).toMatch(/^[\w-]{22}\./);
@@ -88,7 +88,7 @@ describeEachEngine('wrong passwords at login', (engine) => {
     expect((await login(api, user.username, user.password, { device })).status).toBe(200);
   });
 
-  it('are not let in by a forged value, or that of another account', async () => {
+  it('are not excused by a forged device token or that of another account', async () => {
     const [user, thief] = [await api.user(), await api.user()];
     const own = await deviceOf(thief);
     await exhaust(user);
@@ -96,7 +96,7 @@ describeEachEngine('wrong passwords at login', (engine) => {
       expectLimited(await login(api, user.username, user.password, { device }), 'account', 6, 3600);
   });
 
-  it('on a known device are limited by its own counter, and touch no other', async () => {
+  it('on a known device are limited by its own counter, and change no other counter', async () => {
     const user = await api.user();
     const [stolen, own] = [await deviceOf(user), await deviceOf(user)];
     await fail(api, user.username, 4, { device: stolen });
@@ -135,7 +135,7 @@ describeEachEngine('wrong passwords at login', (engine) => {
     expect(statuses.filter((status) => status === 401)).toHaveLength(6);
   });
 
-  it('are not let in by the device of a deleted account, nor in the account that takes its name', async () => {
+  it('are not excused by the device token of a deleted account, also not for a new account of the same name', async () => {
     const user = await api.user();
     const device = await deviceOf(user);
     const { access } = await user.login();
@@ -211,7 +211,7 @@ describeEachEngine('wrong passwords at login', (engine) => {
     expectLimited(await login(api, own.username, own.password, { address }), 'address', 8, 3600);
   });
 
-  it('alone count: logins that succeed do not, though they come at once', async () => {
+  it('count, but successful logins do not, also in parallel', async () => {
     const user = await api.user();
     const address = newAddress();
     for (let i = 0; i < 12; i++)
@@ -222,7 +222,7 @@ describeEachEngine('wrong passwords at login', (engine) => {
     await fail(api, user.username, 3, { address });
   });
 
-  it('that use a limit up are told to the audit trail once, and not with each refusal', async () => {
+  it('that use a limit up are recorded in the audit trail once, and not with each refusal', async () => {
     const user = await api.user();
     const before = (await auditOf(api, 'authn_login_fail_max')).length;
     const address = newAddress();

@@ -43,7 +43,7 @@ describe('while no more passwords can wait to be hashed', () => {
     expect(lookUp).not.toHaveBeenCalled();
   });
 
-  it('counts no try that did not take place', async () => {
+  it('does not count a login that was refused for lack of capacity', async () => {
     overload();
     for (let i = 0; i < 4; i++) expectError(await login(user.username, 'wrong-corgi'), 503, 'overloaded');
     const register = () =>
@@ -54,7 +54,7 @@ describe('while no more passwords can wait to be hashed', () => {
     await register().expect(201);
   });
 
-  it('what needs no password goes on, and a token that is used again is found', async () => {
+  it('requests without a password go on, and the reuse of a refresh token is detected', async () => {
     const session = await user.login();
     const old = session.refresh;
     overload();

@@ -50,7 +50,7 @@ describeEachEngine('limits', (engine) => {
     expect(told).toMatchObject({ cause: 'device', subject_id: user.id, session_id: expect.any(String) });
   });
 
-  it('on reauthentication begin anew with a success', async () => {
+  it('on reauthentication restart with a success', async () => {
     const session = await api.login();
     for (let round = 0; round < 3; round++) {
       for (let i = 0; i < 3; i++)
@@ -83,7 +83,7 @@ describeEachEngine('limits', (engine) => {
     expect((await proved).status).toBe(200);
   });
 
-  it('on reauthentication are not asked where the token is dead: no password is looked at', async () => {
+  it('on reauthentication do not count for a revoked token: no password is checked', async () => {
     const session = await api.login();
     const dead = session.refresh;
     await session.rotate();

@@ -24,7 +24,7 @@ describeEachEngine('register and login', (engine) => {
   const register = (body: object) => api.request('POST', '/auth/register').send(body);
   const login = (body: object) => api.request('POST', '/auth/login').send(body);
 
-  it('opens no account that a new installation would have', async () => {
+  it('accepts no default account', async () => {
     const users = api.get(Database).selectFrom('users').select('username');
     expect(await users.execute()).toEqual([]);
     for (const [username, password] of [
@@ -73,7 +73,7 @@ describeEachEngine('register and login', (engine) => {
     });
   });
 
-  it('signs tokens that say what the contract says, and nothing else', async () => {
+  it('signs tokens with the documented claims, and no others', async () => {
     const user = await api.user();
     const { body } = await login({ username: user.username, password: user.password });
     const { access_token, refresh_token } = body as TokenPairDto;

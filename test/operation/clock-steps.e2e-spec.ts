@@ -41,7 +41,7 @@ describe('a clock that is set', () => {
     await api.request('DELETE', '/profile', login.access).expect(204);
   });
 
-  it('a token whose "nbf" is to come is refused, and taken from then on', async () => {
+  it('a token is refused before its "nbf", and accepted from then on', async () => {
     const token = forge(api, login.access, { nbf: api.clock.now() / 1000 + 61 });
     expectError(await profile(token), 401, 'token_invalid');
     api.clock.advance('61s');

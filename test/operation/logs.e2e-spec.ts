@@ -164,7 +164,7 @@ describe('the log of a server that is used in every way', () => {
     expect(audit.find(({ msg }) => msg?.startsWith('user_created'))).toMatchObject({ requestId });
   });
 
-  it('tells of probes at debug only', () => {
+  it('logs probes at debug only', () => {
     const levels = linesOf(server)
       .filter(({ route }) => route === '/health/live')
       .map(({ level }) => level);
@@ -243,7 +243,7 @@ describe('what callers send', () => {
 });
 
 describe('LOG_LEVEL', () => {
-  it('info tells of requests, not of probes', async () => {
+  it('at info logs requests, not probes', async () => {
     const server = await startProduction({ LOG_LEVEL: 'info' });
     await server.request('GET', '/health/live');
     await server.request('GET', '/profile');
@@ -256,7 +256,7 @@ describe('LOG_LEVEL', () => {
 });
 
 describe('outside production', () => {
-  it('lines are for eyes', async () => {
+  it('lines are human-readable', async () => {
     const server = await start({ env: { DATABASE_URL: ':memory:' } });
     await server.request('GET', '/profile');
     await server.stop();

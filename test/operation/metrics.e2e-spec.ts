@@ -33,7 +33,7 @@ describe('metrics', () => {
   });
   afterAll(() => api.close());
 
-  it('count logins and refreshes by what became of them', async () => {
+  it('count logins and refreshes by outcome', async () => {
     const login = await api.login();
     const { username } = login.user;
     await api.request('POST', '/auth/login').send({ username, password: 'wrong-guess' }).expect(401);
@@ -68,7 +68,7 @@ describe('metrics', () => {
     expect(series.get('process_resident_memory_bytes')).toBeGreaterThan(0);
   });
 
-  it('show the queue of passwords, and count whom it refused', async () => {
+  it('show the hashing queue, and count its refusals', async () => {
     const queue = api.get(HashingQueue);
     const release = fill(queue);
     await api.request('POST', '/auth/login').send({ username: 'nobody', password: 'guess' }).expect(503);
@@ -94,7 +94,7 @@ describe('metrics', () => {
     expect([...series.keys()].filter((key) => key.includes('0190b1d6'))).toEqual([]);
   });
 
-  it('have a bounded number of series, whatever callers send', async () => {
+  it('have a bounded number of series for any input', async () => {
     const send = async (from: number, times: number) => {
       for (let i = from; i < from + times; i++) {
         await api.request('GET', `/nowhere/${i}`).expect(404);
@@ -114,7 +114,7 @@ describe('metrics', () => {
     expect(after.get(`${count}{method="GET",route="none",status="4xx"}`)).toBe(125);
   });
 
-  it('are not served where requests are, and nothing else is served where they are', async () => {
+  it('are served on their own port only, where nothing else is served', async () => {
     await api.request('GET', '/metrics').expect(404);
     const { url } = api.get(MetricsServer);
     expect((await fetch(url, { method: 'POST' })).status).toBe(405);

@@ -566,12 +566,12 @@ describe('the option', () => {
     await shows(await start(given));
   });
 
-  it('tokens.audience with one value is a text, as most libraries expect it', async () => {
+  it('tokens.audience with one value makes "aud" a string, as most libraries expect', async () => {
     const { access } = await (await start({ tokens: { audience: ['api'] } })).login();
     expect(claimsOf(access).aud).toBe('api');
   });
 
-  it('tokens.notBefore is off: tokens say no nbf, and one that does is held to it', async () => {
+  it('tokens.notBefore is off by default: tokens have no "nbf", but an "nbf" that is present is checked', async () => {
     const walk = await start({});
     const { access } = await walk.login();
     expect(claimsOf(access)).not.toHaveProperty('nbf');
@@ -580,14 +580,14 @@ describe('the option', () => {
     expectError(await open(walk, forge(walk, access, { nbf: now + 1 })), 401, 'token_invalid');
   });
 
-  it('tokens.leeway is none by default: an expired token is expired', async () => {
+  it('tokens.leeway is zero by default: a token is refused from its "exp" on', async () => {
     const walk = await start({});
     const { access } = await walk.login();
     const expired = forge(walk, access, { exp: seconds(walk) });
     expectError(await open(walk, expired), 401, 'token_expired');
   });
 
-  it('sessions.refreshGrace is none: whoever comes with the predecessor is a second party', async () => {
+  it('sessions.refreshGrace of zero: the previous refresh token is reuse', async () => {
     const walk = await start({ sessions: { refreshGrace: 0 } });
     const login = await walk.login();
     const first = login.refresh;
@@ -596,7 +596,7 @@ describe('the option', () => {
     expectError(await login.tryRefresh(first), 401, 'refresh_token_reused');
   });
 
-  it('locations.headerScheme is empty: the header holds the token alone', async () => {
+  it('locations.headerScheme may be empty: the header holds only the token', async () => {
     const walk = await start({ locations: { headerName: 'X-Token', headerScheme: '' } });
     const { access } = await walk.login();
     await walk.request('GET', '/walk').set('X-Token', access).expect(200);
@@ -608,7 +608,7 @@ describe('the option', () => {
     expect(none.headers['www-authenticate']).toBe('Bearer');
   });
 
-  it('tokens.accessTtl is longer than the session that somebody asks for: they end together', async () => {
+  it('tokens.accessTtl is cut to the end of the session', async () => {
     const walk = await start({
       tokens: { accessTtl: '1h' },
       sessions: { sessionTtl: '1h', refreshTtl: '1h' },

@@ -170,7 +170,7 @@ describe('TokenExtras', () => {
     await api.request('GET', '/hooks', login.access).expect(200);
   });
 
-  it('is overruled by what one call adds, which holds for its tokens alone', async () => {
+  it('is overridden by the extras of a single call, for the tokens of that call only', async () => {
     const { user } = await api.login();
     const own = { claims: { tenant: 'another', extra: 1 }, headers: { tid: 'another' } };
     const pair = await api.get(Logins).open(user.id, NOBODY, own);
@@ -275,7 +275,7 @@ describe('Subjects', () => {
   });
   afterAll(() => api.close());
 
-  it('names the user in tokens, and the id stays what the application goes by', async () => {
+  it('sets "sub" in tokens; the application continues to use the user id', async () => {
     const login = await api.login();
     const { id, username } = login.user;
     const expectSubject = () => {
@@ -341,14 +341,14 @@ describe('Subjects', () => {
     expectError(await api.request('GET', '/hooks', last.access), 401, 'token_revoked');
   });
 
-  it('refuses who is unknown, as it says', async () => {
+  it('refuses an unknown subject with its own error', async () => {
     const login = await api.login();
     const unknown = forge(api, login.access, { sub: login.user.id });
     expectError(await api.request('GET', '/hooks', unknown), 401, 'token_revoked');
   });
 
   it.each([[1234], [{ id: 1 }], [''], [null], [undefined]])(
-    'that names a user %j, which is no text, gets no token made',
+    'that returns %j, which is no string, prevents the token',
     async (subject) => {
       class OddSubjects extends SubjectMapper {
         override toSubject(): string {
@@ -513,7 +513,7 @@ describe('the hooks of a request', () => {
       expectError(await asks('/hooks/fresh'), 403, 'device_unknown');
     });
 
-    it('throws what is no answer: an internal error, and nobody is let in', async () => {
+    it('throws an unknown error: the answer is internal_error, and access is refused', async () => {
       rigged.accepts = fails(new Error('the device service is down'));
       const response = await asks('/hooks');
       expectError(response, 500, 'internal_error');
@@ -566,14 +566,14 @@ describe('the hooks of a request', () => {
       expectError(await login.tryRefresh(login.refresh), 401, 'token_revoked');
     });
 
-    it('is given the claims', async () => {
+    it('gets the claims', async () => {
       const other = await login.user.login();
       rigged.isRevoked = ({ jti }) => jti === claimsOf(other.access).jti;
       expectError(await asks('/hooks', other.access), 401, 'token_revoked');
       await asks('/hooks').expect(200);
     });
 
-    it('is skipped where the route says so, as is the session’s end', async () => {
+    it('is skipped where the route declares it, as is the check of the session', async () => {
       rigged.isRevoked = () => true;
       await asks('/hooks/skip').expect(200);
       const other = await login.user.login();
@@ -586,7 +586,7 @@ describe('the hooks of a request', () => {
   });
 
   describe('at logout', () => {
-    it('neither check is asked: one can always end one’s session', async () => {
+    it('neither check is called: a logout is always possible', async () => {
       const other = await login.user.login();
       rigged.accepts = () => false;
       rigged.isRevoked = () => true;

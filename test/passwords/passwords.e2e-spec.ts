@@ -53,7 +53,7 @@ describe('new passwords', () => {
     }
   });
 
-  it('the length is that of the composed characters, at registration and at login alike', async () => {
+  it('the length is counted in composed characters, at registration and at login', async () => {
     // Two code points each in NFD, as some keyboards send them: 400 and 14 in all.
     const longest = 'é'.repeat(200);
     const username = newName();
@@ -67,7 +67,7 @@ describe('new passwords', () => {
     expectRefused(await register('é'.repeat(257).normalize('NFD')), /256 characters/);
   });
 
-  it('one that everybody tries, or made of a name, is refused with its reason', async () => {
+  it('a common password, or one made from a name, is refused with the reason', async () => {
     for (const [password, reason] of [
       ['Q1w2e3r4t5y6u7i8o9p0', /common password/],
       ['freshgatefreshgate', /made of "freshgate"/],
@@ -79,8 +79,8 @@ describe('new passwords', () => {
   });
 });
 
-describe.each(['development', 'production'])('limits that nobody has set [%s]', (NODE_ENV) => {
-  it('a sixth guess from one address is not looked at', async () => {
+describe.each(['development', 'production'])('default limits [%s]', (NODE_ENV) => {
+  it('the sixth guess from one address is refused without a check of the password', async () => {
     const folder = makeFolder();
     writeFileSync(join(folder, 'keys.json'), JSON.stringify(generateKeySet()), { mode: 0o600 });
     const env = { NODE_ENV, AUTH_KEYS_FILE: './keys.json', DATABASE_URL: ':memory:' };
@@ -99,7 +99,7 @@ describe.each(['development', 'production'])('limits that nobody has set [%s]', 
 });
 
 describe('proofs of a password', () => {
-  it('a wrong one at a step-up counts for the session alone, and a wrong one of a stranger never for it', async () => {
+  it('a wrong password at a step-up counts only for its session, and one at the login never for a session', async () => {
     const api = await createTestApp({ auth: { limits: { address: '3 per 1h', device: '3 per 1h' } } });
     try {
       const [session, other] = [await api.login(), await api.login()];

@@ -58,7 +58,7 @@ describeEachEngine('a refresh', (engine) => {
   });
 
   it.each(['disabled', 'removed'])(
-    'of a user whom somebody else has %s, leaving the session, is refused',
+    'is refused if another program has %s the user but left the session',
     async (how) => {
       const mine = await login(api);
       const db = api.get(Database);

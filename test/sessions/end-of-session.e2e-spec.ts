@@ -45,7 +45,7 @@ describeEachEngine('the end of a session', (engine) => {
       await api.request('POST', '/auth/logout', login.refresh).expect(204);
     });
 
-    it('wants a token that is ours', async () => {
+    it('requires a token of ours', async () => {
       expectError(await api.request('POST', '/auth/logout'), 401, 'token_missing');
       expectError(await api.request('POST', '/auth/logout', 'a.b.c'), 401, 'token_invalid');
     });
@@ -132,7 +132,7 @@ describeEachEngine('the end of a session', (engine) => {
       await login.rotate();
     });
 
-    it('is for fresh tokens', async () => {
+    it('requires a fresh token', async () => {
       const login = await api.login();
       await login.rotate();
       expectError(

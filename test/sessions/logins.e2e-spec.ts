@@ -138,14 +138,14 @@ describe('Logins.open', () => {
     expect(await events(id)).toEqual(before);
   });
 
-  it('refuses claims that tokens have anyway, and writes nothing', async () => {
+  it('refuses reserved claims, and writes nothing', async () => {
     const { id } = await api.user();
     const refused = logins.open(id, CALLER, { claims: { fresh: true } });
     await expect(refused).rejects.toThrow('the claim "fresh" is reserved');
     expect(await rows(id)).toEqual([]);
   });
 
-  it('refuses who is unknown, deleted or disabled, and writes nothing', async () => {
+  it('refuses an unknown, deleted or disabled user, and writes nothing', async () => {
     expect(await outcomeOf(logins.open(randomUUID(), CALLER))).toBe('token_revoked');
     expect(await outcomeOf(logins.open('\0', CALLER))).toBe('token_revoked');
     const { id, username } = await api.user();
@@ -215,7 +215,7 @@ describe('Logins.accessToken', () => {
     },
   );
 
-  it('refuses claims and headers that tokens have anyway', async () => {
+  it('refuses reserved claims and headers', async () => {
     const { sid } = claimsOf((await api.login()).access);
     for (const claims of [{ exp: 9e9 }, { type: 'app' }, { fresh: true }, { jti: 'x' }, { sub: 'y' }])
       await expect(logins.accessToken(sid, { claims })).rejects.toThrow('is reserved');

@@ -101,7 +101,7 @@ describeEachEngine('sessions', (engine) => {
       ]);
     });
 
-    it('shows only what lives: not what was ended, was idle too long, or came to its end', async () => {
+    it('shows no session that was revoked, idle too long, or expired', async () => {
       const user = await api.user();
       const ended = await openSession(api, user.id);
       const idle = await openSession(api, user.id);
@@ -173,7 +173,7 @@ describeEachEngine('sessions', (engine) => {
       for (const { id } of [loggedOut, byUser]) expectError(await end(mine.access, id), 404, 'not_found');
     });
 
-    it('is for fresh tokens', async () => {
+    it('requires a fresh token', async () => {
       const login = await api.login();
       const id = await idOf(login);
       await login.rotate();
@@ -196,7 +196,7 @@ describeEachEngine('sessions', (engine) => {
       expect(await list(again.access)).toHaveLength(1);
     });
 
-    it('wants a token of a session that lives', async () => {
+    it('requires a token of a session that is not revoked', async () => {
       const login = await api.login();
       await api.request('POST', '/auth/logout-all', login.access).expect(204);
       expectError(await api.request('POST', '/auth/logout-all', login.access), 401, 'token_revoked');
@@ -231,7 +231,7 @@ describeEachEngine('sessions', (engine) => {
       for (const { access } of logins) expect(await list(access)).toHaveLength(100);
     });
 
-    it('nor do more than a hundred come of many that see not each other', async () => {
+    it('parallel logins that do not see each other leave no more than a hundred either', async () => {
       const { id } = await api.user();
       for (let i = 0; i < 75; i++) await openSession(api, id);
       api.clock.advance(1_000);

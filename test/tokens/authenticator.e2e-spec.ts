@@ -97,7 +97,7 @@ describe('the Authenticator', () => {
 
   const SHOWN = TOKEN_KINDS.filter((kind) => kind !== 'none');
 
-  it.each(SHOWN)('says of %s what the guards say', async (shown) => {
+  it.each(SHOWN)('answers for %s as the guards do', async (shown) => {
     for (const method of ['access', 'freshAccess', 'refresh', 'accessOrRefresh'] as const) {
       const token = (await showToken(api, shown, method === 'refresh' ? 'refresh' : 'access')) ?? '';
       const outcome = await outcomeOf(authenticator[method](token));
@@ -105,7 +105,7 @@ describe('the Authenticator', () => {
     }
   });
 
-  it('returns who shows the token, and what it says', async () => {
+  it('returns the user and the claims of the token', async () => {
     const { user, access, refresh } = await api.login();
     const { principal, claims } = await authenticator.access(access);
     expect(principal).toMatchObject({ userId: user.id, fresh: true, sessionId: claims.sid });
@@ -139,7 +139,7 @@ describe('the Authenticator', () => {
     expect(await outcomeOf(authenticator.refresh(login.refresh))).toBe('accepted');
   });
 
-  it('skips the revocation where it is told to, as a route does, and nothing else', async () => {
+  it('skips only the revocation check with `skipRevocationCheck`', async () => {
     const { access } = await api.login();
     await api.request('POST', '/auth/logout', access).expect(204);
     const skip = { skipRevocationCheck: true };
@@ -226,7 +226,7 @@ describe('Authenticator, of a token in hand', () => {
     `${encode('no JSON')}.${encode('{}')}.x`,
     'ä.ö.ü',
     'x'.repeat(100_000),
-  ])('what is no JWT is null, and inactive: %#', async (text) => {
+  ])('text that is no JWT decodes to null and is inactive: %#', async (text) => {
     expect(tokens.decode(text)).toBeNull();
     expect(() => tokens.verify(text)).toThrow(TokenError);
     expect(await tokens.inspect(text)).toEqual({
@@ -236,7 +236,7 @@ describe('Authenticator, of a token in hand', () => {
     });
   });
 
-  it('decode a stranger’s token: nothing is checked', () => {
+  it('decode a token of another issuer: nothing is checked', () => {
     const theirs = `${encode('{"alg":"none","typ":"JWT"}')}.${encode('{"sub":"somebody"}')}.`;
     expect(tokens.decode(theirs)).toEqual({
       header: { alg: 'none', typ: 'JWT' },

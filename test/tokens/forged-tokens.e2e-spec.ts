@@ -60,7 +60,7 @@ const signed = (header: unknown, payload: unknown, signer: Signer) => {
   return `${input}.${encode(signer(input))}`;
 };
 
-describe('a forged token', () => {
+describe('forged tokens', () => {
   let api: TestApp;
   let port: number;
   let victim: TestLogin;
@@ -148,7 +148,7 @@ describe('a forged token', () => {
   const challenges = (headers: RawAnswer['headers']) =>
     headers.get('www-authenticate') === 'Bearer error="invalid_token", error_description="Token is invalid"';
 
-  it('is not what is sent here by mistake: the genuine ones open their routes', async () => {
+  it('the genuine tokens from which these are forged are accepted', async () => {
     const twin = await api.login();
     expect((await show('GET', '/profile', twin.access)).status).toBe(200);
     expect((await show('POST', '/auth/refresh', twin.refresh)).status).toBe(200);
@@ -161,7 +161,7 @@ describe('a forged token', () => {
     }
   });
 
-  describe.each(KINDS)('made from one of kind %s', (kind) => {
+  describe.each(KINDS)('forged from the %s token', (kind) => {
     /** The header and claims of the genuine one, changed, with any signature. */
     const forge = (header: object, claims: object, signer: Signer): string => {
       const parts = partsOf(genuine[kind]);
@@ -169,7 +169,7 @@ describe('a forged token', () => {
     };
     const segments = () => genuine[kind].split('.') as [string, string, string];
 
-    it('without a signature', async () => {
+    it('are refused without a signature', async () => {
       const { header, payload } = partsOf(genuine[kind]);
       const algs = [
         'none',
@@ -202,7 +202,7 @@ describe('a forged token', () => {
       );
     });
 
-    it('with the public key for a secret', async () => {
+    it('are refused when the public key is used as an HMAC secret', async () => {
       const key = createPublicKey({ key: publicJwk, format: 'jwk' });
       const pem = key.export({ type: 'spki', format: 'pem' }).toString();
       const der = key.export({ type: 'spki', format: 'der' });
@@ -248,7 +248,7 @@ describe('a forged token', () => {
       );
     });
 
-    it('under a hostile "kid"', async () => {
+    it('are refused with a hostile "kid"', async () => {
       const { header } = partsOf(genuine[kind]);
       const other = ring[kind === 'access' ? 'refresh' : 'access']!.kid;
       const kid = String(header['kid']);
@@ -271,7 +271,7 @@ describe('a forged token', () => {
       );
     });
 
-    it('under one of 300 random key names', async () => {
+    it('are refused with any of 300 random "kid" values', async () => {
       const names = Array.from({ length: 300 }, (_, i) =>
         Buffer.from(crypto.getRandomValues(new Uint8Array(1 + (i % 60)))).toString('latin1'),
       );
@@ -281,13 +281,13 @@ describe('a forged token', () => {
       );
     });
 
-    it('with a "kid" of kilobytes', async () => {
+    it('are refused with a "kid" of several kilobytes', async () => {
       await expectAllRefused(
         [5_000, 10_000].map((n) => [`${n}`, forge({ kid: 'x'.repeat(n) }, {}, ours(kind))]),
       );
     });
 
-    it('with a key that it brings along, or an address of one, which nobody calls', async () => {
+    it('are refused with an embedded key or a key URL, and the URL is never fetched', async () => {
       const calls = await withBait(async (url) => {
         const pem = stranger.publicKey.export({ type: 'spki', format: 'pem' }).toString();
         const der = stranger.publicKey.export({ type: 'spki', format: 'der' }).toString('base64');
@@ -317,7 +317,7 @@ describe('a forged token', () => {
       expect(calls).toBe(0);
     });
 
-    it('by another key, algorithm or kind than its own', async () => {
+    it('are refused with another key, algorithm or token kind', async () => {
       const strangers: [string, object, Signer][] = [
         ['a stranger’s ES256', { alg: 'ES256' }, ecdsa(stranger.privateKey)],
         ['a stranger’s ES256 with his kid', { alg: 'ES256', kid: 'mine' }, ecdsa(stranger.privateKey)],
@@ -362,7 +362,7 @@ describe('a forged token', () => {
       ]);
     });
 
-    it('with an extension that must be understood, or of another form of JOSE', async () => {
+    it('are refused with "crit", or as a JWE or a JSON serialization', async () => {
       const [header, payload, signature] = segments();
       const { alg, kid, typ } = partsOf(genuine[kind]).header;
       const flattened = { protected: header, payload, signature };
@@ -392,7 +392,7 @@ describe('a forged token', () => {
       ]); // prettier-ignore
     });
 
-    it('that says its members twice: without our signature whichever comes first', async () => {
+    it('are refused with a duplicate member and no signature of ours', async () => {
       const { header, payload } = partsOf(genuine[kind]);
       const twice = (name: string, first: unknown, last: unknown, rest: object) => {
         const others = Object.entries(rest).filter(([each]) => each !== name);
@@ -439,7 +439,7 @@ describe('a forged token', () => {
       );
     });
 
-    it('in segments that are not three of canonical base64url', async () => {
+    it('are refused unless they are three segments of canonical base64url', async () => {
       const [header, payload, signature] = segments();
       const base64 = (segment: string) => Buffer.from(segment, 'base64url').toString('base64');
       const token = genuine[kind];
@@ -511,7 +511,7 @@ describe('a forged token', () => {
       ]);
     });
 
-    it('whose times are no times, though signed by us', async () => {
+    it('are refused with times of a wrong type, even with our signature', async () => {
       const now = Number(partsOf(genuine[kind]).payload['iat']);
       const wrong: [string, unknown][] = [
         ['text', String(now + 900)], ['null', null], ['negative', -1], ['a fraction', now + 0.5], ['1e30', 1e30],
@@ -539,7 +539,7 @@ describe('a forged token', () => {
       );
     });
 
-    it('whose claims are of other types, though signed by us', async () => {
+    it('are refused with claims of a wrong type, even with our signature', async () => {
       const wrong: unknown[] = [
         undefined,
         null,
@@ -589,7 +589,7 @@ describe('a forged token', () => {
       ]);
     });
 
-    it('that is deep, endless, or made for a prototype', async () => {
+    it('are refused with deep nesting, large content or prototype members', async () => {
       const { header, payload } = partsOf(genuine[kind]);
       const deep = (depth: number) => `${'['.repeat(depth)}${']'.repeat(depth)}`;
       const proto = `{"__proto__":${JSON.stringify(payload)}}`;
@@ -629,7 +629,7 @@ describe('a forged token', () => {
       expect(({} as { roles?: unknown }).roles).toBeUndefined();
     });
 
-    it('with any one byte changed', async () => {
+    it('are refused with any single byte changed', async () => {
       const token = genuine[kind];
       const routes = kind === 'access' ? [ROUTES[0], ROUTES[3]] : [ROUTES[2], ROUTES[3]];
       const flip = (at: number, bit: number): [string, Token] => {
@@ -644,7 +644,7 @@ describe('a forged token', () => {
       await expectAllRefused([...every, ...sample], routes);
     }, 60_000);
 
-    it('with a byte too few or too many', async () => {
+    it('are refused with a byte too few or too many', async () => {
       const token = genuine[kind];
       const cut = Array.from(token, (_, at): [string, Token] => [`cut at ${at}`, token.slice(0, at)]).slice(
         1,
@@ -666,7 +666,7 @@ describe('a forged token', () => {
     });
   });
 
-  describe('by its ECDSA signature', () => {
+  describe('forged by their ECDSA signature', () => {
     const withSignature = (signature: Buffer) =>
       `${genuine.access.split('.').slice(0, 2).join('.')}.${encode(signature)}`;
     const number = (value: bigint) => Buffer.from(value.toString(16).padStart(64, '0'), 'hex');
@@ -676,7 +676,7 @@ describe('a forged token', () => {
       return [BigInt(`0x${hex.slice(0, 64)}`), BigInt(`0x${hex.slice(64)}`)] as const;
     };
 
-    it('of nought, of the order and beyond, or of a guess ("psychic signatures", CVE-2022-21449)', async () => {
+    it('are refused with zero, the group order, larger values or a guess ("psychic signatures", CVE-2022-21449)', async () => {
       const [r, s] = signatureOf(genuine.access);
       const max = (1n << 256n) - 1n;
       const edges = [0n, 1n, ORDER - 1n, ORDER, ORDER + 1n, max];
@@ -692,7 +692,7 @@ describe('a forged token', () => {
       ]);
     });
 
-    it('in DER, whatever its form', async () => {
+    it('are refused with a signature in DER', async () => {
       const key = ring['access']!.signWith!;
       const input = Buffer.from(genuine.access.split('.').slice(0, 2).join('.'));
       const der = sign('sha256', input, key);
@@ -718,7 +718,7 @@ describe('a forged token', () => {
       ]);
     });
 
-    it('mirrored (s → n − s) is the same token: what is remembered of one is its "jti", never its text', async () => {
+    it('a mirrored signature (s → n − s) makes no second token, because a used token is remembered by its "jti"', async () => {
       // Mathematics lets anybody do this who holds the token; refusing it would buy nothing, since no list of ours
       // (ended sessions, spent tokens, generations) knows a token by its bytes.
       const login = await api.login();
@@ -734,7 +734,7 @@ describe('a forged token', () => {
     });
   });
 
-  it('properly signed by us may carry members that nobody asked for: they are ignored, and nobody is called', async () => {
+  it('a token with our signature may have unknown header members: they are ignored, and no URL is fetched', async () => {
     const calls = await withBait(async (url) => {
       const { header, payload } = partsOf(genuine.access);
       const more = { jku: url, x5u: url, jwk: strangerJwk, zip: 'DEF' };
@@ -745,7 +745,7 @@ describe('a forged token', () => {
     expect(calls).toBe(0);
   });
 
-  it('properly signed by us may say a member twice: the last counts, for every reader of it', async () => {
+  it('a token with our signature may repeat a member: the last value counts everywhere', async () => {
     // RFC 7515 §4 and RFC 7519 §4 leave that or a refusal. Nobody without our key gets so far.
     const other = await api.login();
     const { header, payload } = partsOf(genuine.access);
@@ -763,7 +763,7 @@ describe('a forged token', () => {
     expect(await shown(header, expired)).toMatchObject({ errorCode: 'token_expired' });
   });
 
-  it('signed by the access key opens no refresh, and by the refresh key no access', async () => {
+  it('an access token is refused for a refresh, and a refresh token for access', async () => {
     const before = await stored();
     const swapped: [string, string, string][] = [
       ['POST', '/auth/refresh', genuine.access],
@@ -779,7 +779,7 @@ describe('a forged token', () => {
     await expectUntouched(before);
   });
 
-  it('was never taken: after all of this the victim’s pair still works', async () => {
+  it('the pair of the attacked user still works after all these attacks', async () => {
     expect((await show('GET', '/profile', genuine.access)).status).toBe(200);
     expect((await show('POST', '/auth/refresh', genuine.refresh)).status).toBe(200);
   });

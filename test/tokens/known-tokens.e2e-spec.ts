@@ -192,7 +192,7 @@ describe('a token that has been let in before', () => {
     });
   });
 
-  it('is verified once, and is told apart from every other', async () => {
+  it('is verified once, and is not confused with another', async () => {
     await start();
     const [one, other] = [await api.login(), await api.login()];
     for (let i = 0; i < 3; i++) {
@@ -207,7 +207,7 @@ describe('a token that has been let in before', () => {
     expectError(await show(swapped), 401, 'token_invalid');
   });
 
-  it('is not remembered where anything of it was refused', async () => {
+  it('is not remembered if it was refused for any reason', async () => {
     await start();
     const { access, refresh } = await api.login();
     const now = api.clock.now() / 1000;
@@ -227,7 +227,7 @@ describe('a token that has been let in before', () => {
     expect(api.get(VerifiedTokens).size).toBe(0);
   });
 
-  it('opens no critical route by that: those verify anew', async () => {
+  it('is verified again on critical routes', async () => {
     await start();
     const { access } = await api.login();
     await show(access).expect(200);

@@ -151,7 +151,7 @@ describe('the validation pipe', () => {
     expect(await validate({}, AllOptional)).toEqual({});
   });
 
-  it('lets no body change the prototype of what the handler is given', async () => {
+  it('lets no body change the prototype of the DTO', async () => {
     const body: unknown = JSON.parse('{"to":"laika","amount":5,"__proto__":{"isAdmin":true}}');
     expect(await refusedFields(body)).toEqual(['__proto__']);
   });

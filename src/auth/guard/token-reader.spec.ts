@@ -289,7 +289,7 @@ describe('what is taken out', () => {
     expect(body).toEqual({ access_token: 'b', n: 1 });
   });
 
-  it('is nothing where the route does not look', () => {
+  it('is nothing when the route reads no token', () => {
     const body = { access_token: 'b' };
     const given: AuthRequest = { headers: {}, url: '/x', body };
     expect(reader({ order: ['header', 'query'] }).read(given, ['access'])).toBeNull();

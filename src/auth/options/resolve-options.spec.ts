@@ -102,12 +102,12 @@ describe('the default options', () => {
     });
   });
 
-  it('have their defaults too where they are given as undefined, a whole group as well', () => {
+  it('apply to options and groups given as undefined', () => {
     const given = { tokens: undefined, sessions: { sessionTtl: undefined }, registration: undefined };
     expect(resolve(given)).toEqual(resolve({}));
   });
 
-  it('lose the prefix of their cookies without secure, and names that were chosen stay', () => {
+  it('have cookie names without the prefix if secure is off; configured names stay', () => {
     const { cookies, csrf } = resolve({ cookies: { secure: false, refreshName: 'rt' } });
     expect([cookies.accessName, cookies.refreshName, csrf.cookieName]).toEqual([
       'access_token',
@@ -116,14 +116,14 @@ describe('the default options', () => {
     ]);
   });
 
-  it('may be longer than a session that somebody chose: they end with it', () => {
+  it('are cut to a configured session lifetime that is shorter', () => {
     const { tokens, sessions } = resolve({ sessions: { sessionTtl: '5m' } });
     expect([tokens.accessTtl, sessions.refreshTtl]).toEqual([15 * MINUTE, 14 * DAY]);
   });
 });
 
-describe('the options that were given', () => {
-  it('take durations as text and as milliseconds', () => {
+describe('given options', () => {
+  it('accept durations as text and as milliseconds', () => {
     for (const accessTtl of ['1h 30m', '90m', 90 * MINUTE]) {
       expect(resolve({ tokens: { accessTtl } }).tokens.accessTtl).toBe(90 * MINUTE);
     }
@@ -145,7 +145,7 @@ describe('the options that were given', () => {
     expect(resolved?.[name]).toEqual([value]);
   });
 
-  it('change nothing beside them: the rest of a group keeps its defaults', () => {
+  it('change only themselves: the rest of a group keeps its defaults', () => {
     const { accessTtl: _, ...rest } = resolve({ tokens: { accessTtl: '1m' } }).tokens;
     expect(rest).toEqual({ ...resolve({}).tokens, accessTtl: undefined });
   });
@@ -171,12 +171,12 @@ describe('the options that were given', () => {
     expect([...groups, ...lists].map((each) => Object.isFrozen(each))).not.toContain(false);
   });
 
-  it('are frozen without secure too, where cookies are named anew', () => {
+  it('are frozen also if secure is off and cookies are renamed', () => {
     const { cookies, csrf } = resolve({ cookies: { secure: false } });
     expect([Object.isFrozen(cookies), Object.isFrozen(csrf)]).toEqual([true, true]);
   });
 
-  it('are left as they were, and what becomes of them later does not matter', () => {
+  it('are copied: neither resolving nor a later change affects the other side', () => {
     const audience = ['a'];
     const given = { tokens: { audience, accessTtl: '1m' }, cookies: { secure: false } };
     const before = structuredClone(given);
@@ -187,7 +187,7 @@ describe('the options that were given', () => {
     expect(options.tokens.audience).toEqual(['a']);
   });
 
-  it('never share anything between two applications', () => {
+  it('are not shared between two applications', () => {
     const [one, other] = [resolve({}), resolve({})];
     expect(one.tokens).not.toBe(other.tokens);
     expect(one.csrf.methods).not.toBe(other.csrf.methods);
@@ -270,7 +270,7 @@ describe('a wrong option', () => {
     expect(problemsOf(nest(path, value))[path]).toContain(`the number ${value} is milliseconds: ${advice}`);
   });
 
-  it('is one of a list that leaves none out', () => {
+  it('is refused for every option', () => {
     const wrong = pathsOf(new AuthOptions()).filter(
       (path) => Object.keys(problemsOf(nest(path, Symbol('nothing that can be set')))).join() !== path,
     );
@@ -278,22 +278,25 @@ describe('a wrong option', () => {
   });
 
   it.each([
-    ['an option that there is none of', { tokens: { accessTTL: '5m' } }, 'tokens.accessTTL'],
+    ['an unknown option', { tokens: { accessTTL: '5m' } }, 'tokens.accessTTL'],
     ['a misspelt option', { sessions: { refreshTl: '5m' } }, 'sessions.refreshTl'],
-    ['a group that there is none of', { token: { accessTtl: '5m' } }, 'token'],
+    ['an unknown group', { token: { accessTtl: '5m' } }, 'token'],
     ['an option outside its group', { accessTtl: '5m' }, 'accessTtl'],
     ['a group within a group', { cookies: { csrf: {} } }, 'cookies.csrf'],
-  ])('is not passed over: %s', (_, given, option) => {
+  ])('is reported: %s', (_, given, option) => {
     expect(problemsOf(given)).toEqual({ [option]: 'is not an option' });
   });
 
-  it.each(['tokens', 'sessions', 'locations', 'cookies', 'csrf'])('is a %s that is no object', (group) => {
-    for (const value of [null, 'x', 5, true, [], [{}]]) {
-      const problems = problemsOf({ [group]: value });
-      expect({ value, options: Object.keys(problems) }).toEqual({ value, options: [group] });
-      expect(problems[group]).toContain('must be an object');
-    }
-  });
+  it.each(['tokens', 'sessions', 'locations', 'cookies', 'csrf'])(
+    'is a group %s that is not an object',
+    (group) => {
+      for (const value of [null, 'x', 5, true, [], [{}]]) {
+        const problems = problemsOf({ [group]: value });
+        expect({ value, options: Object.keys(problems) }).toEqual({ value, options: [group] });
+        expect(problems[group]).toContain('must be an object');
+      }
+    },
+  );
 
   it('is reported together with all others, one line each', () => {
     const given = {
@@ -321,11 +324,11 @@ describe('a wrong option', () => {
 });
 
 describe('the keys', () => {
-  it.each([undefined, null, 'keys.json', 5])('must be given, and not as %p', (keys) => {
+  it.each([undefined, null, 'keys.json', 5])('are required, and not accepted as %p', (keys) => {
     expect(problemsOf({ keys })).toEqual({ keys: 'must be given' });
   });
 
-  it.each([undefined, null])('are missed as well where there are no options at all, but %p', (given) => {
+  it.each([undefined, null])('are required also if the options are %p', (given) => {
     expect(() => resolveOptions(given as unknown as AuthModuleOptions)).toThrow(AuthOptionsError);
     expect(() => resolveOptions(given as unknown as AuthModuleOptions)).toThrow('keys: must be given');
   });
@@ -431,7 +434,7 @@ describe('options that contradict each other', () => {
       'names that differ in case alone: cookies know the difference',
       { cookies: { accessName: 'token', refreshName: 'Token' } },
     ],
-  ])('are not: %s', (_, given) => {
+  ])('do not: %s', (_, given) => {
     expect(problemsOf(given)).toEqual({});
   });
 });
@@ -450,7 +453,7 @@ describe.each(['fastify', 'express'] as const)('an application with wrong option
     );
   }
 
-  it('does not start: whoever creates it gets the error, with every problem', async () => {
+  it('does not start, and its creation fails with an error that lists every problem', async () => {
     const wrong = { ...KEYS, tokens: { accessTtl: 0 }, cookies: { sameSite: 'no' } } as never;
     const forms = [AuthModule.forRoot(wrong), AuthModule.forRootAsync({ useFactory: () => wrong })];
     for (const form of forms) {
@@ -461,7 +464,7 @@ describe.each(['fastify', 'express'] as const)('an application with wrong option
     }
   });
 
-  it('does not start where a factory has forgotten to return any', async () => {
+  it('does not start if a factory returns no options', async () => {
     const error = await create(AuthModule.forRootAsync({ useFactory: () => undefined as never }));
     expect(error).toBeInstanceOf(AuthOptionsError);
   });

@@ -158,7 +158,7 @@ function fuzz({ env, engine }: Stage): void {
   }
 
   it(
-    'is answered as the contract says, whatever it is',
+    'gets an answer that the contract allows',
     async () => {
       const sizes: NodeJS.MemoryUsage[] = [];
       let count = 0;
@@ -198,7 +198,7 @@ function fuzz({ env, engine }: Stage): void {
   );
 
   it(
-    'is answered or cut off where it is no HTTP at all',
+    'that is not HTTP is answered or disconnected',
     async () => {
       // Many at a time: a sender who breaks off is waited for.
       await fc.assert(
@@ -219,7 +219,7 @@ function fuzz({ env, engine }: Stage): void {
     TIMEOUT,
   );
 
-  it('has touched nobody else', async () => {
+  it('does not affect other users', async () => {
     const { body: profile } = await api.request('GET', '/profile', bystander.access).expect(200);
     expect(profile).toMatchObject({ id: bystander.user.id, username: bystander.user.username, fresh: true });
     // example:begin

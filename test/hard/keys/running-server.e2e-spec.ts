@@ -81,7 +81,7 @@ describe('a running server', () => {
     await server.stop();
   });
 
-  it('refuses the tokens of a compromised key within seconds; everybody logs in again', async () => {
+  it('refuses the tokens of a compromised key within seconds, and all users can log in again', async () => {
     const server = await startWithAccount();
     const { access_token: access, refresh_token: refresh } = await login(server);
 

@@ -181,7 +181,7 @@ const missing = await whyNothingInstalls();
       });
     });
 
-    it('takes no form, as it was told', async () => {
+    it('accepts no form when the application configures none', async () => {
       const status = await server.submit('/auth/login', { username: 'laika', password: 'space-corgi' });
       expect(status).toBe(adapter === 'fastify' ? 415 : 400);
     });

@@ -58,7 +58,7 @@ describeEachEngine('while one address logs in to many accounts of its own', (eng
   it.each([
     ['without device tokens', false],
     ['with device tokens', true],
-  ])('%s, everybody else logs in, and sessions prove their password again', async (_, withDevices) => {
+  ])('%s, other clients can log in and reauthenticate', async (_, withDevices) => {
     const user = await api.user();
     const session = await user.login();
     const device = String((await login(api, user.username, user.password)).headers['x-device-token']);

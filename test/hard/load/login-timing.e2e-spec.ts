@@ -82,7 +82,7 @@ describeEachEngine('the time of a refused login', (engine) => {
   }
 
   it(
-    'is the same for a name that nobody has, a wrong password and a disabled account',
+    'is the same for an unknown name, a wrong password and a disabled account',
     async () => {
       const pairs = await measure(ROUNDS);
       process.stdout.write(`${engine}, ${ROUNDS} of each: ${told(pairs)}\n`);
@@ -93,7 +93,7 @@ describeEachEngine('the time of a refused login', (engine) => {
   );
 
   it(
-    'would show a name that nobody has, if nothing were hashed for it',
+    'would reveal an unknown name, if nothing were hashed for it',
     async () => {
       const hasher = api.get(PasswordHasher);
       const verify = hasher.verify.bind(hasher);

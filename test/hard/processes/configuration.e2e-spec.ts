@@ -155,7 +155,7 @@ describe('a warning at the start', () => {
     await server.stop();
   });
 
-  it('tells the mode of a key file that others can read, in production', async () => {
+  it('names a key file that others can read and its mode, in production', async () => {
     const folder = folderWithKeys();
     const env = { ...MEMORY, NODE_ENV: 'production', AUTH_KEYS_FILE: './keys.json' };
     for (const [mode, warned] of [
@@ -216,7 +216,7 @@ describe('a setting that is wrong', () => {
     expect(refusal.output).toContain(value);
   });
 
-  it('is told together with all others that are wrong', async () => {
+  it('is reported together with all other wrong settings', async () => {
     const { errors } = await starts.of('values 0');
     expect(
       errors
@@ -254,7 +254,7 @@ describe('an address that cannot be listened on', () => {
     expectRefusal(await starts.of('foreign'), 'HOST', /192\.0\.2\.1/);
   });
 
-  it('stops the start: a host name that nobody knows', async () => {
+  it('stops the start: an unknown host name', async () => {
     expectRefusal(await starts.of('unknown'), 'HOST', /no-such-host\.invalid/);
   });
 });
@@ -290,10 +290,10 @@ describe('a DATABASE_URL that cannot be honoured', () => {
       advice: /file:PATH, :memory: or postgres:/,
     },
     { url: 'no server', meaning: 'a PostgreSQL server that is not there', advice: /127\.0\.0\.1:1\b/ },
-    { url: 'no host', meaning: 'a PostgreSQL host that nobody knows', advice: /no-such-host\.invalid/ },
+    { url: 'no host', meaning: 'an unknown PostgreSQL host', advice: /no-such-host\.invalid/ },
     {
       url: 'no URL',
-      meaning: 'a PostgreSQL URL that is none',
+      meaning: 'an invalid PostgreSQL URL',
       advice: /postgres:\/\/USER:PASSWORD@HOST:PORT\/DATABASE/,
     },
     { url: 'no path', meaning: 'a file without a name, which would keep nothing', advice: /file:PATH/ },

@@ -480,7 +480,7 @@ describeEachEngine('a token that fails verification', (engine) => {
     await login.rotate();
   });
 
-  it('leaves less than a failed login, which is an audit event, and than the genuine token, which is reuse', async () => {
+  it('writes less than a failed login (an audit event) and than the reuse of a genuine token', async () => {
     const { login, first } = await rotatedTwice();
     const before = await stored();
     const { username } = login.user;

@@ -56,7 +56,7 @@ describeEachEngine('/sample-things', (engine) => {
     },
   );
 
-  it('answer what is no id like an id that nobody has', async () => {
+  it('answer an invalid id like an unknown id', async () => {
     const cosmo = await app.as('cosmo').fresh();
     for (const id of ['x', '%00', '00000000-0000-7000-8000-000000000000']) {
       expectError(await cosmo.get(`/sample-things/${id}`), 404, 'not_found');
