@@ -1,6 +1,6 @@
 import type pg from 'pg';
 
-/** `bigint` columns hold milliseconds and counts, all within the integers that a number holds exactly. */
+/** `bigint` columns hold milliseconds and counts, all safe integers. */
 function parseInt8(text: string): number {
   const value = Number(text);
   if (!Number.isSafeInteger(value))

@@ -1,6 +1,6 @@
 import { types } from 'node:util';
 
-/** The URL names no database that can be opened. The message never shows the URL: it may hold a password. */
+/** The URL names no usable database. The message never contains the URL, which may hold a password. */
 export class DatabaseUrlError extends Error {
   override readonly name = 'DatabaseUrlError';
 }
@@ -8,7 +8,7 @@ export class DatabaseUrlError extends Error {
 /** Another process owns the file of the embedded database. */
 export class DatabaseInUseError extends DatabaseUrlError {}
 
-/** The database could not answer, whatever the query: the client may come again. */
+/** The database did not answer, independent of the query: the client may try again. */
 export class DatabaseUnavailableError extends Error {
   override readonly name = 'DatabaseUnavailableError';
   readonly code: string;
@@ -21,9 +21,9 @@ export class DatabaseUnavailableError extends Error {
 
 export const EXPECTED_URL = 'expected file:PATH, :memory: or postgres://USER:PASSWORD@HOST:PORT/DATABASE';
 
-// What the drivers of both engines report, told apart by their codes.
+// Recognises errors of both drivers by their codes.
 
-/** Also an error of another realm, as Node's own are in a test runner; and libsql's, which are not native ones. */
+/** Also accepts errors of another realm, such as Node's in a test runner, and libsql's, which are not native errors. */
 export function isError(error: unknown): error is Error {
   return error instanceof Error || types.isNativeError(error);
 }
@@ -34,7 +34,7 @@ export function codeOf(error: unknown): string {
   return typeof code === 'string' ? code : '';
 }
 
-/** PostgreSQL: deadlock_detected, serialization_failure. SQLite has one connection and none of either. */
+/** PostgreSQL: deadlock_detected, serialization_failure. SQLite has one connection and cannot have either. */
 export function isDeadlock(error: unknown): boolean {
   return ['40P01', '40001'].includes(codeOf(error));
 }
@@ -46,7 +46,10 @@ export function isForeignKeyViolation(error: unknown): boolean {
 const SQLITE_UNAVAILABLE =
   /^SQLITE_(BUSY|FULL|IOERR|CANTOPEN|READONLY|LOCKED|NOMEM|CORRUPT|NOTADB|PROTOCOL|PERM)/;
 
-/** What SQLite reports, as DatabaseUnavailableError if the database cannot answer now; any other error as it is. */
+/**
+ * Converts an error of SQLite to DatabaseUnavailableError if the database cannot answer now; returns any other error
+ * unchanged.
+ */
 export function fromSqlite(error: unknown): unknown {
   return isError(error) && SQLITE_UNAVAILABLE.test(codeOf(error))
     ? new DatabaseUnavailableError(error)

@@ -13,8 +13,8 @@ import { type Migrations, MigrationSet } from './migrations.js';
 const REGISTRATION = Symbol('migrations registered');
 
 /**
- * Provides `Database` everywhere. All modules have registered their migrations when the first `onModuleInit`
- * runs; whoever needs tables at start waits for `onApplicationBootstrap`, which comes after all of those.
+ * Provides `Database` everywhere. All modules have registered their migrations when the first `onModuleInit` runs. Code
+ * that needs tables at the start uses `onApplicationBootstrap`, which runs after the migrations.
  */
 @Global()
 @Module({})
@@ -46,7 +46,7 @@ export class DatabaseModule implements OnModuleInit, OnApplicationShutdown {
     private readonly migrations: MigrationSet,
   ) {}
 
-  /** @throws DatabaseUrlError when nothing that can be used answers at the URL */
+  /** @throws DatabaseUrlError if no usable database answers at the URL */
   async onModuleInit(): Promise<void> {
     try {
       await this.database.ping();

@@ -7,28 +7,31 @@ import { assertWritable } from './writable.js';
 
 /**
  * All tables, one member each. A module adds its own beside the code that uses them:
- * `declare module '../database/index.js' { interface Tables { invoices: InvoicesTable } }`; an application that has
- * this as a package says `declare module 'freshgate/database'`.
+ * `declare module '../database/index.js' { interface Tables { invoices: InvoicesTable } }`. An application that uses
+ * this as a package writes `declare module 'freshgate/database'`.
  * Columns mean the same on both engines: ids are text (UUIDv7), times are milliseconds since the epoch.
  */
 // eslint-disable-next-line @typescript-eslint/no-empty-object-type -- filled by declaration merging
 export interface Tables {}
 
 export type Engine = 'sqlite' | 'postgres';
-/** The database itself or a transaction of it: what a repository method takes when its caller may have begun one. */
+/** The database or a transaction. A repository method takes it if its caller may have begun a transaction. */
 export type Executor = Kysely<Tables>;
 export type Tx = Transaction<Tables>;
 
 const DEADLOCK_TRIES = 5;
-/** Milliseconds, times the number of the try: two transactions that met once must not meet again. */
+/** Milliseconds, multiplied by the number of the attempt, so that two transactions do not deadlock again. */
 const DEADLOCK_PAUSE_MS = 10;
-/** Milliseconds by which this clock may differ from the database server's; refresh compares times across instances. */
+/**
+ * Maximum difference between this clock and the database server's, in milliseconds: refresh compares times across
+ * instances.
+ */
 export const MAX_CLOCK_SKEW_MS = 2_000;
 
 /**
- * The Kysely handle for the engine that the URL names, and the DI token under which it is injected. `openDatabase`
- * makes it: over another pool or dialect nobody would limit statements, notice a dead connection, read `bigint` as
- * numbers, or hear of sessions that other instances have ended.
+ * The Kysely handle for the engine of the URL, and its DI token. Create it with `openDatabase`: another pool or dialect
+ * would not limit statements, detect dead connections, read `bigint` as numbers, or hear of revocations by other
+ * instances.
  */
 export class Database extends Kysely<Tables> {
   private readonly afterCommits = new WeakMap<Tx, (() => void)[]>();
@@ -36,7 +39,7 @@ export class Database extends Kysely<Tables> {
   constructor(
     readonly engine: Engine,
     dialect: Dialect,
-    /** Where a connection of its own can be had, and a handle whose statements may take as long as they need. */
+    /** How to get a separate connection, and a handle without a statement timeout. */
     private readonly server?: { url: string; openUnlimited: () => Database },
   ) {
     super({ dialect });
@@ -47,9 +50,8 @@ export class Database extends Kysely<Tables> {
   };
 
   /**
-   * Runs `work` in one transaction; begun again when PostgreSQL chose it as a deadlock's victim, so `work` must
-   * do nothing else than talk to `tx`. On SQLite there is one connection: a query on the handle itself, inside
-   * `work`, would wait for ever.
+   * Runs `work` in one transaction. Repeats it if PostgreSQL aborted it because of a deadlock, so `work` must only use
+   * `tx`. SQLite has one connection: a query on the handle itself inside `work` would wait for ever.
    */
   async inTransaction<T>(work: (tx: Tx) => Promise<T>): Promise<T> {
     return this.retryOnDeadlock(async () => {
@@ -62,7 +64,7 @@ export class Database extends Kysely<Tables> {
           throw error;
         });
       });
-      // SQLite rolls back by itself when the disk is full, and then the rollback fails: not what happened.
+      // If the disk is full, SQLite has already rolled back and this fails; the first error is the one to report.
       const result = await transaction.catch((error: unknown) => {
         throw failure ?? error;
       });
@@ -71,7 +73,7 @@ export class Database extends Kysely<Tables> {
     });
   }
 
-  /** Runs `work`, a statement or a transaction, again if PostgreSQL aborted it in favour of another one. */
+  /** Runs `work`, a statement or a transaction, and repeats it if PostgreSQL aborted it because of a deadlock. */
   async retryOnDeadlock<T>(work: () => Promise<T>): Promise<T> {
     for (let attempt = 1; ; attempt++) {
       try {
@@ -83,17 +85,17 @@ export class Database extends Kysely<Tables> {
     }
   }
 
-  /** What must be known in memory only once it is true in the database. Must not throw. */
+  /** Runs `work` after the commit, for changes in memory that depend on it. It must not throw. */
   afterCommit(tx: Tx, hook: () => void): void {
     this.afterCommits.get(tx)?.push(hook);
   }
 
-  /** Tells every instance, when the transaction commits. An embedded database has no other instance. */
+  /** Notifies every instance when the transaction commits. With SQLite there is no other instance. */
   async notify(tx: Tx, channel: string, payload: string): Promise<void> {
     if (this.engine === 'postgres') await sql`select pg_notify(${channel}, ${payload})`.execute(tx);
   }
 
-  /** Runs work that may take longer than a request may. */
+  /** Runs work that may take longer than a request. */
   async withoutLimits<T>(work: (db: Database) => Promise<T>): Promise<T> {
     if (!this.server) return work(this);
     const unlimited = this.server.openUnlimited();
@@ -104,13 +106,13 @@ export class Database extends Kysely<Tables> {
     }
   }
 
-  /** Hears what `notify` tells, on PostgreSQL. */
+  /** Listens to `notify`, on PostgreSQL. */
   listen(channel: string, handlers: ListenerHandlers): Listener | undefined {
     return this.server && new Listener(this.server.url, channel, this.notifyAtOnce, handlers);
   }
 
   /**
-   * Checks once, at the start, that the server can be used.
+   * Checks once, at the start, that the server is usable.
    * @throws DatabaseUrlError that says what to change
    */
   async checkServer(): Promise<void> {
@@ -134,7 +136,7 @@ export class Database extends Kysely<Tables> {
 
   /**
    * Runs `work` in a transaction, unless another instance is running work under the same name.
-   * @returns undefined when one is
+   * @returns undefined in that case
    */
   async withAdvisoryLock<T>(name: string, work: (tx: Tx) => Promise<T>): Promise<T | undefined> {
     return this.inTransaction(async (tx) => {
@@ -148,8 +150,8 @@ export class Database extends Kysely<Tables> {
   }
 
   /**
-   * Checks that this is the database where news appears first: it answers and takes writes.
-   * @throws ReadOnlyDatabaseError, or whatever the driver reports
+   * Checks that the database answers and is writable, so that it has the newest data.
+   * @throws ReadOnlyDatabaseError, or the error of the driver
    */
   async checkWritable(): Promise<void> {
     if (this.engine === 'sqlite') return this.ping();
@@ -167,14 +169,14 @@ export class Database extends Kysely<Tables> {
     });
   };
 
-  /** @throws whatever the driver reports when the database does not answer */
+  /** @throws the error of the driver if the database does not answer */
   async ping(): Promise<void> {
     await sql`select 1`.execute(this);
   }
 
   /**
-   * Milliseconds by which the given clock is ahead of the database server's, at the best estimate one exchange
-   * allows. An embedded database has no clock of its own.
+   * By how many milliseconds the given clock is ahead of the database server's, as well as one exchange can tell.
+   * SQLite has no clock of its own.
    */
   async clockSkew(now: () => number): Promise<number> {
     if (this.engine === 'sqlite') return 0;

@@ -6,14 +6,14 @@ import { columnTypes } from './column-types.js';
 import { type ReadPages, readByCursor } from './page-reader.js';
 import { assertWritable } from './writable.js';
 
-/** Milliseconds between two heartbeats, and between two tries to connect. */
+/** Milliseconds between two heartbeats, and between two attempts to connect. */
 const HEARTBEAT_MS = 1_000;
-/** Milliseconds after which a connection that has not answered is given up. */
+/** Milliseconds after which a silent connection is closed. */
 const ANSWER_TIMEOUT_MS = 2_000;
-/** Milliseconds in which a notification of one's own must arrive. Usually it takes less than one. */
+/** Milliseconds within which our own notification must arrive. It usually takes less than one. */
 const ECHO_TIMEOUT_MS = 2_000;
 
-/** Notifications do not arrive although the connection answers: a connection pooler is between that swallows them. */
+/** The connection answers, but notifications do not arrive: a connection pooler drops them. */
 export class NotificationsLostError extends Error {
   override readonly name = 'NotificationsLostError';
 
@@ -22,18 +22,19 @@ export class NotificationsLostError extends Error {
   }
 }
 
-/** Sends a notification on another connection than the one that listens. */
+/** Sends a notification through another connection than the listening one. */
 export type SendNotification = (channel: string, payload: string) => Promise<void>;
 
 export interface ListenerHandlers {
   /**
-   * LISTEN has taken effect: whatever was committed before can be read now, and what comes later will be notified.
-   * `read` uses the listening connection itself, which has just shown that it works and reaches a writable server.
+   * Called once LISTEN is in effect: earlier commits can be read now, later ones send a notification. `read` uses the
+   * listening connection itself, which was just proved to work and to reach a writable server.
    */
   onListening(read: ReadPages): Promise<void>;
   onNotification(payload: string): void;
   /**
-   * A notification of our own has come back from a writable server, so every notification committed before it has arrived.
+   * Called when our own notification has come back from a writable server: every notification committed before it has
+   * arrived.
    * @param sentAt when it was sent, by `performance.now()`
    */
   onHeartbeat(sentAt: number): void;
@@ -41,13 +42,13 @@ export interface ListenerHandlers {
 }
 
 /**
- * One connection that LISTENs on a channel and reconnects by itself. Each second it sends itself a notification by way of
- * another connection: an answer to a query would not prove that notifications arrive.
+ * One connection that LISTENs on a channel and reconnects by itself. Each second it sends itself a notification through
+ * another connection, because an answer to a query would not prove that notifications arrive.
  */
 export class Listener {
   private readonly stopping = new AbortController();
   private running: Promise<void> | undefined;
-  /** A channel of its own: heartbeats of one instance do not reach the others. */
+  /** A separate channel, so that heartbeats of one instance do not reach the others. */
   private readonly heartbeats = `freshgate_heartbeat_${randomBytes(8).toString('hex')}`;
   private beats = 0;
 
@@ -79,16 +80,16 @@ export class Listener {
     }
   }
 
-  /** Returns when stopped. @throws when the connection is lost, or is of no use */
+  /** Returns when stopped. @throws when the connection is lost or useless */
   private async listen(signal: AbortSignal): Promise<void> {
     const client = await createClient(this.url);
     const lost = new Promise<never>((_, reject) => {
-      // For all of its life: an error event that nothing listens to ends the process.
+      // For the lifetime of the client: an unhandled error event ends the process.
       client.on('error', reject);
       client.once('end', () => reject(new Error('the server closed the connection')));
     });
     lost.catch(() => {});
-    // Not awaited: a connection that died silently does not answer a goodbye.
+    // Not awaited, because a dead connection does not answer.
     const close = () => void client.end().catch(() => {});
     signal.addEventListener('abort', close);
     try {
@@ -110,7 +111,7 @@ export class Listener {
     }
   }
 
-  /** @throws NotificationsLostError if it does not come back. One that could not be sent proves nothing, neither way. */
+  /** @throws NotificationsLostError if it does not come back. A notification that could not be sent proves nothing. */
   private async sendHeartbeat(client: pg.Client): Promise<void> {
     const sentAt = performance.now();
     const payload = String(++this.beats);
@@ -126,8 +127,8 @@ export class Listener {
 }
 
 /**
- * Checks that a notification sent on one connection arrives at another. Behind a pooler in transaction mode it never does:
- * there, a connection that waits has no server of its own.
+ * Checks that a notification sent on one connection arrives at another. Behind a pooler in transaction mode it never
+ * does, because a waiting connection has no server connection there.
  * @throws NotificationsLostError
  */
 export async function checkNotifications(url: string, send: SendNotification): Promise<void> {
@@ -155,7 +156,7 @@ async function createClient(url: string): Promise<pg.Client> {
   });
 }
 
-/** Whether the notification that `send` sends arrives soon after it was sent. @throws whatever `send` throws */
+/** Whether the notification arrives soon after `send` has sent it. @throws the error of `send` */
 async function hears(
   client: pg.Client,
   channel: string,

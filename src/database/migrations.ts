@@ -2,17 +2,17 @@ import { Injectable, Logger } from '@nestjs/common';
 import { DEFAULT_MIGRATION_TABLE, type Migration, Migrator, sql } from 'kysely';
 import { Database, type Executor } from './database.js';
 
-/** Name → migration. Names sort in the order in which they run: a date, a number within it, the table. */
+/** Name → migration. Migrations run in the order of their names: a date, a number within it, the table. */
 export type Migrations = Record<string, Migration>;
 
-/** Whoever owns a table owns its migrations; here they meet, and run as one set. */
+/** Collects the migrations of all modules and runs them as one set. Each module owns those of its tables. */
 @Injectable()
 export class MigrationSet {
   private readonly migrations: Migrations = {};
 
   constructor(private readonly db: Database) {}
 
-  /** @throws Error when two modules use one name */
+  /** @throws Error if two modules use the same name */
   add(migrations: Migrations): void {
     for (const [name, migration] of Object.entries(migrations)) {
       if (name in this.migrations) throw new Error(`two migrations are named "${name}"`);
@@ -20,7 +20,7 @@ export class MigrationSet {
     }
   }
 
-  /** Runs what has not run yet. Of several instances that start at once, one runs them and the others wait. */
+  /** Runs the missing migrations. If several instances start at once, one runs them and the others wait. */
   async run(): Promise<void> {
     const { error, results = [] } = await this.db.withoutLimits(async (db) => {
       const schema = await schemaOf(db);
@@ -33,7 +33,7 @@ export class MigrationSet {
     }
   }
 
-  /** Our own that have not run in the database as it is now; those of a newer version may have. */
+  /** Our migrations that are missing in the database. It may have additional ones of a newer version. */
   async missing(): Promise<string[]> {
     const { rows } = await sql<{ name: string }>`
       select name from ${sql.table(DEFAULT_MIGRATION_TABLE)}`.execute(this.db);
@@ -54,8 +54,8 @@ export class MigrationSet {
   }
 
   /**
-   * Migrations that ran and are not ours: of a feature that was removed, or of a newer version that was rolled back.
-   * Their tables are left alone.
+   * Migrations that ran but are not ours: of a removed feature, or of a newer version that was rolled back. Their
+   * tables are left alone.
    */
   private async namesOfOthers(db: Executor, schema: string | undefined): Promise<string[]> {
     const tables = await db.introspection.getTables({ withInternalKyselyTables: true });
@@ -67,7 +67,7 @@ export class MigrationSet {
   }
 }
 
-/** The schema in which tables are created; another one of the same PostgreSQL database may have migrations too. */
+/** The schema in which tables are created. Another schema of the same database may have migrations too. */
 async function schemaOf(db: Database): Promise<string | undefined> {
   if (db.engine === 'sqlite') return undefined;
   const { rows } = await sql<{ schema: string }>`select current_schema() as schema`.execute(db);

@@ -2,15 +2,12 @@ import { type CompiledQuery } from 'kysely';
 
 const PAGE_ROWS = 10_000;
 
-/** Hands the rows of a query over in pages. */
+/** Reads the rows of a query in pages. */
 export type ReadPages = <R>(query: CompiledQuery<R>, onPage: (rows: R[]) => void) => Promise<void>;
 
 type Execute = (sql: string, parameters?: readonly unknown[]) => Promise<unknown[]>;
 
-/**
- * Reads by a cursor in a transaction of its own: each page is one short statement, however many rows there are, and all pages
- * show one moment.
- */
+/** Reads by a cursor in its own transaction: each page is one short statement, and all pages show the same moment. */
 export async function readByCursor<R>(
   execute: Execute,
   { sql, parameters }: CompiledQuery<R>,
@@ -26,7 +23,7 @@ export async function readByCursor<R>(
     }
     await execute('commit');
   } catch (error) {
-    // The first error counts; a rollback on a lost connection fails as well.
+    // Reports the first error; on a lost connection the rollback fails too.
     await execute('rollback').catch(() => {});
     throw error;
   }

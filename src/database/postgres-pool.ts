@@ -15,12 +15,12 @@ const MAX_CONNECTIONS = 10;
 const CONNECT_TIMEOUT_MS = 5_000;
 const IDLE_TIMEOUT_MS = 30_000;
 const IDLE_IN_TRANSACTION_MS = 10_000;
-/** By how much the driver's limit on a statement exceeds the server's; it alone notices a server that is silent. */
+/** How much longer the driver waits than the server's limit on a statement; only the driver notices a silent server. */
 const SILENCE_MS = 1_000;
 
 /**
- * A bounded pool whose connections reach a writable primary, and which discards all idle connections when one of them turns
- * out to be lost: the server behind them has most likely been replaced.
+ * A bounded pool whose connections reach a writable primary. If one connection is lost, it closes all idle ones,
+ * because the server behind them has most likely been replaced.
  */
 export class ServerPool implements PostgresPool {
   private readonly pool: pg.Pool;
@@ -34,7 +34,7 @@ export class ServerPool implements PostgresPool {
     url: string,
     private readonly statementTimeout: number,
   ) {
-    // Nothing but the name goes with the connection's start: a pooler such as PgBouncer refuses other parameters.
+    // Sends only the name when connecting: a pooler such as PgBouncer refuses other parameters.
     this.pool = new driver.Pool({
       connectionString: url,
       application_name: 'freshgate',
@@ -45,7 +45,7 @@ export class ServerPool implements PostgresPool {
       types: columnTypes(driver),
     });
     const logger = new Logger('Database');
-    // An error event that nothing listens to would end the process. The pool repeats what idle connections report.
+    // An unhandled error event would end the process. The pool repeats those of idle connections.
     this.pool.on('error', () => {});
     this.pool.on('connect', (client) => {
       const state = { generation: this.generation, isLost: false, isReady: false };
@@ -58,7 +58,7 @@ export class ServerPool implements PostgresPool {
     });
   }
 
-  /** @throws DatabaseUnavailableError for whatever prevents a connection to a writable server */
+  /** @throws DatabaseUnavailableError if no connection to a writable server can be made */
   async connect(): Promise<PostgresPoolClient> {
     for (;;) {
       const connection = await this.take();
@@ -71,7 +71,7 @@ export class ServerPool implements PostgresPool {
     await this.pool.end();
   }
 
-  /** Called for a connection that was lost. One that had been given up before says nothing of the newer ones. */
+  /** Called for a lost connection. One of an earlier generation says nothing about the newer ones. */
   giveUp({ generation }: ConnectionState): void {
     if (generation === this.generation) this.generation++;
   }
@@ -97,7 +97,7 @@ export class ServerPool implements PostgresPool {
     }
   }
 
-  /** Rules assume READ COMMITTED, whatever the server's default is. */
+  /** Our rules assume READ COMMITTED, so the server's default must not apply. */
   private async setUp(client: pg.PoolClient): Promise<void> {
     await client.query(`
       set application_name = 'freshgate';
@@ -114,7 +114,7 @@ interface ConnectionState {
   isReady: boolean;
 }
 
-/** One connection while it is lent. What prevents an answer now is told apart here, where it is known for certain. */
+/** One connection while it is in use. Recognises here, where it is certain, errors that mean "not available now". */
 class ServerConnection implements PostgresPoolClient {
   constructor(
     private readonly pool: ServerPool,
@@ -133,7 +133,7 @@ class ServerConnection implements PostgresPoolClient {
     parameters: readonly unknown[] = [],
   ): Promise<PostgresQueryResult<R>> | PostgresCursor<R> {
     if (typeof sql !== 'string') throw new TypeError('cursors are not supported');
-    // Not `async`: every query passes here, and would cost two promises more.
+    // Not `async`: that would cost two more promises for every query.
     return this.client.query(sql, [...parameters]).catch((error: unknown) => this.fail(error)) as Promise<
       PostgresQueryResult<R>
     >;

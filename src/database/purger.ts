@@ -6,36 +6,36 @@ import { Database, MAX_CLOCK_SKEW_MS, type Tables, type Tx } from './database.js
 const PERIOD_MS = 60_000;
 const BATCH_ROWS = 500;
 /**
- * For how long a row must have been dead before it is removed. A clock that was set forward and back again, here or on
- * another instance, must not bring back a token whose revocation was removed in between.
+ * How long a row must have been expired before it is removed. A clock that is set forward and back, here or on another
+ * instance, must not bring back a token whose revocation was removed in between.
  */
 export const PURGE_MARGIN_MS = 86_400_000;
 
-/** What is removed from one table. */
+/** The rows to remove from one table. */
 export type PurgeTask = { [T in keyof Tables]: TaskOf<T> }[keyof Tables];
 
 interface TaskOf<T extends keyof Tables> {
-  /** What is removed, for log, metric and lock: `expired sessions`. */
+  /** Names the rows for log, metric and lock: `expired sessions`. */
   readonly what: string;
   readonly table: T;
   /** The column of the primary key. */
   readonly key: keyof Tables[T] & string;
   /**
-   * Selects the keys of rows that were dead before `cutoff` (milliseconds). It needs an index, because it runs each minute
-   * and usually finds nothing.
+   * Selects the keys of rows that expired before `cutoff` (milliseconds). Needs an index: it runs each minute and
+   * usually finds nothing.
    */
   selectDead(tx: Tx, cutoff: number): DeadRows;
-  /** Forgets what this process holds in memory and was dead before `cutoff`; asked on every instance. */
+  /** Removes entries from the memory of this process that expired before `cutoff`. Called on every instance. */
   forget?(cutoff: number): void;
 }
 
-/** A query of Kysely's that `Purger` bounds. */
+/** A Kysely query that `Purger` limits. */
 export interface DeadRows {
   limit(rows: number): OperationNodeSource;
 }
 
 /**
- * Removes dead rows once a minute: in batches, one instance at a time, and only while this clock and the database's
+ * Removes expired rows once a minute: in batches, one instance at a time, and only while this clock and the database's
  * agree. An instance whose clock is days ahead would remove every live session.
  */
 @Injectable()
@@ -57,7 +57,7 @@ export class Purger implements OnApplicationBootstrap, OnApplicationShutdown {
     this.counts.set(task.what, 0);
   }
 
-  /** Rows removed by this instance since its start, by what they were. */
+  /** Counts the rows removed by this instance since its start, by their name. */
   get removed(): ReadonlyMap<string, number> {
     return this.counts;
   }
@@ -89,7 +89,7 @@ export class Purger implements OnApplicationBootstrap, OnApplicationShutdown {
     return total;
   }
 
-  /** The earlier of the two clocks, less the margin; undefined while they differ. */
+  /** The earlier of the two clocks, minus the margin; undefined while they differ. */
   private async findCutoff(): Promise<number | undefined> {
     const skew = await this.db.clockSkew(() => this.clock.now());
     if (Math.abs(skew) > MAX_CLOCK_SKEW_MS) {
@@ -105,7 +105,7 @@ export class Purger implements OnApplicationBootstrap, OnApplicationShutdown {
     const { what } = task;
     let total = 0;
     for (let removed = BATCH_ROWS; removed === BATCH_ROWS && !this.stopping; total += removed) {
-      // Undefined while another instance is purging the same.
+      // Undefined while another instance purges the same rows.
       const batch = await this.db.withAdvisoryLock(`freshgate purge ${what}`, (tx) =>
         removeBatch(tx, task, cutoff),
       );
@@ -127,7 +127,7 @@ export class Purger implements OnApplicationBootstrap, OnApplicationShutdown {
   }
 }
 
-/** @returns how many rows were removed; fewer than a batch when none are left */
+/** @returns how many rows were removed; fewer than a batch if no more are left */
 async function removeBatch(tx: Tx, task: PurgeTask, cutoff: number): Promise<number> {
   const dead = task.selectDead(tx, cutoff).limit(BATCH_ROWS);
   const { numAffectedRows = 0n } = await sql`

@@ -3,7 +3,7 @@ import Libsql from 'libsql/promise';
 import { LRUCache } from 'lru-cache';
 import { DatabaseUrlError, fromSqlite } from './database-errors.js';
 
-/** What is used of libsql; its type definitions declare most of it as `any`. */
+/** The part of libsql that we use; its type definitions declare most of it as `any`. */
 export interface SqliteHandle {
   /** False also after SQLite has rolled back by itself, for example because the disk is full. */
   readonly inTransaction: boolean;
@@ -11,7 +11,7 @@ export interface SqliteHandle {
   exec(sql: string): Promise<void>;
   prepare(sql: string): Promise<PreparedStatement>;
   close(): void;
-  /** Throws when the file is no longer the one that was opened. Absent for a database in memory. */
+  /** Throws if the path no longer leads to the opened file. Absent for a database in memory. */
   checkFile?(): void;
 }
 
@@ -21,17 +21,20 @@ interface PreparedStatement {
   run(parameters: readonly unknown[]): { changes: number; lastInsertRowid: number | bigint };
 }
 
-/** Preparing one costs as much as most statements take; an application has about fifty. */
+/** Preparing a statement costs as much as running it; an application has about fifty. */
 const MAX_PREPARED_STATEMENTS = 200;
 
-/** Writes of Kysely's builders. Outside a transaction each becomes one, for the sake of its COMMIT (see `commit`). */
+/**
+ * Writes of Kysely's builders. Outside of a transaction each gets its own, so that its COMMIT runs off the main thread
+ * (see `commit`).
+ */
 const WRITES: ReadonlySet<string> = new Set(['InsertQueryNode', 'UpdateQueryNode', 'DeleteQueryNode']);
 
 export function openHandle(path: string): SqliteHandle {
   return new Libsql(path, {}) as unknown as SqliteHandle;
 }
 
-/** One connection, used by one caller at a time. While a COMMIT waits for the disk, the event loop goes on. */
+/** One connection, used by one caller at a time. While a COMMIT waits for the disk, the event loop continues. */
 export class SqliteDriver implements Driver {
   private connection: SqliteConnection | undefined;
   private readonly waiting: (() => void)[] = [];
@@ -91,7 +94,7 @@ class SqliteConnection implements DatabaseConnection {
 
   private async execute<R>(query: CompiledQuery): Promise<QueryResult<R>> {
     if (!this.transactional && WRITES.has(query.query.kind)) return this.executeAlone<R>(query);
-    // What a transaction went on to write after SQLite had rolled it back would be written for good.
+    // After SQLite has rolled back by itself, further statements of the transaction would be committed at once.
     if (this.transactional && !this.handle.inTransaction) throw new Error('the transaction was rolled back');
     const { sql, parameters } = query;
     const statement = this.statements.get(sql) ?? (await this.prepare(sql));
@@ -100,12 +103,12 @@ class SqliteConnection implements DatabaseConnection {
     return { numAffectedRows: BigInt(changes), insertId: BigInt(lastInsertRowid), rows: [] };
   }
 
-  /** All rows at once: every other caller would wait for a slow reader. */
+  /** All rows at once, because every other caller would wait for a slow reader. */
   async *streamQuery<R>(query: CompiledQuery): AsyncIterableIterator<QueryResult<R>> {
     yield await this.executeQuery<R>(query);
   }
 
-  /** @throws DatabaseUnavailableError if what is written would be gone with the process */
+  /** @throws DatabaseUnavailableError if the write would be lost when the process ends */
   checkFile(): void {
     try {
       this.handle.checkFile?.();
@@ -119,7 +122,7 @@ class SqliteConnection implements DatabaseConnection {
     this.transactional = true;
   }
 
-  /** By `exec`: it waits for the disk, now and then for a checkpoint too, and runs on libsql's thread. */
+  /** With `exec`, which runs on libsql's thread: it waits for the disk, sometimes for a checkpoint too. */
   async commit(): Promise<void> {
     this.checkFile();
     await reporting(() => this.handle.exec('commit'));
@@ -132,14 +135,14 @@ class SqliteConnection implements DatabaseConnection {
   }
 
   /**
-   * The file then holds everything and can be opened again. Closing alone would keep both waiting until the last statement
-   * is collected: WAL without shared memory is a lock.
+   * Afterwards the file holds everything and can be opened again. Closing alone would delay both until the last
+   * statement is garbage-collected: WAL without shared memory is a lock.
    */
   async close(): Promise<void> {
     try {
       this.checkFile();
     } catch {
-      // Putting things in order would delete the WAL of the file that has taken this one's place.
+      // A checkpoint would delete the WAL of the file that has replaced this one.
       return this.handle.close();
     }
     try {

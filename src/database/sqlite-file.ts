@@ -1,9 +1,9 @@
 import { statSync } from 'node:fs';
 
-/** The path of an open database leads to another file, or to none: what is written would be gone with the process. */
+/** The path of an open database no longer leads to its file: changes would be lost when the process ends. */
 export class DatabaseFileMovedError extends Error {
   override readonly name = 'DatabaseFileMovedError';
-  /** SQLite's own code for it, which it reports in some cases only. */
+  /** The code that SQLite itself reports in some of these cases. */
   readonly code = 'SQLITE_READONLY_DBMOVED';
 
   constructor(path: string) {
@@ -13,7 +13,7 @@ export class DatabaseFileMovedError extends Error {
   }
 }
 
-/** Tells whether the file that was opened is still the one at its path. */
+/** Checks whether the path still leads to the file that was opened. */
 export class SqliteFile {
   private readonly opened: string;
 
@@ -21,7 +21,7 @@ export class SqliteFile {
     this.opened = this.identity();
   }
 
-  /** Costs a few microseconds. @throws DatabaseFileMovedError */
+  /** Takes a few microseconds. @throws DatabaseFileMovedError */
   check(): void {
     if (this.identity() !== this.opened) throw new DatabaseFileMovedError(this.path);
   }

@@ -30,14 +30,14 @@ class EmbeddedDialect extends SqliteDialect {
   }
 }
 
-/** Processes that open one file at the same moment can each keep the others out; all but one then try again. */
+/** Processes that open the file at the same moment can lock each other out; all but one then try again. */
 const MAX_OPEN_TRIES = 8;
 const MAX_PAUSE_MS = 150;
 
 /**
- * The embedded database, created on first use. WAL with `synchronous=FULL`: what was answered 2xx survives a power cut.
- * The exclusive lock is held until the process ends, however it ends, so one process owns the file.
- * The first query throws DatabaseUrlError if another process owns the file, or it cannot be opened.
+ * The embedded database, created on first use. WAL with `synchronous=FULL`: a change that was answered 2xx survives a
+ * power failure. The exclusive lock is held until the process ends, so one process owns the file. The first query
+ * throws DatabaseUrlError if another process owns the file or it cannot be opened.
  * @throws DatabaseUrlError for a URL that names no file
  */
 export function openSqlite(url: string): Database {
@@ -69,7 +69,7 @@ async function tryToOpen(path: string): Promise<SqliteHandle> {
   }
   const handle = openHandle(path);
   try {
-    // The locking mode comes before the journal mode: WAL without shared memory is what makes the lock exclusive.
+    // The locking mode comes before the journal mode: only WAL without shared memory makes the lock exclusive.
     await handle.exec(`
       PRAGMA locking_mode = EXCLUSIVE;
       PRAGMA journal_mode = WAL;
@@ -93,10 +93,10 @@ function pathOf(url: string): string {
     const path = url.startsWith('file://')
       ? fileURLToPath(url)
       : decodeURIComponent(url.slice('file:'.length));
-    // SQLite takes an empty name for a database that is gone when it is closed.
+    // For SQLite, an empty name is a temporary database.
     if (path !== '') return path;
   } catch {
-    // Falls through: a broken escape, or a file on another host.
+    // Continues below: a broken escape, or a file on another host.
   }
   throw new DatabaseUrlError(
     'expected file:PATH with the path of a local file, like file:./data/freshgate.db',

@@ -1,6 +1,6 @@
 import { READ_ONLY } from './postgres-errors.js';
 
-/** The server answers, and takes no writes: a standby, or a primary that was set to read-only. What it knows may be old. */
+/** The server answers but is read-only: a standby, or a primary that was set to read-only. Its data may be old. */
 export class ReadOnlyDatabaseError extends Error {
   override readonly name = 'ReadOnlyDatabaseError';
   readonly code = READ_ONLY;

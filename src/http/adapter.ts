@@ -9,15 +9,15 @@ import { malformed, refusal } from './refusal.js';
 import { trustProxies, UntrustedForwarding } from './trusted-proxies.js';
 
 /**
- * Milliseconds in which the head of a request, and the whole of it, must have arrived, and how often that is
- * looked at: slow senders cannot hold connections. Given to Node when the server is made, else it keeps its own.
+ * Milliseconds within which the head of a request and the whole request must arrive, and between two checks: slow
+ * senders must not hold connections. Node accepts these only when the server is created.
  */
 const TIMEOUTS = { headersTimeout: 10_000, requestTimeout: 15_000, connectionsCheckingInterval: 2_000 };
-/** Characters; Node bounds the whole request line already. */
+/** Characters; Node already limits the whole request line. */
 const MAX_PARAMETER_LENGTH = 16_384;
-/** Milliseconds between two looks for idle connections while shutting down, and until the busy ones are cut too. */
+/** While shutting down: milliseconds between two sweeps of idle connections, and until busy ones are closed. */
 const SHUTDOWN = { sweep: 50, patience: 5_000 };
-/** What a caller may choose as request id; anything else could forge log lines, and is replaced. */
+/** The form of a request id that a caller may choose. Anything else could forge log lines and is replaced. */
 const REQUEST_ID = /^[\w.-]{1,64}$/;
 
 type ErrorHandler = Parameters<FastifyAdapter['setErrorHandler']>[0];
@@ -28,15 +28,15 @@ class Adapter extends FastifyAdapter {
   errorHandler: ErrorHandler | undefined;
 
   /**
-   * Nest sets its handler when it starts. By then the CORS plugin has made its route for preflights, which would keep the
-   * handler of Fastify and its other shape of errors; so one handler is set at once, and asks for Nest's.
+   * Nest sets its error handler late: the CORS plugin has already made its route for preflights, which would keep
+   * Fastify's handler and its other format. So one handler is set at once and delegates to Nest's.
    */
   override setErrorHandler(handler: ErrorHandler): Fastify {
     this.errorHandler = handler;
     return this.getInstance();
   }
 
-  /** The only sign that closing begins: from here on requests are refused, and those that have begun are answered. */
+  /** The only sign that shutdown begins: from now on new requests are refused, and those in progress are answered. */
   override beforeClose(): void {
     this.closing = true;
     super.beforeClose();
@@ -44,16 +44,16 @@ class Adapter extends FastifyAdapter {
 }
 
 /**
- * The HTTP server, bounded in what it takes and for how long.
- * @param trustedProxies addresses and networks whose `X-Forwarded-For` is believed; from others it is ignored
+ * Creates the HTTP server, with limits on size, time and number of requests.
+ * @param trustedProxies addresses and networks whose `X-Forwarded-For` is trusted; from others it is ignored
  */
 export function createAdapter(trustedProxies: readonly string[] = []): FastifyAdapter {
   const trusts = trustProxies(trustedProxies);
   const adapter = new Adapter({
-    // Refused below, in the shape of every other error.
+    // A hook below refuses instead, in the shape of every other error.
     return503OnClosing: false,
     bodyLimit: boundsOf(undefined).bytes,
-    // Node would answer a request without `Host` itself: no body, no request id. A hook below does it in our shape.
+    // Node would answer a request without `Host` with neither body nor request id. A hook below answers in our shape.
     http: { ...TIMEOUTS, requireHostHeader: false },
     requestTimeout: TIMEOUTS.requestTimeout,
     trustProxy: trustedProxies.length > 0 && trusts,
@@ -72,7 +72,7 @@ export function createAdapter(trustedProxies: readonly string[] = []): FastifyAd
   });
   const inFlight = new InFlight();
   const forwarding = new UntrustedForwarding(trusts);
-  // The first hook of all: preflights are answered by a later one.
+  // This hook runs first: a later one answers preflights.
   adapter.setOnRequestHook((request, reply, done) => {
     reply.header('x-request-id', request.id);
     forwarding.notice(request.raw);
@@ -82,7 +82,7 @@ export function createAdapter(trustedProxies: readonly string[] = []): FastifyAd
       done(lacksHost ? malformed('Host', 'must be sent') : undefined),
     );
   });
-  // The last one, so that a page may read the refusal.
+  // The last hook, so that CORS headers are set and a page can read the refusal.
   fastify.addHook('onRequest', (_, reply, done) => {
     if (!adapter.closing) {
       done();
@@ -91,7 +91,7 @@ export function createAdapter(trustedProxies: readonly string[] = []): FastifyAd
     reply.header('Connection', 'close');
     done(refusal(503, 'overloaded', 'The server is shutting down; try again shortly'));
   });
-  // RFC 9110 §10.1.1: what is expected beyond 100-continue may be ignored; Node's 417 has neither body nor request id.
+  // RFC 9110 §10.1.1: other expectations than 100-continue may be ignored. Node's 417 has neither body nor request id.
   fastify.server.on('checkExpectation', (request, response) =>
     fastify.server.emit('request', request, response),
   );
@@ -112,7 +112,8 @@ function parseBodies(fastify: Fastify): void {
       done(error as Error);
     }
   });
-  // Proxies and clients send `Transfer-Encoding: chunked`, or a type, with no body at all: a logout must not fail for it.
+  // Proxies and clients send `Transfer-Encoding: chunked` or a media type without a body: a logout must not fail
+  // because of that.
   fastify.addContentTypeParser('*', (_, payload, done) => {
     payload.once('data', () => {
       payload.pause();
@@ -124,8 +125,8 @@ function parseBodies(fastify: Fastify): void {
 }
 
 /**
- * A connection whose request was in flight when closing began would be kept alive, and the process with it; so would one
- * on which nothing ever arrives, because Node no longer looks at its time-outs.
+ * Closes connections that would keep the process alive: those whose request was in progress when shutdown began, and
+ * those on which nothing ever arrives, because Node no longer checks its time-outs.
  */
 function closeConnections({ server }: Fastify): void {
   const sweep = setInterval(() => server.closeIdleConnections(), SHUTDOWN.sweep);
@@ -137,8 +138,8 @@ function closeConnections({ server }: Fastify): void {
 }
 
 /**
- * The router answers a path that cannot be decoded before any hook runs: without security headers, request id or error
- * code. So stray percent signs become literal ones, which no route has, and lead to an ordinary 404.
+ * Makes every path decodable. The router would answer others before any hook runs, without security headers, request id
+ * and error code. Stray percent signs become literal ones, which no route has: an ordinary 404.
  */
 function decodable(url: string): string {
   if (!url.includes('%')) return url;

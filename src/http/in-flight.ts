@@ -1,9 +1,9 @@
 import { type IncomingMessage, type ServerResponse } from 'node:http';
 import { type Socket } from 'node:net';
 
-/** Requests of one connection that are worked on at the same time. */
+/** Requests of one connection that are handled at the same time. */
 const MAX_AT_WORK = 4;
-/** Requests of one connection that wait for those; a client that sends more without reading is disconnected. */
+/** Further requests of one connection that wait. A client that sends more without reading is disconnected. */
 const MAX_WAITING = 16;
 
 interface Connection {
@@ -12,15 +12,15 @@ interface Connection {
 }
 
 /**
- * Bounds what one connection may have in flight. Node's parser hands over every request of a packet at once, so 400 small
- * ones, pipelined by a client that never reads, would each be worked on and have their answers kept in memory.
+ * Limits the requests in progress of one connection. Node's parser hands over every request of a packet at once: for a
+ * client that pipelines 400 small ones and never reads, all would be handled and their answers kept in memory.
  */
 export class InFlight {
   private readonly connections = new WeakMap<Socket, Connection>();
 
-  /** Calls `start` as soon as few enough earlier requests of the connection are unanswered. */
+  /** Calls `start` when few enough earlier requests of the connection are unanswered. */
   admit({ socket }: IncomingMessage, response: ServerResponse, start: () => void): void {
-    // What the parser still held when the connection was cut.
+    // The parser still held it when the connection was closed.
     if (socket.destroyed) return;
     const connection = this.connectionOf(socket);
     if (connection.atWork < MAX_AT_WORK) {

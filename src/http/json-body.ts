@@ -11,22 +11,22 @@ const CLOSE_LIST = 0x5d;
 const OPEN_OBJECT = 0x7b;
 const CLOSE_OBJECT = 0x7d;
 
-/** An object or a list that is open at the place that the scan has reached. */
+/** An object or a list that the scan has entered and not left. */
 interface Level {
   isObject: boolean;
-  /** The next text is the name of a member. */
+  /** Whether the next string is the name of a member. */
   beforeName: boolean;
   members: number;
-  /** The name of the member that is being read. */
+  /** The name of the current member. */
   name: string | undefined;
-  /** Made with the second member. */
+  /** Created with the second member. */
   names: Set<string> | undefined;
 }
 
 /**
- * Parses a JSON body; undefined for an empty one, since many clients send the type with every POST.
- * @throws HttpException `validation_failed` for what is not UTF-8, not JSON, beyond the bounds, ambiguous (a member
- *   that occurs twice), or meant for a prototype
+ * Parses a JSON body. Returns undefined for an empty one, because many clients send the media type with every POST.
+ * @throws HttpException `validation_failed` if it is not UTF-8 or JSON, is out of bounds, repeats a member, or names a
+ *   prototype
  */
 export function parseBody(bytes: Buffer, bounds: BodyBounds = boundsOf(undefined)): unknown {
   if (bytes.length === 0) return undefined;
@@ -46,8 +46,8 @@ export function parseBody(bytes: Buffer, bounds: BodyBounds = boundsOf(undefined
 }
 
 /**
- * One pass over the text, before anything is made of it: a hostile body costs no more than the look at its characters.
- * Text that is not JSON gets through, or is refused for another reason: the parser has the last word.
+ * Scans the text once, before it is parsed, so that a hostile body costs no more than reading it. Text that is not JSON
+ * may pass: the parser refuses it afterwards.
  */
 function findProblem(text: string, { levels, members }: BodyBounds): string | undefined {
   const open: Level[] = [];
@@ -91,10 +91,10 @@ function endOfString(text: string, start: number): number {
 function addName(level: Level, quoted: string, parent: Level | undefined): string | undefined {
   level.beforeName = false;
   const name = decoded(quoted);
-  // A copy of the body, made member by member, would set the prototype of what the handler is given.
+  // If a handler copied the body member by member, this member would set the prototype of the copy.
   if (name === '__proto__' || (name === 'prototype' && parent?.name === 'constructor'))
     return `has the member ${quoted}, which is not allowed`;
-  // RFC 8259 §4: parsers disagree on which of the two counts, so a proxy in front of us may have checked the other.
+  // RFC 8259 §4: parsers disagree on which of the two counts, so a proxy in front may have checked the other one.
   if (level.name === name || level.names?.has(name) === true) return `has the member ${quoted} twice`;
   if (level.name !== undefined) level.names ??= new Set([level.name]);
   level.names?.add(name);
@@ -107,7 +107,7 @@ function decoded(quoted: string): string {
   try {
     return String(JSON.parse(quoted));
   } catch {
-    // An escape that JSON lacks: the parser refuses the body for it.
+    // Not an escape of JSON: the parser will refuse the body.
     return quoted;
   }
 }

@@ -7,7 +7,7 @@ const ANSWERS: Record<string, [status: number, errorCode: string]> = {
   HPE_HEADER_OVERFLOW: [431, 'request_header_fields_too_large'],
 };
 
-/** Answers what Node's parser refused (no HTTP, too large, too slow), in the shape of every other error. */
+/** Answers requests that Node's parser refused (not HTTP, too large, too slow), in the shape of every other error. */
 export function answerMalformedHttp(error: NodeJS.ErrnoException, socket: Socket): void {
   if (!socket.writable || error.code === 'ECONNRESET') {
     socket.destroy();

@@ -1,7 +1,10 @@
 import { HttpException } from '@nestjs/common';
 import { STATUS_CODES } from 'node:http';
 
-/** Refuses a request before any route is asked, in the shape of every other error: `validation_failed` names the part. */
+/**
+ * Creates the refusal of a request before it reaches a route, in the shape of every other error: `validation_failed`
+ * names the part.
+ */
 export function malformed(part: string, problem: string): HttpException {
   return refusal(400, 'validation_failed', `${part} ${problem}`, {
     errors: [{ field: part, messages: [problem] }],

@@ -2,38 +2,37 @@ import { type AbstractHttpAdapter } from '@nestjs/core';
 import { type FastifyAdapter } from '@nestjs/platform-fastify';
 import { type IncomingMessage, type ServerResponse } from 'node:http';
 
-/** A request that has been answered, or given up, for whoever counts or logs it. Holds no secret: no header, no query. */
+/** A request that was answered or aborted, for logs and metrics. Contains no secret: no header and no query. */
 export interface RequestEnd {
-  /** As sent; Node's parser knows about 35, and refuses others. */
+  /** As sent; Node's parser accepts about 35 methods. */
   method: string;
-  /** What the route is declared as, `/admin/users/:id`; undefined where none matched. */
+  /** The declared path, such as `/admin/users/:id`; undefined if none matched. */
   route: string | undefined;
-  /** Without the query string. Anything a caller likes: never a label. */
+  /** Without the query string. A caller can send anything, so it must never be a label. */
   path: string;
   status: number;
-  /** Milliseconds from the first look at the request to the last byte of the answer. */
+  /** Milliseconds from the first hook to the last byte of the answer. */
   duration: number;
-  /** That of the answer's `X-Request-Id`. */
+  /** The `X-Request-Id` of the answer. */
   requestId: string;
   errorCode: string | undefined;
-  /** The client left before it had the answer. */
+  /** The client disconnected before the answer was complete. */
   aborted: boolean;
 }
 
-/** Left on the request by the filter that answers errors. */
+/** Set by the filter that answers errors. */
 interface Refused {
   errorCode?: string;
 }
 type ExpressRequest = IncomingMessage & Refused & { originalUrl?: string; route?: { path?: unknown } };
 type Next = () => void;
 
-/** Characters; a longer path says nothing more. */
+/** Maximum characters of a logged path. */
 const MAX_PATH_LENGTH = 256;
 
 /**
- * Tells of every request when it is over, those too that were answered before any middleware ran: preflights, bodies
- * that cannot be parsed, what is refused while closing. To be called before routes are registered: from `configure`
- * of a module.
+ * Calls back at the end of every request, also of those answered before any middleware: preflights, bodies that cannot
+ * be parsed, refusals while shutting down. Call it before routes are registered: in `configure` of a module.
  */
 export function onRequestEnd(adapter: AbstractHttpAdapter, listener: (end: RequestEnd) => void): void {
   if (adapter.getType() === 'fastify') {

@@ -5,9 +5,9 @@ import { type IncomingMessage, type ServerResponse } from 'node:http';
 const YEAR = 365 * 24 * 60 * 60;
 
 /**
- * What the answers of a JSON API need (OWASP REST Security Cheat Sheet): no browser may run, frame or guess anything of
- * them. `Cache-Control` is set where tokens are looked at.
- * @param overTls HSTS is sent: in production, where TLS ends at a proxy. On plain HTTP it would lock developers out.
+ * The headers of a JSON API (OWASP REST Security Cheat Sheet): browsers must not run, frame or sniff answers.
+ * `Cache-Control` is set where tokens are read.
+ * @param overTls sends HSTS: in production, where TLS ends at a proxy. On plain HTTP it would lock developers out
  */
 export function apiSecurityHeaders(overTls: boolean): SecurityHeadersOptions {
   return {
@@ -20,7 +20,7 @@ export function apiSecurityHeaders(overTls: boolean): SecurityHeadersOptions {
     strictTransportSecurity: overTls && { maxAge: YEAR, includeSubDomains: true },
     xContentTypeOptions: true,
     xFrameOptions: { action: 'deny' },
-    // Of documents and old browsers alone; `usePageSecurityHeaders` sets what a page needs.
+    // Only documents and old browsers need them; `usePageSecurityHeaders` sets them for pages.
     crossOriginOpenerPolicy: false,
     originAgentCluster: false,
     xDnsPrefetchControl: false,
@@ -30,7 +30,7 @@ export function apiSecurityHeaders(overTls: boolean): SecurityHeadersOptions {
   };
 }
 
-/** No `upgrade-insecure-requests`, which leaves a page on plain HTTP blank. */
+/** No `upgrade-insecure-requests`: it leaves a page on plain HTTP blank. */
 const PAGE_HEADERS: Readonly<Record<string, string>> = {
   'Content-Security-Policy': [
     "default-src 'self'",
@@ -46,8 +46,8 @@ const PAGE_HEADERS: Readonly<Record<string, string>> = {
 };
 
 /**
- * Lets the pages at and below a path, like Swagger UI, load scripts, styles and data of their own origin. To be called
- * after `useSecurityHeaders`, before routes are registered.
+ * Lets pages at and below a path, such as Swagger UI, load scripts, styles and data of their own origin. Call it after
+ * `useSecurityHeaders`, before routes are registered.
  */
 export function usePageSecurityHeaders(adapter: HttpServer, path: string): void {
   if (adapter.getType() === 'fastify') {

@@ -5,12 +5,12 @@ import { canonicalAddress } from './client-address.js';
 
 const HOUR = 60 * 60 * 1000;
 
-/** Whether a hop of `X-Forwarded-For`, or the peer of the connection, is one of our proxies. */
+/** Tells whether a hop of `X-Forwarded-For`, or the peer of the connection, is one of our proxies. */
 export type TrustsHop = (hop: string | undefined) => boolean;
 
 /**
- * For Fastify's `trustProxy` and Express's `trust proxy`, which would take a hop with a port (`10.1.2.3:5678`,
- * `[::1]:80`) for a stranger's address.
+ * For Fastify's `trustProxy` and Express's `trust proxy`, which would not recognise a hop with a port (`10.1.2.3:5678`,
+ * `[::1]:80`).
  * @param networks addresses and networks like `10.0.0.0/8`
  */
 export function trustProxies(networks: readonly string[]): TrustsHop {
@@ -28,8 +28,8 @@ export function trustProxies(networks: readonly string[]): TrustsHop {
 }
 
 /**
- * Warns, at most once an hour, of `X-Forwarded-For` from a peer that is not trusted: either `TRUSTED_PROXIES` lacks our
- * proxy, and all its clients share one address and its limits, or a client tries to pass for another.
+ * Warns at most once an hour about `X-Forwarded-For` from a peer that is not trusted: either `TRUSTED_PROXIES` lacks
+ * our proxy, and all its clients share one address and its limits, or a client claims another address.
  */
 export class UntrustedForwarding {
   private readonly logger = new Logger('TrustedProxies');

@@ -8,14 +8,14 @@ import { escapeLine, scrub, scrubText } from './scrub.js';
 type LogOptions = Pick<ServerOptions, 'logLevel' | 'environment'>;
 type Level = 'fatal' | 'error' | 'warn' | 'info' | 'debug' | 'trace';
 
-/** Where lines go; the tests' own in place of the standard output. */
+/** The destination of log lines; tests use their own. */
 export interface Sink {
   write(line: string): void;
 }
 
 /**
- * Makes the logger behind every line: JSON in production, human-readable otherwise. Secrets are taken out, and lines
- * made safe, here and not where something is logged: no caller can forget it.
+ * Creates the pino logger for all lines: JSON in production, human-readable otherwise. It removes secrets and escapes
+ * control characters here, so that no caller can forget it.
  */
 export function createPino(
   { logLevel, environment }: LogOptions,
@@ -24,10 +24,10 @@ export function createPino(
   return pino(
     {
       level: logLevel,
-      // Process and host are known to whatever collects the lines.
+      // The log collector knows process and host.
       base: null,
       timestamp: pino.stdTimeFunctions.isoTime,
-      // Errors are plain objects by then.
+      // By now errors are plain objects.
       serializers: { err: (error: unknown) => error },
       mixin: currentRequest,
       formatters: { level: (label) => ({ level: label }) },
@@ -68,7 +68,7 @@ function isStack(value: unknown): boolean {
   return typeof value === 'string' && /\n\s+at /.test(value);
 }
 
-/** An error in any place becomes `err`; texts are not format strings. */
+/** An error in any position becomes `err`; text is not a format string. */
 function clean(args: unknown[]): [details: object, message: string | undefined] {
   const texts = args.filter((arg) => typeof arg === 'string');
   const objects = args.filter((arg) => typeof arg === 'object' && arg !== null);
@@ -79,7 +79,7 @@ function clean(args: unknown[]): [details: object, message: string | undefined] 
   return [scrub(details) as object, message === undefined ? undefined : scrubText(message)];
 }
 
-/** Written at once: what was logged before a crash is there. */
+/** Written synchronously, so that lines before a crash are not lost. */
 function stdout(environment: string): Sink {
   const destination = pino.destination({ fd: 1, sync: true });
   if (environment === 'production') return destination;

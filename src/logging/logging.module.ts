@@ -6,10 +6,10 @@ import { scopeRequests } from './request-scope.js';
 
 const ROOT = Symbol('root logger');
 
-/** Asked every few seconds by machines: nobody reads that they were. */
+/** Probes call these every few seconds; their lines are logged at debug. */
 const PROBE = /^\/health(\/|$)/;
 
-/** One line for each request, and the request's id on every line that is written while it is worked on. */
+/** Logs one line per request, and puts the request's id on every line written while it is handled. */
 @Module({})
 export class LoggingModule implements NestModule {
   static forRoot(logger: Logger): DynamicModule {

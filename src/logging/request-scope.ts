@@ -5,20 +5,17 @@ import { type IncomingMessage, type ServerResponse } from 'node:http';
 
 const requests = new AsyncLocalStorage<{ requestId: string }>();
 
-/** For every line: the id of the request that it is written for, where there is one. A new object: pino adds to it. */
+/** Returns the request id for a log line, if it belongs to a request. A new object, because pino adds to it. */
 export function currentRequest(): object {
   return { ...requests.getStore() };
 }
 
-/**
- * From then on each request is worked on in a scope of its own. To be called before routes are registered: from
- * `configure` of a module.
- */
+/** Gives each request an async scope. Call it before routes are registered: in `configure` of a module. */
 export function scopeRequests(adapter: AbstractHttpAdapter): void {
   if (adapter.getType() === 'fastify') {
     const fastify = (adapter as FastifyAdapter).getInstance();
     fastify.addHook('onRequest', ({ id: requestId }, _reply, done) => requests.run({ requestId }, done));
-    // The end of a body is told by the connection, which is in no request's scope.
+    // The connection emits the end of a body, outside of the scope of the request.
     fastify.addHook('preValidation', ({ id: requestId, body }, _reply, done) => {
       if (body === undefined) done();
       else requests.run({ requestId }, done);

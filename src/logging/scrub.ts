@@ -1,25 +1,25 @@
-/** In place of a secret. */
+/** Replaces a secret. */
 export const REDACTED = '[redacted]';
 
-/** Members and headers whose values are secrets, in whatever object they come; `d` and `k` are those of a private JWK. */
+/** Members and headers whose values are secrets, in any object; `d` and `k` are those of a private JWK. */
 const SECRET_NAME =
   /^(?:.*password|.*_token|.*secret|token|(?:proxy-)?authorization|(?:set-)?cookie|x-(?:csrf|device)-token|d|k)$/i;
 
-/** Characters; longer texts are cut, so that no caller fills the disk with one request. */
+/** Characters. Longer text is cut, so that no caller can fill the disk with one request. */
 const MAX_TEXT_LENGTH = 8_192;
-/** Objects within one another; deeper ones say nothing that a log needs. */
+/** Depth of nested objects; a log needs no more. */
 const MAX_DEPTH = 6;
 
-/** Texts in which a secret is known by its form or by the name before it, and what is left of them. */
+/** Patterns of secrets that are recognised by their form or by the name before them, with the replacement. */
 const RULES: [pattern: RegExp, replacement: string][] = [
-  // V8 quotes the text that it could not parse, which may be a body.
+  // V8's message quotes the text that it could not parse, which may be a body.
   [/(?:\.\.\.)?"[^]*"(?:\.\.\.)? is not valid JSON/g, `${REDACTED} is not valid JSON`],
-  // Every JOSE header begins so: `{"` in base64url.
+  // Every JOSE header begins with `{"`, which is this in base64url.
   [/eyJ[\w-]{6,}[\w.-]*/g, REDACTED],
   [/\b(Bearer|Basic)\s+(?!\[|error)[^\s,;"']{8,}/gi, `$1 ${REDACTED}`],
-  // Nest repeats the URL of a route that it does not know, and its query may hold anything.
+  // Nest's message repeats the URL of an unknown route, and its query may contain a secret.
   [/(\/[^\s?"']*)\?[^\s"']+/g, `$1?${REDACTED}`],
-  // The password in the URL of a database.
+  // The password in a database URL.
   [/(\w:\/\/[^\s:/@]*):[^\s@]+@/g, `$1:${REDACTED}@`],
   [
     /((?:password|_token|secret|authorization|cookie|csrf-token|device-token)\\*["']?\s*[:=]\s*)("(?:[^"\\]|\\.)*"?|\\+"(?:(?!\\+")[^])*(?:\\+")?|'[^']*'?|[^\s,;&}\]]+)/gi,
@@ -27,13 +27,13 @@ const RULES: [pattern: RegExp, replacement: string][] = [
   ],
 ];
 
-/** A text for the log, without the secrets that can be told by their form. */
+/** Removes the secrets that are recognisable by their form from a text. */
 export function scrubText(text: string): string {
   const cut = text.length > MAX_TEXT_LENGTH ? `${text.slice(0, MAX_TEXT_LENGTH)}…` : text;
   return RULES.reduce((rest, [pattern, replacement]) => rest.replace(pattern, replacement), cut);
 }
 
-/** Anything for the log: members that are named like secrets lose their values, at any depth; errors become plain. */
+/** Removes secrets from any value: members with secret names at any depth. Errors become plain objects. */
 export function scrub(value: unknown, depth = 0): unknown {
   if (typeof value === 'string') return scrubText(value);
   if (typeof value !== 'object' || value === null) return value;
@@ -48,7 +48,7 @@ export function scrub(value: unknown, depth = 0): unknown {
   );
 }
 
-/** Not its other members: drivers keep rows and parameters there. */
+/** Skips other members, because drivers keep rows and parameters in them. */
 function scrubError(error: Error & { code?: unknown }, depth: number): object {
   return {
     type: error.name,
@@ -60,13 +60,13 @@ function scrubError(error: Error & { code?: unknown }, depth: number): object {
 }
 
 /**
- * JSON escapes the controls below U+0020 only. Left: DEL and C1, where terminals find escape sequences too, the line
- * ends that only some readers know, and marks that turn the direction of writing.
+ * The characters that JSON leaves unescaped: DEL and C1, in which terminals also find escape sequences, the line
+ * separators of Unicode, and marks that change the writing direction.
  */
 // eslint-disable-next-line no-control-regex -- these are what is looked for
 const UNPRINTABLE = /[\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g;
 
-/** A line of JSON that means the same, and holds nothing that a terminal or a reader of lines acts on. */
+/** Escapes these characters in a line of JSON. Its meaning stays the same. */
 export function escapeLine(json: string): string {
   return json.replace(
     UNPRINTABLE,
