@@ -8,7 +8,10 @@ import { type Count, type Counters, isBeyond, nameOf, type RateLimitKey } from '
  * clock; the readiness check limits how far the clocks of instances differ.
  */
 export class PostgresCounters implements Counters {
-  constructor(private readonly db: Database) {}
+  constructor(
+    private readonly db: Database,
+    private readonly now = () => Date.now(),
+  ) {}
 
   async take(keys: readonly RateLimitKey[]): Promise<Count[]> {
     const counts: Count[] = [];
@@ -29,7 +32,7 @@ export class PostgresCounters implements Counters {
   }
 
   private async takeOne(key: RateLimitKey): Promise<Count> {
-    const now = Date.now();
+    const now = this.now();
     const isOver = sql<boolean>`rate_limits.expire <= ${now}`;
     const { points, expire } = await this.db
       .insertInto('rate_limits')
@@ -51,7 +54,9 @@ export class PostgresCounters implements Counters {
       .updateTable('rate_limits')
       .set((eb) => ({ points: eb('points', '-', 1) }))
       .where('key', '=', nameOf(key))
-      .where('expire', '>', Date.now())
+      .where('expire', '>', this.now())
+      // Two that give back at once: below zero, the row would never be deleted and would allow an attempt too many.
+      .where('points', '>', 0)
       .returning('points')
       .executeTakeFirst();
     if (released?.points !== 0) return;
