@@ -22,7 +22,7 @@ import { TokenOptions } from '../tokens/token-options.js';
 import { TokenVerifier } from '../tokens/token-verifier.js';
 import { VerifiedTokens } from '../tokens/verified-tokens.js';
 import { HashingQueue } from '../passwords/hashing-queue.js';
-import { PasswordHasher } from '../passwords/password-hasher.js';
+import { HashParameters, PasswordHasher } from '../passwords/password-hasher.js';
 import { PasswordPolicy } from '../passwords/password-policy.js';
 import { UserStore } from '../users/user-store.js';
 import { Users } from '../users/users.repository.js';
@@ -146,6 +146,7 @@ const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN } = new ConfigurableModule
       useFactory: (db: Database, migrations: MigrationSet) => Users.withTable(db, migrations),
     },
     { provide: HashingQueue, useFactory: () => new HashingQueue() },
+    HashParameters,
     PasswordHasher,
     {
       provide: PasswordPolicy,

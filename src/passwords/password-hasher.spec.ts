@@ -3,9 +3,9 @@ import { readdirSync } from 'node:fs';
 import { getPriority } from 'node:os';
 import { performance } from 'node:perf_hooks';
 import { HashingQueue } from './hashing-queue.js';
-import { PasswordHasher } from './password-hasher.js';
+import { HashParameters, PasswordHasher } from './password-hasher.js';
 
-const hasher = new PasswordHasher(new HashingQueue());
+const hasher = new PasswordHasher(new HashingQueue(), new HashParameters());
 const PASSWORD = 'space-corgi';
 let hash: string;
 beforeAll(async () => {
@@ -116,7 +116,7 @@ describe('the threads', () => {
   });
 
   it('end at the shutdown, with the job that one of them has', async () => {
-    const own = new PasswordHasher(new HashingQueue());
+    const own = new PasswordHasher(new HashingQueue(), new HashParameters());
     await own.verify(hash, PASSWORD);
     const ended = expect(own.verify(hash, PASSWORD)).rejects.toThrow();
     await own.onApplicationShutdown();
@@ -125,7 +125,7 @@ describe('the threads', () => {
 
   const linux = process.platform === 'linux' ? it : it.skip;
   linux('have the least priority of the process, and are kept between jobs', async () => {
-    const own = new PasswordHasher(new HashingQueue(1));
+    const own = new PasswordHasher(new HashingQueue(1), new HashParameters());
     const before = priorities().filter((priority) => priority === 19).length;
     for (let i = 0; i < 3; i++) await own.verify(hash, PASSWORD);
     expect(priorities().filter((priority) => priority === 19)).toHaveLength(before + 1);

@@ -5,23 +5,38 @@ import { Piscina } from 'piscina';
 import { type HashingClient } from './hashing-line.js';
 import { HashingQueue } from './hashing-queue.js';
 
-/** OWASP Password Storage Cheat Sheet: argon2id, 19 MiB, two passes, one lane. */
 const ARGON2ID = 2;
-const PARAMETERS = { algorithm: ARGON2ID, memoryCost: 19_456, timeCost: 2, parallelism: 1 } as const;
 
-/** How a hash with these parameters begins, whatever the salt. */
-const PREFIX = `$argon2id$v=19$m=${PARAMETERS.memoryCost},t=${PARAMETERS.timeCost},p=${PARAMETERS.parallelism}$`;
-
-/** A well-formed hash that no password has, with the parameters of real ones, so that it costs the same. */
-const NOBODYS_HASH = `${PREFIX}${base64(randomBytes(16))}$${base64(randomBytes(32))}`;
+/**
+ * Parameters of new hashes. OWASP Password Storage Cheat Sheet: argon2id, 19 MiB, two passes, one lane. A provider of its
+ * own, so that the test kit can replace it: most of the time of a test with a login would be that of its hashes.
+ */
+@Injectable()
+export class HashParameters {
+  readonly algorithm: number = ARGON2ID;
+  /** KiB */
+  readonly memoryCost: number = 19_456;
+  readonly timeCost: number = 2;
+  readonly parallelism: number = 1;
+}
 
 /** Hashes passwords on threads of their own, no more at once than the machine can bear. */
 @Injectable()
 export class PasswordHasher implements OnApplicationShutdown {
   // Started when they are needed and kept. The queue bounds the jobs: none ever waits in the pool.
   private readonly threads: Piscina;
+  /** How a hash with the current parameters begins, whatever the salt. */
+  private readonly prefix: string;
+  /** A well-formed hash that no password has, with the parameters of real ones, so that it costs the same. */
+  private readonly unknownUsersHash: string;
 
-  constructor(private readonly queue: HashingQueue) {
+  constructor(
+    private readonly queue: HashingQueue,
+    private readonly parameters: HashParameters,
+  ) {
+    const { memoryCost, timeCost, parallelism } = parameters;
+    this.prefix = `$argon2id$v=19$m=${memoryCost},t=${timeCost},p=${parallelism}$`;
+    this.unknownUsersHash = `${this.prefix}${base64(randomBytes(16))}$${base64(randomBytes(32))}`;
     this.threads = new Piscina({
       filename: fileURLToPath(new URL('hashing.worker.mjs', import.meta.url)),
       minThreads: 0,
@@ -43,7 +58,7 @@ export class PasswordHasher implements OnApplicationShutdown {
 
   /** @throws HashingOverloadedError */
   async hash(password: string, client: HashingClient = {}): Promise<string> {
-    const job = { password: normalise(password), parameters: PARAMETERS };
+    const job = { password: normalise(password), parameters: { ...this.parameters } };
     return this.queue.run(client, () => this.threads.run(job, { name: 'hash' }) as Promise<string>);
   }
 
@@ -56,7 +71,7 @@ export class PasswordHasher implements OnApplicationShutdown {
     password: string,
     client: HashingClient = {},
   ): Promise<boolean> {
-    const job = { password: normalise(password), passwordHash: passwordHash ?? NOBODYS_HASH };
+    const job = { password: normalise(password), passwordHash: passwordHash ?? this.unknownUsersHash };
     const matches = await this.queue.run(
       client,
       () => this.threads.run(job, { name: 'verify' }) as Promise<boolean>,
@@ -66,7 +81,7 @@ export class PasswordHasher implements OnApplicationShutdown {
 
   /** Whether a hash was made with other parameters than are used today. */
   isOutdated(passwordHash: string): boolean {
-    return !passwordHash.startsWith(PREFIX);
+    return !passwordHash.startsWith(this.prefix);
   }
 }
 

@@ -185,7 +185,7 @@ describeEachEngine('an application with its own user store', (engine) => {
       .overrideProvider(Clock)
       .useValue(clock)
       .compile();
-    const app = testing.createNestApplication(createNamedAdapter(ADAPTER), {
+    const app = testing.createNestApplication(await createNamedAdapter(ADAPTER), {
       ...APP_OPTIONS,
       logger: false,
     });

@@ -22,6 +22,7 @@ describeEachEngine('what is stored', (engine) => {
   beforeAll(async () => {
     api = await createTestApp({
       engine,
+      realHashes: true,
       controllers: [OnceController],
       auth: { locations: { order: ['header', 'cookie'] }, cookies: { secure: true } },
     });

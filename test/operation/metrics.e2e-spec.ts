@@ -1,14 +1,12 @@
 import { Controller, Get, HttpException, Param } from '@nestjs/common';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { connect } from 'node:net';
 import { Public } from '../../src/auth/index.js';
 import { HashingQueue } from '../../src/auth/internals.js';
 import { MetricsModule } from '../../src/metrics/metrics.module.js';
 import { MetricsServer } from '../../src/metrics/metrics-server.js';
 import { createTestApp, type TestApp, type TestAppOptions } from '../support/create-test-app.js';
 import { fill } from '../support/full-queue.js';
-import { metricsOf, readMetrics } from '../support/metrics.js';
-import { launch, start } from '../support/server-process.js';
+import { metricsOf } from '../support/metrics.js';
 
 @Public()
 @Controller('codes')
@@ -135,41 +133,5 @@ describe('two applications in one process', () => {
     await expect(fetch(url)).rejects.toThrow();
     expect((await fetch(other.url)).status).toBe(200);
     await there.close();
-  });
-});
-
-describe('METRICS_PORT', () => {
-  const MEMORY = { DATABASE_URL: ':memory:' };
-  const METRICS_AT = /metrics on (http:\/\/[\w.:]+\/metrics)/;
-
-  it('unset, starts no server', async () => {
-    const server = await start({ env: MEMORY });
-    expect(server.output).not.toMatch(/metrics on/);
-    await server.stop();
-  });
-
-  it('is served, with an open connection holds nothing up, and ends with the process', async () => {
-    const server = await start({ env: { ...MEMORY, METRICS_PORT: '0' } });
-    await server.request('GET', '/health/live');
-    const url = new URL(METRICS_AT.exec(server.output)?.[1] ?? '');
-    const series = await readMetrics(url.href);
-    const count = 'freshgate_http_request_duration_seconds_count';
-    expect(series.get(`${count}{method="GET",route="/health/live",status="2xx"}`)).toBe(1);
-    const idle = connect(Number(url.port), url.hostname).on('error', () => {});
-    expect(await server.stop()).toEqual({ code: null, signal: 'SIGTERM' });
-    idle.destroy();
-    await expect(fetch(url)).rejects.toThrow();
-  });
-
-  it('of another process stops the start and is named', async () => {
-    const first = await start({ env: { ...MEMORY, METRICS_PORT: '0' } });
-    const { port } = new URL(METRICS_AT.exec(first.output)?.[1] ?? '');
-    const second = launch({ env: { ...MEMORY, METRICS_PORT: port } });
-    expect(await second.exit).toEqual({ code: 1, signal: null });
-    expect(second.errors).toMatch(/^ {2}METRICS_PORT: .*in use/m);
-    const nowhere = launch({ env: { ...MEMORY, METRICS_PORT: '0', METRICS_HOST: '192.0.2.1' } });
-    expect(await nowhere.exit).toEqual({ code: 1, signal: null });
-    expect(nowhere.errors).toMatch(/^ {2}METRICS_HOST: .*192\.0\.2\.1/m);
-    await first.stop();
   });
 });

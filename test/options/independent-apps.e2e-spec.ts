@@ -9,7 +9,6 @@ import {
 } from '@nestjs/common';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { NestFactory } from '@nestjs/core';
-import { ExpressAdapter } from '@nestjs/platform-express';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
 import { decode } from 'jsonwebtoken';
 import request, { type Response } from 'supertest';
@@ -127,7 +126,10 @@ class CatsApp {
       controllers: [CatsController],
     })
     class CatsModule {}
-    const http = ADAPTER === 'fastify' ? new FastifyAdapter() : new ExpressAdapter();
+    const http =
+      ADAPTER === 'fastify'
+        ? new FastifyAdapter()
+        : new (await import('@nestjs/platform-express')).ExpressAdapter();
     const app = await NestFactory.create(CatsModule, http, { logger: false, abortOnError: false });
     await app.useGlobalPipes(createValidationPipe()).listen(0, '127.0.0.1');
     return new CatsApp(app);

@@ -1,11 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { writeFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { type Response } from 'supertest';
-import { generateKeySet } from '../../src/keys/key-file.js';
 import { createTestApp, type TestApp } from '../support/create-test-app.js';
 import { expectError } from '../support/expect-error.js';
-import { makeFolder, start } from '../support/server-process.js';
 
 /* What passwords must be, and how often they may be guessed, by the numbers of docs/security.md. */
 
@@ -76,25 +72,6 @@ describe('new passwords', () => {
       expectRefused(await register(password, 'anton'), reason);
       expectRefused(await change(password, reason.source.includes('anton') ? 'anton' : newName()), reason);
     }
-  });
-});
-
-describe.each(['development', 'production'])('default limits [%s]', (NODE_ENV) => {
-  it('the sixth guess from one address is refused without a check of the password', async () => {
-    const folder = makeFolder();
-    writeFileSync(join(folder, 'keys.json'), JSON.stringify(generateKeySet()), { mode: 0o600 });
-    const env = { NODE_ENV, AUTH_KEYS_FILE: './keys.json', DATABASE_URL: ':memory:' };
-    const server = await start({ folder, env });
-    const account = { username: 'cosmo', password: 'space-corgi' };
-    await server.request('POST', '/auth/register', { body: account });
-    const body = { ...account, password: 'wrong-password' };
-    for (let i = 0; i < 5; i++)
-      expect(await server.request('POST', '/auth/login', { body })).toMatchObject({ status: 401 });
-    expect(await server.request('POST', '/auth/login', { body: account })).toMatchObject({
-      status: 429,
-      body: { errorCode: 'rate_limited' },
-    });
-    await server.stop();
   });
 });
 

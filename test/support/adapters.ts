@@ -1,6 +1,6 @@
 import { describe } from '@jest/globals';
 import { type AbstractHttpAdapter } from '@nestjs/core';
-import { ExpressAdapter } from '@nestjs/platform-express';
+import { type ExpressAdapter } from '@nestjs/platform-express';
 import { randomUUID } from 'node:crypto';
 import { type IncomingMessage, type ServerResponse } from 'node:http';
 import { createAdapter } from '../../src/http/adapter.js';
@@ -19,10 +19,10 @@ export interface Stack {
   engine: Engine;
 }
 
-export function createNamedAdapter(
+export async function createNamedAdapter(
   name: AdapterName,
   trustedProxies: readonly string[] = [],
-): AbstractHttpAdapter {
+): Promise<AbstractHttpAdapter> {
   return name === 'fastify' ? createAdapter(trustedProxies) : createExpressAdapter(trustedProxies);
 }
 
@@ -43,7 +43,9 @@ type ExpressRequest = IncomingMessage & { id?: string; body?: unknown };
 type Next = (error?: unknown) => void;
 
 /** An Express that takes JSON alone and gives every answer a request id, as `createAdapter` does. */
-function createExpressAdapter(trustedProxies: readonly string[]): ExpressAdapter {
+async function createExpressAdapter(trustedProxies: readonly string[]): Promise<ExpressAdapter> {
+  // Loaded when it is needed: each test file would load its hundred modules.
+  const { ExpressAdapter } = await import('@nestjs/platform-express');
   const adapter = new ExpressAdapter();
   adapter.set('trust proxy', trustedProxies.length > 0 && trustProxies(trustedProxies));
   adapter.use((request: ExpressRequest, response: ServerResponse, next: Next) => {

@@ -7,6 +7,7 @@ import { APP_OPTIONS, configureApp } from '../../src/app.setup.js';
 import { type AuthModuleExtras, type AuthModuleOptions } from '../../src/auth/index.js';
 import { loadConfig } from '../../src/app.config.js';
 import { type Engine } from '../../src/database/index.js';
+import { HashParameters } from '../../src/passwords/password-hasher.js';
 import { createTestApp as startTestApp, type TestApp, type TestClock } from '../../src/testing/index.js';
 import { testAuthOptions } from '../../src/testing/test-auth-options.js';
 import { ADAPTER, type AdapterName, createNamedAdapter } from './adapters.js';
@@ -22,6 +23,8 @@ export interface TestAppOptions {
   /** The file of a key ring that outlives the application. */
   keysFile?: string;
   clock?: TestClock;
+  /** With the hashing cost of production, instead of the kit's. */
+  realHashes?: boolean;
   /** Variables over the defaults. */
   env?: Record<string, string>;
   /** What `AuthModule.forRoot` is given over what the variables say: options, each group by itself, and hooks. */
@@ -33,7 +36,16 @@ export interface TestAppOptions {
 
 /** This application, by the test kit: on a real port, with a database and keys of its own and a clock that tests move. */
 export async function createTestApp(options: TestAppOptions = {}): Promise<TestApp> {
-  const { engine = 'sqlite', adapter = ADAPTER, auth, env, imports, controllers, clock } = options;
+  const {
+    engine = 'sqlite',
+    adapter = ADAPTER,
+    auth,
+    env,
+    imports,
+    controllers,
+    clock,
+    realHashes,
+  } = options;
   const folder = mkdtempSync(join(tmpdir(), 'freshgate-test-'));
   const database = options.database ?? (await createTestDatabase(engine));
   const config = loadConfig({
@@ -47,7 +59,10 @@ export async function createTestApp(options: TestAppOptions = {}): Promise<TestA
     ...(imports && { imports }),
     ...(controllers && { controllers }),
     ...(clock && { clock }),
-    adapter: createNamedAdapter(adapter, config.server.trustedProxies),
+    ...(realHashes && {
+      override: (builder) => builder.overrideProvider(HashParameters).useClass(HashParameters),
+    }),
+    adapter: await createNamedAdapter(adapter, config.server.trustedProxies),
     applicationOptions: APP_OPTIONS,
     configure: (app) => configureApp(app, config),
     onClosed: async () => {

@@ -51,7 +51,7 @@ describe('the test kit, on an application that it makes', () => {
   beforeAll(async () => {
     app = await createTestApp({
       controllers: [ProbeController],
-      adapter: createNamedAdapter(ADAPTER),
+      adapter: await createNamedAdapter(ADAPTER),
       applicationOptions: { bodyParser: false },
     });
   });

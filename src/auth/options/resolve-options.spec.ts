@@ -440,11 +440,11 @@ describe('options that contradict each other', () => {
 });
 
 describe.each(['fastify', 'express'] as const)('an application with wrong options [%s]', (adapter) => {
-  /** Its creation, as whoever writes `main.ts` sees it. */
+  /** Creates it as `main.ts` does. */
   async function create(auth: object): Promise<unknown> {
     @Module({ imports: [DatabaseModule.forRoot(openDatabase(':memory:')), auth as never] })
     class WrongModule {}
-    return NestFactory.create(WrongModule, createNamedAdapter(adapter), {
+    return NestFactory.create(WrongModule, await createNamedAdapter(adapter), {
       logger: false,
       abortOnError: false,
     }).then(

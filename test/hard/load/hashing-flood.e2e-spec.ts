@@ -50,7 +50,7 @@ describeEachEngine('while one address logs in to many accounts of its own', (eng
   let api: TestApp;
   let flood: Flood;
   beforeAll(async () => {
-    api = await createTestApp({ engine, env: BEHIND_PROXY });
+    api = await createTestApp({ engine, env: BEHIND_PROXY, realHashes: true });
   });
   afterEach(() => flood.stop());
   afterAll(() => api.close());

@@ -34,7 +34,7 @@ describeEachEngine('the time of a refused login', (engine) => {
   let names: Record<Kind, (round: number) => string>;
 
   beforeAll(async () => {
-    api = await createTestApp({ engine });
+    api = await createTestApp({ engine, realHashes: true });
     const [active, disabled] = [name('active'), name('barred')];
     for (let i = 0; i < ACCOUNTS; i++) {
       await api.user(active(i));

@@ -3,9 +3,9 @@ import { writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { type TokenPairDto } from '../../src/auth/dto/token-pair.dto.js';
-import { generateKeySet } from '../../src/keys/key-file.js';
-import { makeFolder, type ServerProcess, start } from '../support/server-process.js';
+import { type TokenPairDto } from '../../../src/auth/dto/token-pair.dto.js';
+import { generateKeySet } from '../../../src/keys/key-file.js';
+import { makeFolder, type ServerProcess, start } from '../../support/server-process.js';
 
 interface Line {
   level: string;

@@ -31,7 +31,7 @@ const errorCodeOf = ({ body }: Response) => (body as { errorCode?: string }).err
 describeEachEngine('parallel refreshes', (engine) => {
   let api: TestApp;
   beforeAll(async () => {
-    api = await createTestApp({ engine });
+    api = await createTestApp({ engine, realHashes: true });
   });
   afterAll(() => api.close());
 
@@ -94,7 +94,7 @@ describePostgres('parallel refreshes at three instances', () => {
       const shared = { database, keysFile: join(folder, 'keys.json'), clock: new TestClock() };
       const instances: TestApp[] = [];
       try {
-        for (let i = 0; i < 3; i++) instances.push(await createTestApp(shared));
+        for (let i = 0; i < 3; i++) instances.push(await createTestApp({ ...shared, realHashes: true }));
         const login = await instances[0]!.login();
         for (let round = 1; round <= ROUNDS; round++) {
           const attempts = Array.from({ length: 51 }, (_, i) =>
@@ -121,7 +121,7 @@ describePostgres('parallel refreshes at three instances', () => {
 describeEachEngine('a thief with a copy of the refresh token', (engine) => {
   let api: TestApp;
   beforeAll(async () => {
-    api = await createTestApp({ engine });
+    api = await createTestApp({ engine, realHashes: true });
   });
   afterAll(() => api.close());
 
@@ -210,7 +210,7 @@ describeEachEngine('a thief with a copy of the refresh token', (engine) => {
 describeEachEngine('the end of a session, amid other requests', (engine) => {
   let api: TestApp;
   beforeAll(async () => {
-    api = await createTestApp({ engine });
+    api = await createTestApp({ engine, realHashes: true });
   });
   afterAll(() => api.close());
 
@@ -387,7 +387,7 @@ describeEachEngine('the end of a session, amid other requests', (engine) => {
 describeEachEngine('a token that fails verification', (engine) => {
   let api: TestApp;
   beforeAll(async () => {
-    api = await createTestApp({ engine });
+    api = await createTestApp({ engine, realHashes: true });
   });
   afterAll(() => api.close());
 
