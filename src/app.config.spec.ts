@@ -30,6 +30,9 @@ const DEFAULTS: Record<string, unknown> = {
   CORS_ORIGINS: [],
   TRUSTED_PROXIES: [],
   OPENAPI: undefined,
+  APP_URL: undefined,
+  SMTP_URL: undefined,
+  MAIL_FROM: undefined,
   AUDIT_RETENTION: 400 * DAY,
   PASSWORD_MIN_LENGTH: 8,
   REGISTRATION: 'open',
@@ -63,10 +66,13 @@ function problems(env: Record<string, string | undefined>): ConfigError['problem
 }
 
 const texts = (good: string[]): [string, unknown][] => good.map((text) => [text, text]);
-/** The longest session there is, so that nothing else contradicts a long life. */
-const LONG = { SESSION_TTL: '100w' };
+/** What other values need: the longest session there is, so that nothing contradicts a long life, and a sender of mails. */
+const LONG = { SESSION_TTL: '100w', MAIL_FROM: 'dogs@app.example' };
 
 const GOOD: Record<string, [text: string, value: unknown][]> = {
+  APP_URL: texts(['https://app.example', 'http://localhost:3000', 'https://app.example/dogs']),
+  SMTP_URL: texts(['smtp://localhost:25', 'smtps://a%40b.example:pass@mail.example']),
+  MAIL_FROM: texts(['dogs@app.example', 'Dogs <dogs@app.example>']),
   NODE_ENV: texts(['production', 'development', 'test']),
   HOST: texts(['0.0.0.0', '::1', 'auth.example']),
   PORT: [
@@ -226,6 +232,16 @@ const BAD: Record<string, string[]> = {
   PASSWORD_MIN_LENGTH: [...NO_NUMBER, '7', '65'],
   REGISTRATION: ['Open', 'yes', 'true', 'invite'],
   OPENAPI: ['On', 'true', '1', 'production'],
+  APP_URL: [
+    'app.example',
+    'ftp://app.example',
+    'https://app.example/',
+    'https://app.example?a=b',
+    'https://app.example#a',
+    'https://a:b@app.example',
+    'HTTPS://APP.example',
+  ],
+  MAIL_FROM: ['Dogs', 'a@b', 'a@app.example,b@app.example', 'Dogs <a@app.example', '"Dogs" <a@app.example>'],
   AUDIT_RETENTION: [...NO_DURATION, '23h'],
   AUTH_AUDIENCE: [',', ' '],
   // example:begin
@@ -285,6 +301,25 @@ describe('loadConfig', () => {
   it.each(rowsOf(BAD))('refuses %s="%s", and names it', (variable, text) => {
     expect(problems({ ...LONG, [variable]: text })).toEqual([
       { variable, problem: expect.stringMatching(/^must .+ \(it is "|^"[^]*" is not a valid /) },
+    ]);
+  });
+
+  it.each(['mail.example', 'http://mail.example', 'smtp://user:100%secret@mail.example'])(
+    'refuses SMTP_URL="%s" without repeating it, because it may hold a password',
+    (url) => {
+      expect(problems({ ...LONG, SMTP_URL: url })).toEqual([
+        {
+          variable: 'SMTP_URL',
+          problem:
+            'must be smtp://USER:PASSWORD@HOST:PORT or smtps://…, with reserved characters percent-encoded',
+        },
+      ]);
+    },
+  );
+
+  it('asks for the sender of mails where there is a server for them', () => {
+    expect(problems({ SMTP_URL: 'smtp://mail.example' })).toEqual([
+      { variable: 'MAIL_FROM', problem: expect.stringContaining('SMTP_URL') },
     ]);
   });
 

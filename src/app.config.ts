@@ -5,9 +5,10 @@ import { readEnvironment } from './config/environment.js';
 import { type OptionsClass, type Variable, variablesOf } from './config/from-env.js';
 import { ServerOptions } from './config/server-options.js';
 import { FEATURE_OPTIONS } from './features/features.options.js';
+import { MailOptions } from './mail/mail-options.js';
 
 /** Every class of options that the environment sets. */
-export const OPTIONS: readonly OptionsClass[] = [ServerOptions, AuthOptions, ...FEATURE_OPTIONS];
+export const OPTIONS: readonly OptionsClass[] = [ServerOptions, AuthOptions, MailOptions, ...FEATURE_OPTIONS];
 
 /** Every variable, in the order of the documentation. */
 export const VARIABLES: readonly Variable[] = OPTIONS.flatMap((type) => variablesOf(type));
@@ -19,6 +20,9 @@ export const VARIABLES: readonly Variable[] = OPTIONS.flatMap((type) => variable
 export function loadConfig(env: Environment): AppConfig {
   const config = readConfig(env, OPTIONS);
   const problems = findContradictions(config.get(AuthOptions), authOptionsGiven(config), variableOf);
+  const { smtpUrl, from } = config.get(MailOptions);
+  if (smtpUrl !== undefined && from === undefined)
+    problems.push({ option: 'MAIL_FROM', problem: 'must be set with SMTP_URL: the sender of every mail' });
   if (problems.length > 0)
     throw new ConfigError(problems.map(({ option, problem }) => ({ variable: option, problem })));
   return config;

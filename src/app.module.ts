@@ -8,6 +8,7 @@ import { DatabaseModule, DatabaseUrlError, openDatabase } from './database/index
 import { FeaturesModule } from './features/features.module.js';
 import { FEATURE_OPTIONS } from './features/features.options.js';
 import { HealthModule } from './health/health.module.js';
+import { MailModule, MailOptions } from './mail/index.js';
 import { MetricsAddressError } from './metrics/metrics-address-error.js';
 import { exposedMode } from './keys/key-file.js';
 import { KeyRingError } from './keys/key-ring.js';
@@ -25,6 +26,7 @@ export class AppModule {
         ConfigModule.forRoot(config, [ServerOptions, ...FEATURE_OPTIONS]),
         DatabaseModule.forRoot(openDatabase(config.server.databaseUrl)),
         AuthModule.forRoot(auth),
+        MailModule.forRoot({ ...config.get(MailOptions), production: config.server.isProduction }),
         FeaturesModule,
         HealthModule,
       ],

@@ -1,6 +1,6 @@
 import { IsOptional } from 'class-validator';
 import { FromEnv } from './from-env.js';
-import { AreNetworks, AreOrigins, IsText, IsWholeNumber, MustBe, ToList } from './validators.js';
+import { AreNetworks, AreOrigins, IsAppUrl, IsText, IsWholeNumber, MustBe, ToList } from './validators.js';
 
 const LOG_LEVELS = ['silent', 'fatal', 'error', 'warn', 'info', 'debug', 'trace'];
 
@@ -79,6 +79,16 @@ export class ServerOptions {
   @IsOptional()
   @MustBe(['on', 'off'])
   readonly openapi: 'on' | 'off' | undefined = undefined;
+
+  /**
+   * Where people reach the application: links in mails begin with it. Never read from a request. Required in production if
+   * mail is on.
+   * @default http://localhost:PORT outside production
+   */
+  @FromEnv('APP_URL')
+  @IsOptional()
+  @IsAppUrl()
+  readonly appUrl: string | undefined = undefined;
 
   get isProduction(): boolean {
     return this.environment === 'production';

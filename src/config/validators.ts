@@ -49,6 +49,26 @@ export function IsWholeNumber(min: number, max: number): PropertyDecorator {
 /** Exact origins as pages send them in `Origin`: no path, no trailing slash, no wildcard. */
 export const AreOrigins = () => IsListOf('origins', isOrigin, 'origin (expected https://app.example)');
 
+/** Of a page in a browser: no credentials, query or fragment, and no slash at the end. */
+export function IsAppUrl(): PropertyDecorator {
+  return (target, property) =>
+    registerDecorator({
+      name: 'isAppUrl',
+      target: target.constructor,
+      propertyName: String(property),
+      validator: {
+        validate: isAppUrl,
+        defaultMessage: () => 'must be a URL like https://app.example, without a slash at the end',
+      },
+    });
+}
+
+function isAppUrl(value: unknown): boolean {
+  if (typeof value !== 'string' || !URL.canParse(value)) return false;
+  const { protocol, origin, pathname } = new URL(value);
+  return /^https?:$/.test(protocol) && value === origin + pathname.replace(/\/$/, '');
+}
+
 /** Addresses and networks in CIDR notation. One that covers every address is refused: any client could then forge its own. */
 export const AreNetworks = () =>
   IsListOf('networks', isNetwork, 'address or network (expected one like 10.0.0.0/8, not all addresses)');

@@ -5,6 +5,7 @@ export {
   DatabaseUnavailableError,
   DatabaseUrlError,
   isForeignKeyViolation,
+  isUniqueViolation,
 } from './database-errors.js';
 export { DatabaseModule } from './database.module.js';
 export { type Listener, NotificationsLostError } from './listener.js';

@@ -9,7 +9,14 @@ export const ROLE = /^[a-z0-9._:-]{1,64}$/;
 export interface User {
   /** Opaque text; it becomes the `sub` of tokens. */
   id: string;
+  /** For people: the username, or the e-mail address of an account that has no username (no username holds `@`). */
   username: string;
+  /** The address that the user has proved, as `parseEmail` writes it. Belongs to one account alone. */
+  email?: string | null;
+  /** The address that the user has asked for and not proved yet. Reserves nothing. */
+  pendingEmail?: string | null;
+  /** When the last change of address was undone, in milliseconds: links to undo earlier changes are used up. */
+  emailUndoneAt?: number;
   /** PHC string: the parameters travel with the hash. */
   passwordHash: string;
   /**
@@ -26,8 +33,16 @@ export interface User {
 
 /** The user as they were read: a change is made only if nothing has changed since. */
 export type SeenUser = Pick<User, 'id' | 'credentialVersion'>;
-export type NewUser = Pick<User, 'username' | 'passwordHash' | 'roles' | 'createdAt'>;
-export type UserChange = Partial<Pick<User, 'passwordHash' | 'roles' | 'disabledAt'>>;
+export type NewUser = Pick<
+  User,
+  'username' | 'email' | 'pendingEmail' | 'passwordHash' | 'roles' | 'createdAt'
+>;
+export type UserChange = Partial<
+  Pick<
+    User,
+    'username' | 'email' | 'pendingEmail' | 'emailUndoneAt' | 'passwordHash' | 'roles' | 'disabledAt'
+  >
+>;
 
 /**
  * All that authentication needs of users, so that a team can use its own table. It must be in the same database, because
@@ -35,11 +50,12 @@ export type UserChange = Partial<Pick<User, 'passwordHash' | 'roles' | 'disabled
  * is not an error. A class, so that it is its own DI token.
  */
 export abstract class UserStore {
-  /** @returns the user, or undefined if the name is taken, also by a registration at the same moment */
+  /** @returns the user, or undefined if the name or address is taken, also by a registration at the same moment */
   abstract create(tx: Tx, user: NewUser): Promise<User | undefined>;
 
   abstract findById(id: string, tx?: Tx): Promise<User | undefined>;
 
+  /** Finds by username, or by proved address if the text holds `@` and the store keeps addresses. */
   abstract findByUsername(username: string): Promise<User | undefined>;
 
   /** Returns usernames by id, without deleted users. */
@@ -57,6 +73,7 @@ export abstract class UserStore {
   /**
    * Changes the user and moves the credential version, in one conditional statement.
    * @returns false, and changes nothing, if the version has moved or the user no longer exists
+   * @throws the database's error (`isUniqueViolation`) if another account has the username or the proved address
    */
   abstract update(tx: Tx, user: SeenUser, change: UserChange): Promise<boolean>;
 

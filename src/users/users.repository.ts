@@ -9,6 +9,7 @@ import {
   USERNAME,
   type UserStore,
 } from './user-store.js';
+import { parseEmail } from './email-address.js';
 import { usersMigrations, type UsersRow } from './users.table.js';
 
 /** The users in our own table. */
@@ -22,19 +23,23 @@ export class Users implements UserStore {
     return new Users(db);
   }
 
-  async create(tx: Tx, { username, passwordHash, roles, createdAt }: NewUser): Promise<User | undefined> {
+  async create(tx: Tx, user: NewUser): Promise<User | undefined> {
+    const { username, email = null, pendingEmail = null, passwordHash, roles, createdAt } = user;
     const row = await tx
       .insertInto('users')
       .values({
         id: uuidv7(),
         username,
+        email,
+        email_pending: pendingEmail,
+        email_undone_at: 0,
         password_hash: passwordHash,
         credential_version: 1,
         roles: toColumn(roles),
         disabled_at: null,
         created_at: createdAt,
       })
-      .onConflict((conflict) => conflict.column('username').doNothing())
+      .onConflict((conflict) => conflict.doNothing())
       .returningAll()
       .executeTakeFirst();
     return row && toUser(row);
@@ -47,13 +52,14 @@ export class Users implements UserStore {
     return row && toUser(row);
   }
 
-  /** Does not query an impossible username. */
+  /** Does not query an impossible name. What holds `@` is looked up among the proved addresses. */
   async findByUsername(username: string): Promise<User | undefined> {
-    if (!USERNAME.test(username)) return undefined;
+    const email = username.includes('@') ? parseEmail(username) : undefined;
+    if (email === undefined && !USERNAME.test(username)) return undefined;
     const row = await this.db
       .selectFrom('users')
       .selectAll()
-      .where('username', '=', username)
+      .where(email === undefined ? 'username' : 'email', '=', email ?? username)
       .executeTakeFirst();
     return row && toUser(row);
   }
@@ -84,9 +90,14 @@ export class Users implements UserStore {
     return this.updateIfUnchanged(tx, user, { credential_version: user.credentialVersion });
   }
 
-  async update(tx: Tx, user: SeenUser, { passwordHash, roles, disabledAt }: UserChange): Promise<boolean> {
+  async update(tx: Tx, user: SeenUser, change: UserChange): Promise<boolean> {
+    const { username, email, pendingEmail, emailUndoneAt, passwordHash, roles, disabledAt } = change;
     return this.updateIfUnchanged(tx, user, {
       credential_version: user.credentialVersion + 1,
+      ...(username === undefined ? {} : { username }),
+      ...(email === undefined ? {} : { email }),
+      ...(pendingEmail === undefined ? {} : { email_pending: pendingEmail }),
+      ...(emailUndoneAt === undefined ? {} : { email_undone_at: emailUndoneAt }),
       ...(passwordHash === undefined ? {} : { password_hash: passwordHash }),
       ...(roles === undefined ? {} : { roles: toColumn(roles) }),
       ...(disabledAt === undefined ? {} : { disabled_at: disabledAt }),
@@ -117,6 +128,9 @@ function toUser(row: UsersRow): User {
   return {
     id: row.id,
     username: row.username,
+    email: row.email,
+    pendingEmail: row.email_pending,
+    emailUndoneAt: row.email_undone_at,
     passwordHash: row.password_hash,
     credentialVersion: row.credential_version,
     roles: row.roles.split(' ').filter(Boolean),

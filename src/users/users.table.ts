@@ -4,8 +4,11 @@ import { type Migrations } from '../database/index.js';
 /** See `User` for the meaning of the columns. */
 export interface UsersTable {
   id: string;
-  /** Lower case; see `USERNAME`. */
+  /** Lower case; see `USERNAME`. Of an account without a username, its `email`. */
   username: string;
+  email: string | null;
+  email_pending: string | null;
+  email_undone_at: number;
   password_hash: string;
   credential_version: number;
   /**
@@ -46,6 +49,17 @@ export const usersMigrations: Migrations = {
         .addColumn('roles', 'text', (c) => c.notNull().defaultTo(''))
         .execute();
       await db.schema.alterTable('users').addColumn('disabled_at', 'bigint').execute();
+    },
+  },
+  '2026-11-28.5-users-email': {
+    async up(db: Kysely<unknown>) {
+      await db.schema.alterTable('users').addColumn('email', 'text').execute();
+      await db.schema.alterTable('users').addColumn('email_pending', 'text').execute();
+      await db.schema
+        .alterTable('users')
+        .addColumn('email_undone_at', 'bigint', (c) => c.notNull().defaultTo(0))
+        .execute();
+      await db.schema.createIndex('users_by_email').unique().on('users').column('email').execute();
     },
   },
 };

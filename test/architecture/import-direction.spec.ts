@@ -19,6 +19,7 @@ const RULES: Record<string, string[]> = {
   sessions: ['database/index'],
   audit: ['database/index'],
   'rate-limits': ['database/index', 'time/*', 'http/client-address', 'audit/audit-log'],
+  mail: ['database/index', 'time/*', 'users/email-address', 'config/from-env'],
   openapi: ['auth/index', 'auth/internals', 'time/*', 'tokens/*'],
   auth: [
     'time/*',
@@ -36,7 +37,7 @@ const RULES: Record<string, string[]> = {
     'config/check-options',
   ],
   config: ['time/*'],
-  features: ['auth/index', 'database/index', 'config/from-env', 'config/validators'],
+  features: ['auth/index', 'database/index', 'mail/index', 'config/from-env', 'config/validators'],
   health: ['auth/index', 'auth/internals', 'database/index'],
   logging: ['http/*', 'config/server-options'],
   metrics: ['http/*', 'auth/index', 'auth/internals', 'database/index'],

@@ -33,6 +33,7 @@ const COMPATIBLE = [
   'BlueOak-1.0.0',
   'ISC',
   'MIT',
+  'MIT-0',
   'Python-2.0',
 ];
 

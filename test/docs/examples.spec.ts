@@ -12,6 +12,7 @@ const DOCUMENTS = {
   'docs/options.md': 3,
   'docs/errors.md': 1,
   'docs/extending.md': 2,
+  'docs/mail.md': 2,
   'docs/tokens.md': 2,
   'docs/coming-from-flask-jwt-extended.md': 1,
 };

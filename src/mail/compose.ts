@@ -1,0 +1,43 @@
+/** What a template says; text and HTML are made from it alike. */
+export interface MailContent {
+  subject: string;
+  /** Plain text, each a paragraph. */
+  before: readonly string[];
+  link?: { label: string; url: string };
+  /** To type in where the link does not work. */
+  code?: string;
+  after?: readonly string[];
+}
+
+const ESCAPES: Record<string, string> = {
+  '&': '&amp;',
+  '<': '&lt;',
+  '>': '&gt;',
+  '"': '&quot;',
+  "'": '&#39;',
+};
+
+/** Text for HTML, in an element or an attribute with quotes. */
+export function escapeHtml(text: string): string {
+  return text.replace(/[&<>"']/g, (character) => ESCAPES[character] ?? character);
+}
+
+/** Makes both bodies of a mail. No part of the content is read as HTML. */
+export function composeBodies({ before, link, code, after = [] }: MailContent): {
+  text: string;
+  html: string;
+} {
+  const codeLine = code === undefined ? [] : [`Code: ${code}`];
+  const text = [...before, ...(link ? [`${link.label}:\n${link.url}`] : []), ...codeLine, ...after];
+  const paragraph = (inner: string) => `<p>${inner}</p>`;
+  const html = [
+    ...before.map((each) => paragraph(escapeHtml(each))),
+    ...(link ? [paragraph(`<a href="${escapeHtml(link.url)}">${escapeHtml(link.label)}</a>`)] : []),
+    ...codeLine.map((each) => paragraph(`<strong>${escapeHtml(each)}</strong>`)),
+    ...after.map((each) => paragraph(escapeHtml(each))),
+  ];
+  return {
+    text: `${text.join('\n\n')}\n`,
+    html: `<!doctype html>\n<html lang="en"><body>\n${html.join('\n')}\n</body></html>\n`,
+  };
+}

@@ -1,0 +1,22 @@
+import { Injectable, type OnModuleInit } from '@nestjs/common';
+import { Purger } from '../database/index.js';
+import { MAX_AGE_MS } from './mail-queue.js';
+
+/** Removes mails that are older than mails are tried and limits look back. */
+@Injectable()
+export class MailPurge implements OnModuleInit {
+  constructor(private readonly purger: Purger) {}
+
+  onModuleInit(): void {
+    this.purger.add({
+      what: 'old mails',
+      table: 'mails',
+      key: 'id',
+      selectDead: (tx, cutoff) =>
+        tx
+          .selectFrom('mails')
+          .select('id')
+          .where('created_at', '<', cutoff - MAX_AGE_MS),
+    });
+  }
+}

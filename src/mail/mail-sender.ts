@@ -1,0 +1,143 @@
+import { Injectable, Logger, type OnApplicationBootstrap, type OnModuleDestroy } from '@nestjs/common';
+import { setTimeout as delay } from 'node:timers/promises';
+import { Clock } from '../time/clock.js';
+import { parseEmail } from '../users/email-address.js';
+import { type MailKind } from './mail-kind.js';
+import { MailQueue, MAX_AGE_MS } from './mail-queue.js';
+import { Mailer } from './mailer.js';
+import { type MailRow } from './mails.table.js';
+import { Outbox } from './outbox.js';
+
+/** For mails whose pause is over, and those of instances that have crashed. */
+const PERIOD_MS = 5_000;
+/** One mail, however slowly the server answers; less than a claim lasts. */
+const SEND_TIMEOUT_MS = 60_000;
+/** For a mail that is being sent when the server stops. */
+const STOP_TIMEOUT_MS = 5_000;
+
+/**
+ * Sends the mails of the outbox, one after the other. Each is claimed before, so that one instance sends it, and marked
+ * after: a crash in between sends it twice and never loses it.
+ */
+@Injectable()
+export class MailSender implements OnApplicationBootstrap, OnModuleDestroy {
+  private readonly logger = new Logger('Mail');
+  private timer: NodeJS.Timeout | undefined;
+  private running: Promise<void> | undefined;
+  /** A mail was added while the last look for one was under way. */
+  private again = false;
+  private stopping = false;
+
+  constructor(
+    private readonly outbox: Outbox,
+    private readonly queue: MailQueue,
+    private readonly mailer: Mailer,
+    private readonly clock: Clock,
+  ) {}
+
+  async onApplicationBootstrap(): Promise<void> {
+    if (!this.mailer.isOn) {
+      this.logger.warn('mail is off, and with it password reset and e-mail addresses: SMTP_URL is not set');
+      return;
+    }
+    await this.queue.releaseClaims();
+    this.outbox.onAdded(() => this.kick());
+    this.timer = setInterval(() => this.kick(), PERIOD_MS).unref();
+    this.kick();
+  }
+
+  async onModuleDestroy(): Promise<void> {
+    clearInterval(this.timer);
+    this.stopping = true;
+    const stopped = new AbortController();
+    await Promise.race([
+      this.running,
+      delay(STOP_TIMEOUT_MS, undefined, { signal: stopped.signal }).catch(() => {}),
+    ]);
+    stopped.abort();
+    await this.mailer.close();
+    await this.running;
+  }
+
+  /** Sends everything that is due now. */
+  async run(): Promise<void> {
+    this.kick();
+    await this.running;
+  }
+
+  private kick(): void {
+    this.again = true;
+    if (!this.stopping) this.running ??= this.work().finally(() => this.rest());
+  }
+
+  private rest(): void {
+    this.running = undefined;
+    if (this.again) this.kick();
+  }
+
+  private async work(): Promise<void> {
+    try {
+      while (this.again && !this.stopping) {
+        this.again = false;
+        let row: MailRow | undefined;
+        while (!this.stopping && (row = await this.queue.claim())) await this.deliver(row);
+      }
+    } catch (error) {
+      this.again = false;
+      this.logger.warn(`the outbox cannot be read, next try in 5s: ${(error as Error).message}`);
+    }
+  }
+
+  private async deliver(row: MailRow): Promise<void> {
+    const name = `mail ${row.id} (${row.kind})`;
+    if (row.created_at + MAX_AGE_MS < this.clock.now()) {
+      this.logger.error(`${name} was not sent: it waited for two days`);
+      return this.queue.remove(row);
+    }
+    const kind = this.outbox.find(row.kind);
+    // Added by a newer version, whose instances send it.
+    if (!kind) return this.queue.postpone(row, this.clock.now() + PERIOD_MS);
+    try {
+      await this.compose(row, kind, name);
+    } catch (error) {
+      const next = this.queue.nextTry(row);
+      const reason = `was not sent (try ${row.tries}): ${(error as Error).message}`;
+      if (next === undefined) {
+        this.logger.error(`${name} ${reason}; given up after two days`);
+        return this.queue.remove(row);
+      }
+      this.logger.warn(`${name} ${reason}; next try at ${new Date(next).toISOString()}`);
+      await this.queue.postpone(row, next);
+    }
+  }
+
+  private async compose(row: MailRow, kind: MailKind, name: string): Promise<void> {
+    const data = JSON.parse(row.data) as Record<string, string>;
+    const mail = await kind.compose({ userId: row.user_id, data, createdAt: row.created_at });
+    if (!mail) return this.queue.remove(row);
+    if (parseEmail(mail.to) !== mail.to) throw new Error('the recipient is not one address');
+    const full = await this.queue.count(row, mail, kind);
+    if (full !== undefined) {
+      this.logger.warn(`${name} is beyond 3 an hour for its account or address`);
+      return kind.beyondLimit === 'drop' ? this.queue.remove(row) : this.queue.postpone(row, full);
+    }
+    const { to, subject, text, html, link } = mail;
+    await inTime(this.mailer.send({ id: row.id, to, subject, text, html, link }));
+    await this.queue.markSent(row);
+    this.logger.log(`${name} was sent`);
+  }
+}
+
+/** @throws Error if the work takes longer than one mail may */
+async function inTime(work: Promise<void>): Promise<void> {
+  const done = new AbortController();
+  const late = delay(SEND_TIMEOUT_MS, undefined, { signal: done.signal }).then(
+    () => Promise.reject(new Error('the mail server took longer than 60s')),
+    () => {},
+  );
+  try {
+    await Promise.race([work, late]);
+  } finally {
+    done.abort();
+  }
+}
