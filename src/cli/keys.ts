@@ -112,7 +112,7 @@ function costs({ kid, kind, successor, made }: Removal): string[] {
   return [
     `${kid} is removed${kind === null ? ': no token of that issuer verifies by it' : `; ${price[kind]}`}`,
     ...(successor === null ? [] : [`${successor} signs from now on${made ? ', made for it' : ''}`]),
-    'servers read this within two seconds; a copy of the file elsewhere is yours to replace',
+    'servers read this within two seconds; replace copies of the file on other machines yourself',
   ];
 }
 

@@ -8,7 +8,7 @@ export function randomPassword(): string {
 }
 
 /**
- * The first line, without its end and otherwise as it is: spaces belong to the password.
+ * Reads the first line, without its end but otherwise unchanged: spaces belong to the password.
  * @throws OperatorError if there is no line, or it is not UTF-8: decoded leniently, several passwords would become one
  */
 export async function readPassword(input: Readable): Promise<string> {

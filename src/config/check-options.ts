@@ -8,7 +8,7 @@ export interface OptionProblem {
   problem: string;
 }
 
-/** Fills what is not given with the defaults, and checks each option by itself. */
+/** Fills missing options with their defaults and checks each option. */
 export function checkOptions<T extends object>(
   type: OptionsClass<T>,
   given: object,
@@ -28,7 +28,7 @@ function flatten(errors: ValidationError[], path = ''): OptionProblem[] {
   });
 }
 
-/** Freezes options, their groups and their lists: what guards read is settled at the start. */
+/** Freezes options, their groups and their lists, so that guards can rely on them. */
 export function freezeOptions<T extends object>(options: T): Readonly<T> {
   for (const value of Object.values(options) as unknown[])
     if (typeof value === 'object' && value !== null) freezeOptions(value);

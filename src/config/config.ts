@@ -5,7 +5,7 @@ import { ServerOptions } from './server-options.js';
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
-/** A setting that is wrong: says which, and what was expected. Several are reported at once. */
+/** A wrong setting: names it and the expected form. Several are reported at once. */
 export class ConfigError extends Error {
   override readonly name = 'ConfigError';
 
@@ -19,7 +19,7 @@ interface Section {
   given: object;
 }
 
-/** What the environment says to each class of options. Frozen. */
+/** The values of the environment, by options class. Frozen. */
 export class AppConfig {
   readonly server: ServerOptions;
 
@@ -75,7 +75,7 @@ function readSection(env: Environment, type: OptionsClass) {
   return { type, options, given, problems: problems.map((each) => named(each, variables, env)) };
 }
 
-/** Under the name that was set, with its value where the message does not show that itself. */
+/** Names the variable, and its value if the message does not show it. */
 function named(
   { option, problem }: { option: string; problem: string },
   variables: Variable[],

@@ -22,7 +22,7 @@ export const IsText = (each = false) => Matches(/\S/, { each, message: 'must not
 export const MustBe = (values: readonly string[], each = false) =>
   IsIn(values, { each, message: `must be one of ${values.join(', ')}` });
 
-/** One value stands for a list of one. */
+/** A single value is a list of one. */
 export function ToList(): PropertyDecorator {
   return Transform(({ value }: { value: unknown }) => (typeof value === 'string' ? [value] : value));
 }
@@ -89,7 +89,7 @@ function IsListOf(name: string, isMember: (value: unknown) => boolean, expected:
     });
 }
 
-/** Schemes of URLs that no page is loaded from over the network with an origin of its own. */
+/** URL schemes without a network origin. */
 const NOT_OF_PAGES = ['ftp:', 'ws:', 'wss:', 'file:', 'data:', 'blob:', 'javascript:'];
 
 /**

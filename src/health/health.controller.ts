@@ -13,10 +13,10 @@ import { Database, MAX_CLOCK_SKEW_MS, MigrationSet, ReadOnlyDatabaseError } from
 import { HealthReportDto } from './health.dto.js';
 
 const TIMEOUT_MS = 3_000;
-/** Milliseconds without proof that no revocation is missing; there is one each second. */
+/** Maximum milliseconds without proof that no revocation is missing; one arrives each second. */
 const MAX_SILENCE_MS = 4_000;
 
-/** Terminus would look for `@nestjs/swagger` by itself, and describe answers only where it finds it. */
+/** Terminus would load `@nestjs/swagger` itself, and describe its answers only if it finds it. */
 const UNDESCRIBED = { noCache: true, swaggerDocumentation: false };
 
 @ApiTags('health')
@@ -34,7 +34,7 @@ export class HealthController {
     private readonly feed: RevocationFeed,
   ) {}
 
-  /** The process answers. Any other failure is not mended by a restart. */
+  /** Only checks that the process answers: a restart does not fix other failures. */
   @NotCached()
   @Get('live')
   @HealthCheck(UNDESCRIBED)
@@ -66,7 +66,7 @@ export class HealthController {
     }
   }
 
-  /** Anybody may ask for the health: the causes, which may hold addresses and names, are the log's alone. */
+  /** Public, so the causes, which may contain addresses and names, are only logged. */
   private check(
     failures: Map<string, string>,
     part: string,
@@ -98,7 +98,7 @@ export class HealthController {
     }
   }
 
-  /** Down when tables are missing: the database was restored to an older state, or is another one. */
+  /** Down if tables are missing: the database was restored to an older state, or is another one. */
   private async compareTables(): Promise<void> {
     const missing = await this.migrations.missing().catch(() => undefined);
     if (!missing) throw new Error('cannot be read');
@@ -113,9 +113,9 @@ export class HealthController {
     throw new Error('differs from the database server’s', { cause });
   }
 
-  /** Down when it is no longer certain, for longer than a heartbeat or two, which sessions are revoked. */
+  /** Down if it has been uncertain for more than a few heartbeats which sessions are revoked. */
   private checkFeed(): void {
-    if (this.feed.staleness() > MAX_SILENCE_MS) throw new Error('are not heard');
+    if (this.feed.staleness() > MAX_SILENCE_MS) throw new Error('may be missing');
   }
 }
 

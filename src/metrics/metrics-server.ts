@@ -23,8 +23,8 @@ const TIMEOUT_MS = 5_000;
 const MAX_CONNECTIONS = 32;
 
 /**
- * `GET /metrics` on a port of its own, for the operator's network: there is no guard, and the numbers would tell an attacker
- * about right guesses.
+ * `GET /metrics` on a separate port, for the operator's network: it has no guard, and the numbers would show an
+ * attacker which guesses were right.
  */
 @Injectable()
 export class MetricsServer implements OnApplicationBootstrap, OnApplicationShutdown {

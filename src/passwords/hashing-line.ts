@@ -1,23 +1,23 @@
-/** More passwords are to be hashed than can be hashed soon. */
+/** The queue of passwords to hash is full. */
 export class HashingOverloadedError extends Error {
   override readonly name = 'HashingOverloadedError';
 }
 
-/** On whose behalf a password is hashed: a full queue is shared out by it. */
+/** The client that a password belongs to: a full queue is shared out by it. */
 export interface HashingClient {
   account?: string | undefined;
   /** The network of the client's address. */
   network?: string | undefined;
-  /** A living session, or a device on which this account has logged in before. */
+  /** Whether it is a live session, or a device on which this account has logged in before. */
   known?: boolean;
   /** Whether the client has closed its connection. */
   hasLeft?: (() => boolean) | undefined;
 }
 
-/** Milliseconds that a job may wait: most clients wait no longer for an answer. */
+/** Maximum milliseconds that a job waits: most clients do not wait longer for an answer. */
 const MAX_WAIT_MS = 10_000;
 
-/** How many jobs of the same account, and of the same network, waited already when the job came. */
+/** How many jobs of the same account, and of the same network, were waiting when the job came. */
 interface Rank {
   account: number;
   network: number;
@@ -31,9 +31,9 @@ interface WaitingJob {
 }
 
 /**
- * Jobs that wait, those of the least greedy first: the second job of an account stands behind the first of every other
- * account, then the second of a network behind the first of every other network, then who came first goes first. A full
- * line makes room for a newcomer by refusing its last job, if the newcomer stands before that.
+ * Waiting jobs. The first job of every account comes before the second of any account; among those, the first of every
+ * network before the second of any; then first come, first served. A full line refuses its last job if the new one
+ * comes before it.
  */
 export class HashingLine {
   private readonly jobs: WaitingJob[] = [];
@@ -48,12 +48,12 @@ export class HashingLine {
     return this.jobs.length;
   }
 
-  /** How many jobs were refused, or waited too long, since the start. */
+  /** Number of jobs that were refused or waited too long, since the start. */
   get refused(): number {
     return this.turnedAway;
   }
 
-  /** @throws HashingOverloadedError when a job of this client would be refused now */
+  /** @throws HashingOverloadedError if a job of this client would be refused now */
   requireRoom(client: HashingClient): void {
     if (this.jobs.length < this.maxWaiting) return;
     const last = this.jobs.at(-1);
@@ -64,7 +64,8 @@ export class HashingLine {
 
   /**
    * Resolves when it is the client's turn.
-   * @throws HashingOverloadedError when there is no room, when a less greedy client took it, or after 10 seconds
+   * @throws HashingOverloadedError if the line is full, a client with fewer jobs displaced this one, or after 10
+   * seconds
    */
   async wait(client: HashingClient): Promise<void> {
     this.requireRoom(client);
@@ -89,14 +90,14 @@ export class HashingLine {
     });
   }
 
-  /** Begins the job whose turn it is. @returns whether there was one */
+  /** Starts the next job. @returns false if the line is empty */
   beginNext(): boolean {
     for (let job = this.jobs.shift(); job; job = this.jobs.shift()) {
       if (!job.client.hasLeft?.()) {
         job.begin();
         return true;
       }
-      // Not counted as refused: a hash for it would be made for nobody.
+      // Not counted as refused: the client has disconnected.
       job.refuse('the client closed the connection');
     }
     return false;

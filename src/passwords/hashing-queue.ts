@@ -1,17 +1,17 @@
 import { availableParallelism } from 'node:os';
 import { type HashingClient, HashingLine } from './hashing-line.js';
 
-/** Jobs that may wait in each line for each that runs: about two seconds of work. */
+/** Jobs that may wait in each line, per parallel hash: about two seconds of work. */
 const MAX_WAITING_PER_RUNNING = 48;
 
-/** How many hashes run at once: one core is left to the requests that need no password. */
+/** Number of parallel hashes: one core is left to requests without a password. */
 export function hashesAtOnce(cores = availableParallelism()): number {
   return Math.max(1, cores - 1);
 }
 
 /**
- * Bounds how many passwords are hashed at once and how many wait. Clients that are known wait in a line of their own,
- * and the two lines take turns: strangers, however many, leave half of the threads to living sessions and known devices.
+ * Limits how many passwords are hashed at once and how many wait. Known clients wait in a separate line and the two
+ * lines take turns, so strangers leave half of the threads to live sessions and known devices.
  */
 export class HashingQueue {
   private readonly known: HashingLine;
@@ -37,24 +37,24 @@ export class HashingQueue {
     return this.active;
   }
 
-  /** How many passwords were not hashed for lack of room or time, since the start. */
+  /** Number of passwords refused because of a full queue or a long wait, since the start. */
   get refused(): number {
     return this.known.refused + this.strangers.refused;
   }
 
-  /** @throws HashingOverloadedError when there is no room for the client, or no more */
+  /** @throws HashingOverloadedError if the line is full, or the wait becomes too long */
   async run<T>(client: HashingClient, job: () => Promise<T>): Promise<T> {
     if (this.active < this.atOnce) this.active++;
     else await this.lineOf(client).wait(client);
     try {
       return await job();
     } finally {
-      // The place is handed on, not given up: a newcomer does not overtake the jobs that wait.
+      // The free thread goes to the next job in line, so that a new job does not overtake it.
       if (!this.beginNext()) this.active--;
     }
   }
 
-  /** @throws HashingOverloadedError when a job of this client would be refused now */
+  /** @throws HashingOverloadedError if a job of this client would be refused now */
   requireRoom(client: HashingClient): void {
     if (this.active >= this.atOnce) this.lineOf(client).requireRoom(client);
   }

@@ -20,14 +20,14 @@ export class HashParameters {
   readonly parallelism: number = 1;
 }
 
-/** Hashes passwords on threads of their own, no more at once than the machine can bear. */
+/** Hashes passwords on separate threads, through a bounded queue. */
 @Injectable()
 export class PasswordHasher implements OnApplicationShutdown {
-  // Started when they are needed and kept. The queue bounds the jobs: none ever waits in the pool.
+  // Started on demand and kept. The queue limits the jobs, so none waits in the pool.
   private readonly threads: Piscina;
-  /** How a hash with the current parameters begins, whatever the salt. */
+  /** The prefix of every hash with these parameters. */
   private readonly prefix: string;
-  /** A well-formed hash that no password has, with the parameters of real ones, so that it costs the same. */
+  /** A well-formed hash that matches no password, with the real parameters, so that it costs the same. */
   private readonly unknownUsersHash: string;
 
   constructor(
@@ -46,12 +46,12 @@ export class PasswordHasher implements OnApplicationShutdown {
     });
   }
 
-  /** Requests that had begun have been answered by now. */
+  /** All requests in progress have been answered by now. */
   async onApplicationShutdown(): Promise<void> {
     await this.threads.destroy();
   }
 
-  /** @throws HashingOverloadedError when there is no room for the client before anything else is done for it */
+  /** Called before any other work of the request. @throws HashingOverloadedError if the queue is full for the client */
   requireRoom(client: HashingClient): void {
     this.queue.requireRoom(client);
   }
@@ -63,7 +63,7 @@ export class PasswordHasher implements OnApplicationShutdown {
   }
 
   /**
-   * Without a hash (no such user) it does the same work and says no: the time tells nothing (ASVS 6.3.8).
+   * Without a hash (unknown user) it does the same work and returns false, so the time reveals nothing (ASVS 6.3.8).
    * @throws HashingOverloadedError
    */
   async verify(
@@ -79,13 +79,13 @@ export class PasswordHasher implements OnApplicationShutdown {
     return matches && passwordHash !== undefined;
   }
 
-  /** Whether a hash was made with other parameters than are used today. */
+  /** Whether the hash has other parameters than new hashes. */
   isOutdated(passwordHash: string): boolean {
     return !passwordHash.startsWith(this.prefix);
   }
 }
 
-/** NFC, the one permitted change: keyboards differ in how they compose the same letters. No trimming, no cutting. */
+/** NFC, the one permitted change: keyboards compose the same letters differently. No trimming, no truncation. */
 export function normalise(password: string): string {
   return password.normalize('NFC');
 }

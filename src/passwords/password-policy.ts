@@ -1,13 +1,15 @@
 import { normalise } from './password-hasher.js';
 
-/** Characters, after NFC. NIST SP 800-63B-4 §3.1.1.2 allows 8 beside a second factor, and asks for 15 where there is none. */
+/**
+ * Characters, after NFC. NIST SP 800-63B-4 §3.1.1.2 allows 8 together with a second factor, and requires 15 without.
+ */
 export const MIN_PASSWORD_LENGTH = 8;
-/** Bounds the work of hashing; nothing shorter is ever cut (ASVS 6.2.8). */
+/** Limits the work of hashing; shorter passwords are never truncated (ASVS 6.2.8). */
 export const MAX_PASSWORD_LENGTH = 256;
 
-/** Characters that must be left without a name that everybody knows. */
+/** Characters that must remain without a known name. */
 const MIN_LENGTH_BESIDE_NAME = 6;
-/** Characters. Shorter names are parts of too many words. */
+/** Characters. Shorter names are part of too many words. */
 const MIN_NAME_LENGTH = 3;
 
 /**
@@ -23,7 +25,7 @@ export class PasswordPolicy {
     private readonly serviceNames: readonly string[],
   ) {}
 
-  /** @returns why the password is refused, in words for its user; undefined if it is accepted */
+  /** @returns the reason for the user if the password is refused; undefined if it is accepted */
   async rejectionReason(password: string, username: string): Promise<string | undefined> {
     const given = normalise(password).toLowerCase();
     if ([...given].length < this.minLength) return `must be at least ${this.minLength} characters long`;
@@ -35,7 +37,7 @@ export class PasswordPolicy {
     return undefined;
   }
 
-  /** Read when the first new password is checked: verifying needs no list. */
+  /** Loaded when the first new password is checked: verifying needs no list. */
   private commonPasswords(): Promise<ReadonlySet<string>> {
     this.common ??= readCommonPasswords();
     return this.common;

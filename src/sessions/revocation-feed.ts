@@ -18,26 +18,29 @@ const REVOCATIONS_PER_NOTIFICATION = 50;
 const REVOCATIONS_PER_UPDATE = 500;
 
 /**
- * Brings revocations from every instance to this one's memory.
+ * Brings the revocations of every instance into this one's memory.
  *
- * On PostgreSQL the transaction that revokes a session also NOTIFYs, so the news comes with the fact. A connection LISTENs, and
- * proves each second by a notification of its own that it hears a writable server. On every (re)connect it LISTENs first and
- * then reads all revocations, never "those since the last one", because transactions commit out of order. While no
- * connection can LISTEN, all revocations are read each second. What this instance remembers and the database does not, because
- * a standby that lagged was promoted, is written again. An embedded database belongs to this process alone: it is read once.
+ * On PostgreSQL the transaction that revokes a session also sends a NOTIFY, so both commit together. One connection
+ * LISTENs, and proves each second by a notification of its own that it hears a writable server. On every (re)connect it
+ * LISTENs first and then reads all revocations, never only "those since the last one", because transactions commit out
+ * of order. While no connection can LISTEN, all revocations are read each second. If the database lacks revocations
+ * that this instance remembers, because a standby that lagged was promoted, they are written again. SQLite belongs to
+ * this process alone and is read once.
  */
 @Injectable()
 export class RevocationFeed implements OnApplicationBootstrap, OnApplicationShutdown {
   private readonly logger = new Logger('RevocationFeed');
   private listener: Listener | undefined;
   private poll: NodeJS.Timeout | undefined;
-  /** Whether notifications arrive: the last heartbeat came back. */
+  /** Whether the last heartbeat came back. */
   isListening = false;
-  /** LISTEN works and notifications do not arrive. That must be seen, so reading each second does not hide it. */
+  /**
+   * LISTEN works but notifications do not arrive. Readiness must show that, so reading each second does not hide it.
+   */
   private notificationsAreLost = false;
   private reading = false;
   private lastWarning = '';
-  /** By the monotonic clock: a step of the wall clock is no news of the feed. */
+  /** By the monotonic clock, which steps of the wall clock do not affect. */
   private heardAt = -Infinity;
 
   constructor(
@@ -46,12 +49,12 @@ export class RevocationFeed implements OnApplicationBootstrap, OnApplicationShut
     private readonly options: SessionOptions,
   ) {}
 
-  /** Before the first request: what was revoked before the start is known from it on. */
+  /** Before the first request, so that revocations from before the start are known. */
   async onApplicationBootstrap(): Promise<void> {
     await new Promise<void>((resolve) => {
       this.listener = this.db.listen(CHANNEL, {
         onListening: async (read) => {
-          // At the start there is nothing yet that the database could have lost.
+          // At the start this instance remembers nothing that the database could have lost.
           const known = this.revoked.size > 0 ? new Set<string>() : undefined;
           await this.readAll(read, known);
           if (known) await this.writeAgain(known);

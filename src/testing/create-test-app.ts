@@ -78,7 +78,7 @@ function builderOf(options: TestAppOptions): TestingModuleBuilder {
   const { root, auth, databaseUrl, imports = [], controllers = [], providers = [] } = options;
   const { override = (same) => same } = options;
   if (root && (auth || databaseUrl !== undefined))
-    throw new TypeError('auth and databaseUrl are options of what the kit brings, and root brings its own');
+    throw new TypeError('auth and databaseUrl cannot be combined with root, which brings its own');
   return override(
     Test.createTestingModule({
       imports: [...(root ? [root] : authOn(options)), ...imports],

@@ -7,21 +7,24 @@ import { MAX_PASSWORD_LENGTH, MIN_PASSWORD_LENGTH } from '../../passwords/passwo
 import { USERNAME } from '../../users/user-store.js';
 import { LowerCased } from './lower-cased.decorator.js';
 
-/** The application may ask for more characters; what else it asks, only its `PasswordPolicy` knows. */
+/** The application's `PasswordPolicy` may require more. */
 const NEW_PASSWORD = {
   minLength: MIN_PASSWORD_LENGTH,
   maxLength: MAX_PASSWORD_LENGTH,
   description: 'Must not be a common password, nor consist of the username or the name of the service.',
 };
 
-/** Text that is no Unicode (a lone surrogate) has no bytes to hash: several such passwords would be one. */
+/**
+ * Refuses text that is not valid Unicode (a lone surrogate): it has no bytes to hash, so several such passwords would
+ * be the same.
+ */
 function IsWellFormed(): PropertyDecorator {
   return Matches(/^\P{Surrogate}*$/u, { message: '$property must be well-formed Unicode' });
 }
 
 /**
- * Its length is that of what is hashed. Otherwise a password that one keyboard composes and another does not would be
- * accepted at registration and refused at login.
+ * Counts the length after NFC, as it is hashed. Otherwise a password could be accepted from one keyboard and refused
+ * from another, which composes letters differently.
  */
 function Composed(): PropertyDecorator {
   return Transform(({ value }: { value: unknown }) => (typeof value === 'string' ? normalise(value) : value));
@@ -59,13 +62,13 @@ export class RegisterDto {
   readonly password!: string;
 }
 
-/** What an operator sets obeys the same rules. */
+/** A password that an operator sets; the same rules apply. */
 export class NewPasswordDto {
   @IsNewPassword()
   readonly password!: string;
 }
 
-/** Looser than registration: a name that cannot exist is answered as a wrong password, not as a bad request. */
+/** Less strict than registration: an impossible name is answered as a wrong password, not as a bad request. */
 export class LoginDto {
   @ApiProperty({ example: 'cosmo', maxLength: 256 })
   @LowerCased()

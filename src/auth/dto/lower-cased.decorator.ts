@@ -1,8 +1,8 @@
 import { Transform } from 'class-transformer';
 
 /**
- * Drops the spaces around a username on the way in, and lower-cases A to Z alone: by Unicode's rules other letters would
- * become ASCII too (the Kelvin sign a k), and different names would be one.
+ * Trims a username and lower-cases A to Z only. Unicode's rules would turn other letters into ASCII (the Kelvin sign
+ * into k), and different names would become one.
  */
 export function LowerCased(): PropertyDecorator {
   return Transform(({ value }: { value: unknown }) =>
@@ -10,7 +10,7 @@ export function LowerCased(): PropertyDecorator {
   );
 }
 
-/** The same for a username that came another way. */
+/** The same for a username that is not in a body. */
 export function lowerCased(username: string): string {
   return username.trim().replace(/[A-Z]/g, (letter) => letter.toLowerCase());
 }

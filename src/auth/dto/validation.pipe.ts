@@ -5,7 +5,7 @@ import { withoutRefused } from './bounded-body.js';
 /** Types of parameters that Nest does not validate. */
 const BUILT_IN: ReadonlySet<unknown> = new Set([String, Boolean, Number, Array, Object, Buffer, Date]);
 
-/** Members that a DTO does not name are refused, not dropped: a client's typo must not pass as success. */
+/** Refuses members that a DTO does not name instead of dropping them: a client's typo must not look like success. */
 export function createValidationPipe(): ValidationPipe {
   return new StrictValidationPipe({
     transform: true,
@@ -21,14 +21,14 @@ class StrictValidationPipe extends ValidationPipe {
     if (metadata.type !== 'custom') refuseInherited(value);
     if (isParsedBody(value, metadata) && isDto(metadata.metatype)) {
       const outline = withoutRefused(value, metadata.metatype);
-      // Throws, but for rules that take an object where the type of the member says otherwise.
+      // Throws, except for rules that accept an object where the type of the member does not.
       if (outline !== value) await super.transform(outline, metadata);
     }
     return super.transform(value, metadata);
   }
 }
 
-/** The validator takes for known what every object inherits: `constructor`, `toString`. */
+/** The validator treats inherited members (`constructor`, `toString`) as known. */
 function refuseInherited(value: unknown): void {
   if (typeof value !== 'object' || value === null) return;
   const inherited = Object.keys(value).filter((key) => key in Object.prototype);
@@ -47,7 +47,7 @@ function isDto(metatype: Type | undefined): metatype is Type {
   return metatype !== undefined && !BUILT_IN.has(metatype);
 }
 
-/** `amount`, `items.0.name`: the path to each refused member, and why. */
+/** Lists each refused member by its path (`amount`, `items.0.name`), with the reasons. */
 function flatten(errors: ValidationError[], path = ''): FieldError[] {
   return errors.flatMap(({ property, constraints, children = [] }) => {
     const field = path + property;

@@ -48,7 +48,8 @@ export class OnceInterceptor implements NestInterceptor {
   async claim(request: AuthRequest): Promise<TokenClaims> {
     const { authInfo, freshMaxAge } = request;
     const { usedTokens } = this;
-    if (!authInfo || !usedTokens) throw new Error('a once token was to be used outside AuthModule');
+    if (!authInfo || !usedTokens)
+      throw new Error('@FreshAccess({ once: true }) needs the guard of AuthModule');
     const { jti, exp } = authInfo;
     if (!(await usedTokens.claim(jti, exp * 1000)))
       throw new TokenError('fresh_token_required', `token ${jti} has been used`, freshMaxAge);

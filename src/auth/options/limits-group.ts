@@ -1,6 +1,6 @@
 import { IsLimit } from '../../rate-limits/limit.js';
 
-/** Rate limits: what is limited, and by how much. `10 per 1h`: the window begins with the first time. */
+/** Rate limits, such as `10 per 1h`. A window starts with the first attempt. */
 export class LimitsGroup {
   /** Wrong passwords for one account, from all unknown devices together. */
   @IsLimit()

@@ -15,7 +15,7 @@ export interface NewTransfer {
 
 export type TransferResult = TransferRow | 'insufficient_funds' | 'account_gone';
 
-/** Undoes what the transaction has done so far, and names the result. */
+/** Rolls the transaction back and carries the result. */
 class Abort extends Error {
   constructor(readonly result: 'insufficient_funds' | 'account_gone') {
     super(result);
@@ -39,7 +39,7 @@ export class TransfersRepository {
       .executeTakeFirst();
   }
 
-  /** Newest first; `before` is the id of the last transfer of the page before. */
+  /** Lists transfers, newest first; `before` is the id of the last transfer of the previous page. */
   async list(userId: string, limit: number, before?: string): Promise<TransferRow[]> {
     return (
       this.db
@@ -47,7 +47,7 @@ export class TransfersRepository {
         .selectAll()
         .where((eb) => eb.or([eb('sender_id', '=', userId), eb('receiver_id', '=', userId)]))
         .$if(before !== undefined, (query) => query.where('id', '<', before ?? ''))
-        // UUIDv7: ids sort by the time of their making.
+        // UUIDv7: ids sort by time.
         .orderBy('id', 'desc')
         .limit(limit)
         .execute()
@@ -64,21 +64,21 @@ export class TransfersRepository {
   }
 
   /**
-   * Moves the money and records it, in one transaction, or does nothing. The same sender with the same key gets
-   * the first transfer again, also when both came at once; the caller compares their hashes.
+   * Moves the money and records the transfer in one transaction, or does nothing. The same sender with the same key
+   * gets the first transfer again, even if both requests were parallel; the caller compares their hashes.
    */
   async transfer(transfer: NewTransfer, openingBalance: number): Promise<TransferResult> {
     try {
       return await this.db.inTransaction(async (tx) => {
         const row = await this.record(tx, transfer);
-        // Recorded before by the same key: the money has moved.
+        // A transfer with this key exists: the money has already moved.
         if (!row) return this.recorded(tx, transfer);
         await this.move(tx, transfer, openingBalance);
         return row;
       });
     } catch (error) {
       if (error instanceof Abort) return error.result;
-      // Deleted between the look-up of the account and its use.
+      // The account was deleted after it was looked up.
       if (isForeignKeyViolation(error)) return 'account_gone';
       throw error;
     }
@@ -107,7 +107,7 @@ export class TransfersRepository {
     return row;
   }
 
-  /** In the order of the ids: two opposite transfers at once would otherwise each wait for the other's row. */
+  /** Locks in the order of the ids: two opposite transfers at once would otherwise deadlock. */
   private async move(
     tx: Tx,
     { senderId, receiverId, amount }: NewTransfer,
@@ -123,14 +123,14 @@ export class TransfersRepository {
         .updateTable('balances')
         .set((eb) => ({ amount: eb('amount', '+', delta) }))
         .where('user_id', '=', userId)
-        // Decided by the row at the moment of the update, so that parallel transfers cannot overdraw it.
+        // The row decides at the moment of the update, so that parallel transfers cannot overdraw it.
         .where('amount', '>=', -delta)
         .executeTakeFirst();
       if (numUpdatedRows === 0n) throw new Abort(delta < 0 ? 'insufficient_funds' : 'account_gone');
     }
   }
 
-  /** An account opens with its first transfer, in or out. */
+  /** Opens the account with its first transfer, in or out. */
   private async open(tx: Tx, userId: string, amount: number): Promise<void> {
     await tx
       .insertInto('balances')

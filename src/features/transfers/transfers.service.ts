@@ -32,13 +32,13 @@ export class TransfersService {
     key: string | null,
   ): Promise<TransferDto> {
     const requestHash = hashOf(to, amount);
-    // Read before the look-up of the key: a parallel request with the same key that spends the money after this
-    // line is met by the transaction, and one that spent it earlier is found by its key.
+    // Read before the look-up of the key. A parallel request with the same key that spends the money after this line is
+    // detected by the transaction; one that spent it earlier is found by its key.
     const balance = await this.balance(userId);
     const earlier = key === null ? undefined : await this.transfers.findByKey(userId, key);
     if (earlier) return this.repeated(userId, earlier, requestHash);
-    // Before the receiver: 404 for unknown names and 409 for the others would tell a sender without money which
-    // usernames exist. With money, each name that exists costs a transfer and a fresh token.
+    // Checked before the receiver: 404 for unknown names and 409 for known ones would tell a sender without money which
+    // usernames exist. With money, each known name costs a transfer and a fresh token.
     if (balance < amount) throw insufficientFunds();
 
     const receiver = await this.accounts.findByUsername(to);
@@ -52,7 +52,7 @@ export class TransfersService {
     );
     if (result === 'insufficient_funds') throw insufficientFunds();
     if (result === 'account_gone') {
-      // Whose? If the sender's own, their token has died with it.
+      // Either account may be the deleted one. If it is the sender's, their token is revoked with it.
       await this.accounts.get(userId);
       throw noSuchReceiver(to);
     }
@@ -72,12 +72,12 @@ export class TransfersService {
     };
   }
 
-  /** An account opens with its first transfer. */
+  /** Returns the balance; an account without transfers has the opening balance. */
   private async balance(userId: string): Promise<number> {
     return (await this.transfers.balance(userId)) ?? this.options.openingBalance;
   }
 
-  /** The transfer of a key, for the request that made it and its repetitions; a key is not for a second transfer. */
+  /** Returns the transfer of a key if the request is a repetition. A key must not be used for a second transfer. */
   private async repeated(userId: string, row: TransferRow, requestHash: string): Promise<TransferDto> {
     if (row.request_hash !== null && row.request_hash !== requestHash) {
       const message = 'The Idempotency-Key belongs to another transfer; send a new key';
@@ -92,7 +92,7 @@ export class TransfersService {
   }
 }
 
-/** Recognises a repeated request; a hash, so that the username of a deleted receiver is not kept. */
+/** Recognises a repeated request. A hash, so that the username of a deleted receiver is not stored. */
 function hashOf(to: string, amount: number): string {
   return createHash('sha256')
     .update(JSON.stringify([to, amount]))

@@ -1,7 +1,7 @@
 import { type Kysely, type Selectable } from 'kysely';
 import { type Migrations } from '../../database/index.js';
 
-/** Money is whole minor units (cents), so that nothing is ever rounded. */
+/** Money is in whole minor units (cents), so that nothing is rounded. */
 export interface BalancesTable {
   user_id: string;
   amount: number;
@@ -9,13 +9,13 @@ export interface BalancesTable {
 
 export interface TransfersTable {
   id: string;
-  /** Null once the account has been deleted; the other side keeps its record. */
+  /** Null after the account was deleted; the other side keeps its record. */
   sender_id: string | null;
   receiver_id: string | null;
   amount: number;
-  /** The sender's `Idempotency-Key`: the same one never moves money twice. */
+  /** The sender's `Idempotency-Key`: the same key never moves money twice. */
   idempotency_key: string | null;
-  /** What was asked for with that key. Null in transfers from before this column. */
+  /** The hash of the request with that key. Null for transfers from before this column. */
   request_hash: string | null;
   /** Milliseconds. */
   created_at: number;

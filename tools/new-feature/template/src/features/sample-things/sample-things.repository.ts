@@ -3,7 +3,7 @@ import { v7 as uuidv7 } from 'uuid';
 import { Database } from '../../database/index.js';
 import { type SampleThingRow } from './sample-things.table.js';
 
-/** Every query names the owner: what is another's is not found. */
+/** Every query names the owner, so another user's rows are not found. */
 @Injectable()
 export class SampleThingsRepository {
   constructor(private readonly db: Database) {}
@@ -37,7 +37,7 @@ export class SampleThingsRepository {
       .execute();
   }
 
-  /** @returns false when there is none */
+  /** @returns false if there is none */
   async delete(ownerId: string, id: string): Promise<boolean> {
     const { numDeletedRows } = await this.db
       .deleteFrom('sample_things')

@@ -29,15 +29,15 @@ export class SampleThingsService {
     return { items, next_cursor: rows.length > PAGE ? (items.at(-1)?.id ?? null) : null };
   }
 
-  /** @throws ApiError `not_found`, also for what is another's */
+  /** @throws ApiError `not_found`, also if it belongs to another user */
   async find({ userId }: Principal, id: string): Promise<SampleThingDto> {
-    // What is no UUID is not asked for: PostgreSQL refuses a text with a NUL.
+    // Only a UUID is looked up: PostgreSQL refuses a text with a NUL.
     const row = isUUID(id) ? await this.repository.find(userId, id) : undefined;
     if (!row) throw notFound();
     return toDto(row);
   }
 
-  /** @throws ApiError `not_found`, also for what is another's */
+  /** @throws ApiError `not_found`, also if it belongs to another user */
   async delete({ userId }: Principal, id: string): Promise<void> {
     if (!isUUID(id) || !(await this.repository.delete(userId, id))) throw notFound();
   }

@@ -18,7 +18,7 @@ declare module '../../database/index.js' {
   }
 }
 
-/** Each runs once, at the start. What has run somewhere is never changed: add another one below it. */
+/** Migrations run once, at the start. Never change one that has run somewhere: add another one below it. */
 export const sampleThingsMigrations: Migrations = {
   'MIGRATION-sample-things': {
     async up(db: Kysely<unknown>) {
