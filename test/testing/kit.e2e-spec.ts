@@ -175,7 +175,7 @@ describe('the test kit', () => {
     @Module({})
     class Whole {}
     await expect(createTestApp({ root: Whole, databaseUrl: ':memory:' })).rejects.toThrow(
-      'root brings its own',
+      'cannot be combined with root',
     );
   });
 
