@@ -2,7 +2,7 @@ import { CompiledQuery, type Dialect, Kysely, sql, type Transaction } from 'kyse
 import { setTimeout as delay } from 'node:timers/promises';
 import { DatabaseUrlError, isDeadlock } from './database-errors.js';
 import { checkNotifications, Listener, type ListenerHandlers, NotificationsLostError } from './listener.js';
-import { type ReadPages, readByCursor } from './page-reader.js';
+import { type Execute, type ReadPages, readByCursor } from './page-reader.js';
 import { assertWritable } from './writable.js';
 
 /**
@@ -159,13 +159,16 @@ export class Database extends Kysely<Tables> {
   }
 
   /** Reads many rows without one long statement. On PostgreSQL only from a writable server. */
-  readonly readPages: ReadPages = async (query, onPage) => {
-    if (this.engine === 'sqlite') return onPage((await this.executeQuery(query)).rows);
-    await this.connection().execute(async (connection) => {
-      const execute = async (text: string, parameters: readonly unknown[] = []) =>
+  readonly readPages: ReadPages = async (read) => {
+    if (this.engine === 'sqlite') {
+      read.onPage((await this.executeQuery(read.queryFrom(undefined))).rows);
+      return { position: undefined, isWhole: true };
+    }
+    return this.connection().execute(async (connection) => {
+      const execute: Execute = async (text, parameters = []) =>
         (await connection.executeQuery(CompiledQuery.raw(text, [...parameters]))).rows;
       await assertWritable({ query: async (text) => ({ rows: await execute(text) }) });
-      await readByCursor(execute, query, onPage);
+      return readByCursor(execute, read);
     });
   };
 

@@ -9,7 +9,7 @@ export {
 } from './database-errors.js';
 export { DatabaseModule } from './database.module.js';
 export { type Listener, NotificationsLostError } from './listener.js';
-export { type ReadPages } from './page-reader.js';
+export { type ReadPages, type ReadPosition } from './page-reader.js';
 export { type Migrations, MigrationSet } from './migrations.js';
 export { openDatabase } from './open-database.js';
 export { type DeadRows, PURGE_MARGIN_MS, Purger, type PurgeTask } from './purger.js';

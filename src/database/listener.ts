@@ -1,9 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
-import { type CompiledQuery } from 'kysely';
 import type pg from 'pg';
 import { columnTypes } from './column-types.js';
-import { type ReadPages, readByCursor } from './page-reader.js';
+import { type Execute, type ReadPages, readByCursor } from './page-reader.js';
 import { assertWritable } from './writable.js';
 
 /** Milliseconds between two heartbeats, and between two attempts to connect. */
@@ -99,7 +98,7 @@ export class Listener {
         if (channel === this.channel) this.handlers.onNotification(payload);
       });
       await client.query(`listen ${this.channel}; listen ${this.heartbeats}`);
-      await this.handlers.onListening((query, onPage) => readPages(client, query, onPage));
+      await this.handlers.onListening((read) => readByCursor(executeOn(client), read));
       while (!signal.aborted) {
         await assertWritable(client);
         await Promise.race([this.sendHeartbeat(client), lost]);
@@ -178,8 +177,6 @@ async function hears(
   }
 }
 
-function readPages<R>(client: pg.Client, query: CompiledQuery<R>, onPage: (rows: R[]) => void) {
-  const execute = async (sql: string, parameters: readonly unknown[] = []) =>
-    (await client.query(sql, [...parameters])).rows as unknown[];
-  return readByCursor(execute, query, onPage);
+function executeOn(client: pg.Client): Execute {
+  return async (sql, parameters = []) => (await client.query(sql, [...parameters])).rows as unknown[];
 }

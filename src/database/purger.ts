@@ -4,7 +4,7 @@ import { Clock } from '../time/clock.js';
 import { Database, MAX_CLOCK_SKEW_MS, type Tables, type Tx } from './database.js';
 
 const PERIOD_MS = 60_000;
-const BATCH_ROWS = 500;
+const BATCH_ROWS = 100;
 /**
  * How long a row must have been expired before it is removed. A clock that is set forward and back, here or on another
  * instance, must not bring back a token whose revocation was removed in between.
@@ -131,6 +131,6 @@ export class Purger implements OnApplicationBootstrap, OnApplicationShutdown {
 async function removeBatch(tx: Tx, task: PurgeTask, cutoff: number): Promise<number> {
   const dead = task.selectDead(tx, cutoff).limit(BATCH_ROWS);
   const { numAffectedRows = 0n } = await sql`
-    delete from ${sql.table(task.table)} where ${sql.ref(task.key)} in (${dead})`.execute(tx);
+    delete from ${sql.table(task.table)} where ${sql.ref(task.key)} in ${dead}`.execute(tx);
   return Number(numAffectedRows);
 }

@@ -1,9 +1,11 @@
 import { Injectable, Logger, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
+import { sql } from 'kysely';
 import {
   Database,
   type Listener,
   NotificationsLostError,
   type ReadPages,
+  type ReadPosition,
   type Tx,
 } from '../database/index.js';
 import { RevokedSessions, type Revocation, REVOCATION_LEEWAY_MS } from './revoked-sessions.js';
@@ -22,10 +24,10 @@ const REVOCATIONS_PER_UPDATE = 500;
  *
  * On PostgreSQL the transaction that revokes a session also sends a NOTIFY, so both commit together. One connection
  * LISTENs, and proves each second by a notification of its own that it hears a writable server. On every (re)connect it
- * LISTENs first and then reads all revocations, never only "those since the last one", because transactions commit out
- * of order. While no connection can LISTEN, all revocations are read each second. If the database lacks revocations
- * that this instance remembers, because a standby that lagged was promoted, they are written again. SQLite belongs to
- * this process alone and is read once.
+ * LISTENs first and then reads what was revoked since the last read, or all revocations where that could miss one (see
+ * `readByCursor`). While no connection can LISTEN, that is read each second. If the database lacks revocations that this
+ * instance remembers, because a standby that lagged was promoted, they are written again. SQLite belongs to this process
+ * alone and is read once.
  */
 @Injectable()
 export class RevocationFeed implements OnApplicationBootstrap, OnApplicationShutdown {
@@ -39,6 +41,7 @@ export class RevocationFeed implements OnApplicationBootstrap, OnApplicationShut
    */
   private notificationsAreLost = false;
   private reading = false;
+  private position: ReadPosition | undefined;
   private lastWarning = '';
   /** By the monotonic clock, which steps of the wall clock do not affect. */
   private heardAt = -Infinity;
@@ -54,10 +57,7 @@ export class RevocationFeed implements OnApplicationBootstrap, OnApplicationShut
     await new Promise<void>((resolve) => {
       this.listener = this.db.listen(CHANNEL, {
         onListening: async (read) => {
-          // At the start this instance remembers nothing that the database could have lost.
-          const known = this.revoked.size > 0 ? new Set<string>() : undefined;
-          await this.readAll(read, known);
-          if (known) await this.writeAgain(known);
+          await this.catchUp(read);
           resolve();
         },
         onNotification: (payload) => this.revoked.add(parse(payload)),
@@ -70,7 +70,7 @@ export class RevocationFeed implements OnApplicationBootstrap, OnApplicationShut
       if (this.listener) this.listener.start();
       else resolve();
     });
-    if (this.heardAt === -Infinity) await this.readAll(this.db.readPages);
+    if (this.heardAt === -Infinity) await this.catchUp(this.db.readPages);
     if (!this.listener) return;
     this.poll = setInterval(() => void this.readWhileCut(), POLL_MS).unref();
   }
@@ -110,30 +110,45 @@ export class RevocationFeed implements OnApplicationBootstrap, OnApplicationShut
   private async readWhileCut(): Promise<void> {
     if (this.isListening || this.reading) return;
     try {
-      await this.readAll(this.db.readPages);
+      await this.catchUp(this.db.readPages);
     } catch (error) {
       this.warn(`revocations cannot be read: ${(error as Error).message}`);
     }
   }
 
-  /** @param ids receives the ids of the sessions that are revoked in the database */
-  private async readAll(read: ReadPages, ids?: Set<string>): Promise<void> {
+  /** Reads what is not known yet. */
+  private async catchUp(read: ReadPages): Promise<void> {
     this.reading = true;
     try {
       const began = performance.now();
-      const query = this.db
-        .selectFrom('sessions')
-        .select(['id', 'access_until', 'revoke_cause'])
-        .where('access_until', '>', this.options.now() - REVOCATION_LEEWAY_MS)
-        .where('revoked_at', 'is not', null);
-      await read(query.compile(), (page) => {
-        this.revoked.add(page);
-        for (const { id } of page) ids?.add(id);
+      // At the start this instance remembers nothing that the database could have lost.
+      const ids = this.revoked.size > 0 ? new Set<string>() : undefined;
+      const { position, isWhole } = await read({
+        table: 'sessions',
+        since: this.position,
+        queryFrom: (xid) => this.selectRevoked(xid).compile(),
+        onPage: (page) => {
+          this.revoked.add(page);
+          for (const { id } of page) ids?.add(id);
+        },
       });
       if (!this.notificationsAreLost) this.heardAt = Math.max(this.heardAt, began);
+      if (ids && isWhole) await this.writeAgain(ids);
+      this.position = position;
     } finally {
       this.reading = false;
     }
+  }
+
+  private selectRevoked(sinceXid: bigint | undefined) {
+    return this.db
+      .selectFrom('sessions')
+      .select(['id', 'access_until', 'revoke_cause'])
+      .where('access_until', '>', this.options.now() - REVOCATION_LEEWAY_MS)
+      .where('revoked_at', 'is not', null)
+      .$if(sinceXid !== undefined, (query) =>
+        query.where(sql<boolean>`revoked_xid >= ${String(sinceXid)}::xid8`),
+      );
   }
 
   /** Revokes again what the database has lost, so that refresh and every other instance know it too. */

@@ -1,4 +1,4 @@
-import { type Kysely, type Selectable, sql } from 'kysely';
+import { type Kysely, PostgresAdapter, type Selectable, sql } from 'kysely';
 import { type Migrations } from '../database/index.js';
 
 /** Why a session was revoked. */
@@ -135,6 +135,32 @@ export const sessionsMigrations: Migrations = {
         .column('revoked_at')
         .where(sql.ref('revoked_at'), 'is not', null)
         .execute();
+    },
+  },
+  // `revoked_xid`: the transaction that revoked the session, so that what is new can be read after LISTEN was cut. By a trigger, so
+  // that servers of the previous version and operators fill it too. Only on PostgreSQL: SQLite has no other instance to hear of.
+  '2026-11-28.5-sessions-revoked-xid': {
+    async up(db: Kysely<unknown>) {
+      if (!(db.getExecutor().adapter instanceof PostgresAdapter)) return;
+      await db.schema
+        .alterTable('sessions')
+        .addColumn('revoked_xid', sql`xid8`)
+        .execute();
+      await db.schema
+        .createIndex('sessions_by_revoked_xid')
+        .on('sessions')
+        .column('revoked_xid')
+        .where(sql.ref('revoked_xid'), 'is not', null)
+        .execute();
+      await sql`
+        create function stamp_revocation() returns trigger language plpgsql as $$
+        begin
+          new.revoked_xid := pg_current_xact_id();
+          return new;
+        end $$`.execute(db);
+      await sql`
+        create trigger sessions_stamp_revocation before insert or update of revoked_at on sessions
+        for each row when (new.revoked_at is not null) execute function stamp_revocation()`.execute(db);
     },
   },
 };

@@ -1,9 +1,12 @@
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it, jest } from '@jest/globals';
 import { Controller, Get } from '@nestjs/common';
 import { mkdtempSync, rmSync } from 'node:fs';
+import { sql } from 'kysely';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import pg from 'pg';
 import { Access, FreshAccess } from '../../../src/auth/index.js';
+import { openDatabase, type ReadPosition } from '../../../src/database/index.js';
 import { createTestApp, type TestApp } from '../../support/create-test-app.js';
 import { DatabaseProxy } from '../../support/database-proxy.js';
 import { type TestDatabase } from '../../support/engines.js';
@@ -118,6 +121,32 @@ describeStandby('a server that answers and is not the primary', () => {
     );
     expect([...statuses].filter((status) => status !== 200 && status !== 503)).toEqual([]);
     expect(recovery).toBeLessThan(RECOVERY);
+    await until(RECOVERY, async () => (await readiness()).status === 200);
+  });
+
+  it('a crash of the server makes the next read of revocations a whole one', async () => {
+    const database = openDatabase(cluster.primary.url);
+    const read = async (since?: ReadPosition) =>
+      database.readPages({
+        table: 'sessions',
+        since,
+        queryFrom: () => sql`select id from sessions`.compile(database),
+        onPage: () => {},
+      });
+    const { position } = await read();
+    expect((await read(position)).isWhole).toBe(false);
+    const client = new pg.Client({ connectionString: cluster.primary.url });
+    client.on('error', () => {});
+    await client.connect();
+    const { rows } = await client.query<{ pid: number }>('select pg_backend_pid() as pid');
+    process.kill(rows[0]?.pid ?? 0, 'SIGKILL');
+    await until(20_000, async () =>
+      read(position).then(
+        ({ isWhole }) => isWhole,
+        () => false,
+      ),
+    );
+    await database.destroy();
     await until(RECOVERY, async () => (await readiness()).status === 200);
   });
 
