@@ -33,6 +33,8 @@ import { AdminController } from './sessions/admin.controller.js';
 import { AuthController } from './login/auth.controller.js';
 import { Authenticator } from './guard/authenticator.js';
 import { LoginService } from './login/login.service.js';
+import { FactorRegistry } from './login/factor-registry.js';
+import { FactorReader, SeparateFactors } from './login/presented-factors.js';
 import { ProofRules } from './login/proof-rules.js';
 import { PasswordService } from './login/password.service.js';
 import { RefreshService } from './login/refresh.service.js';
@@ -165,6 +167,9 @@ const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN } = new ConfigurableModule
     RefreshService,
     PasswordService,
     ProofRules,
+    FactorRegistry,
+    FactorReader,
+    SeparateFactors,
     SessionsService,
     Accounts,
     Logins,
@@ -206,7 +211,9 @@ const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN } = new ConfigurableModule
     RevokedSessions,
     HashingQueue,
     Logins,
+    LoginService,
     ProofRules,
+    FactorRegistry,
     RevocationFeed,
     SessionsService,
     AuthOptions,

@@ -75,7 +75,7 @@ describe('the answer to a refused token', () => {
   const codes = Object.keys(TOKEN_MESSAGES) as TokenErrorCode[];
 
   it.each(codes)('is a 401 with the code %s, its message and a challenge', (code) => {
-    const { status, body, headers } = answer(new TokenError(code, 'the true reason', 300_000));
+    const { status, body, headers } = answer(new TokenError(code, 'the true reason', { maxAge: 300_000 }));
     expect({ status, body }).toEqual({
       status: 401,
       body: { statusCode: 401, error: 'Unauthorized', message: TOKEN_MESSAGES[code], errorCode: code },
@@ -84,7 +84,7 @@ describe('the answer to a refused token', () => {
   });
 
   it('asks for a step-up in whole seconds', () => {
-    const { headers } = answer(new TokenError('fresh_token_required', 'stale', 300_999));
+    const { headers } = answer(new TokenError('fresh_token_required', 'stale', { maxAge: 300_999 }));
     expect(headers['WWW-Authenticate']).toContain('max_age="300"');
   });
 

@@ -143,10 +143,7 @@ function rateLimited({ limit: { name, points, seconds }, retryAfter }: RateLimit
 
 /** The challenge of a refused token or a missing role; undefined for an exception that names none. */
 export function challengeOf(exception: unknown, scheme?: string): string | undefined {
-  if (exception instanceof TokenError) {
-    const { code, maxAge } = exception;
-    return tokenChallenge(code, maxAge === undefined ? undefined : Math.floor(maxAge / 1000), scheme);
-  }
+  if (exception instanceof TokenError) return tokenChallenge(exception.code, exception.required, scheme);
   const challenge = exception instanceof ApiError ? exception.challenge : undefined;
   return challenge && bearerChallenge(challenge, scheme);
 }

@@ -1,5 +1,10 @@
 /** The public API of `auth`: what features and applications that use the library import. */
-export { Access, type AccessOptions, OptionalAccess } from './access/access.decorator.js';
+export {
+  Access,
+  type AccessOptions,
+  OptionalAccess,
+  type OptionalAccessOptions,
+} from './access/access.decorator.js';
 export { AccountAdmin, type AccountSummary } from './accounts/account-admin.js';
 export { Accounts, type Acting } from './accounts/accounts.js';
 export { AuthModule, type AuthModuleExtras } from './auth.module.js';
@@ -24,7 +29,7 @@ export {
 export { IdempotencyKey } from './refresh/idempotency-key.decorator.js';
 export { LoadUser } from './accounts/load-user.pipe.js';
 export { type AccessTokenOptions, type LoginOptions, Logins } from './login/logins.js';
-export { type Proof, type ProofRule, ProofRules } from './login/proof-rules.js';
+export { type ProofRule, ProofRules } from './login/proof-rules.js';
 export { AuthOptions } from './options/auth-options.js';
 export { TOKEN_LOCATIONS, type TokenLocation } from './request/presented-token.js';
 export { type AuthModuleOptions, AuthOptionsError } from './options/resolve-options.js';
@@ -41,5 +46,6 @@ export { NotCached } from './request/not-cached.decorator.js';
 export { RequestCaller } from './request/caller.decorator.js';
 export { type AuditEvent, AuditLog, type Caller } from '../audit/audit-log.js';
 export { Clock } from '../time/clock.js';
-export { TokenError, type TokenErrorCode } from '../tokens/token.errors.js';
+export { type Acr, ACRS, type Proof } from '../tokens/proof.js';
+export { type RequiredProof, TokenError, type TokenErrorCode } from '../tokens/token.errors.js';
 export { type NewUser, type SeenUser, type User, type UserChange, UserStore } from '../users/user-store.js';

@@ -3,6 +3,14 @@ export { TOKEN_COOKIES } from './cookies/delivers-tokens.decorator.js';
 export { DEVICE_HEADER, type TokenPairDto } from './dto/token-pair.dto.js';
 export { errorCodesOf, errorResponse, type ErrorResponse } from './errors/api-errors.decorator.js';
 export { tokenChallenge } from './errors/challenge.js';
+export {
+  FactorRegistry,
+  type Factor,
+  type PresentedFactors,
+  type ProvedFactor,
+} from './login/factor-registry.js';
+export { FACTORS } from './login/presented-factors.js';
+export { LoginService } from './login/login.service.js';
 export { listRoutes, type Route } from './guard/routes.js';
 export { findContradictions } from './options/resolve-options.js';
 export { type AuthPolicy, DEFAULT_POLICY, KINDS_OF } from './request/auth-policy.js';

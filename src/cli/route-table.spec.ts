@@ -34,8 +34,8 @@ describe('the table of routes', () => {
       900_000,
     );
     expect(formatRoutes(routes)).toBe(
-      'METHOD  PATH  NEEDS   ROLE    MAX AGE  ONCE  NOTES                                 HANDLER\n' +
-        'GET     /x    access  a or b  -        -     skips revocation, from query, header  X.x\n',
+      'METHOD  PATH  NEEDS   ROLE    ACR  MAX AGE  ONCE  NOTES                                 HANDLER\n' +
+        'GET     /x    access  a or b  -    -        -     skips revocation, from query, header  X.x\n',
     );
   });
 });

@@ -1,4 +1,5 @@
 import { type Route } from '../auth/internals.js';
+import { type Acr } from '../auth/index.js';
 import { formatDuration } from '../time/duration.js';
 import { type ServedDocument } from '../openapi/served-documents.js';
 import { formatTable } from './table.js';
@@ -10,7 +11,9 @@ export interface RouteDescription {
   needs: Route['policy']['level'];
   /** One of them is required. */
   roles: readonly string[];
-  /** How old the password proof may be, for example `15m`; null if the route requires no fresh token. */
+  /** The level that the token must say, or a stronger one; null if any will do. */
+  acr: Acr | null;
+  /** How old the proof may be, for example `15m`; null if the route requires no fresh token. */
   maxAge: string | null;
   /** The first success uses the token up. */
   once: boolean;
@@ -35,6 +38,7 @@ export function describeRoutes(routes: readonly Route[], freshMaxAge: number): R
     path,
     needs: policy.level,
     roles,
+    acr: ('acr' in policy && policy.acr) || null,
     maxAge: policy.level === 'fresh-access' ? formatDuration(policy.maxAge ?? freshMaxAge) : null,
     once: policy.level === 'fresh-access' && policy.once,
     locations: ('locations' in policy && policy.locations) || null,
@@ -52,6 +56,7 @@ export function describeDocuments(documents: readonly ServedDocument[]): RouteDe
     path,
     needs: 'public',
     roles: [],
+    acr: null,
     maxAge: null,
     once: false,
     locations: null,
@@ -60,7 +65,7 @@ export function describeDocuments(documents: readonly ServedDocument[]): RouteDe
   }));
 }
 
-const HEAD = ['METHOD', 'PATH', 'NEEDS', 'ROLE', 'MAX AGE', 'ONCE', 'NOTES', 'HANDLER'];
+const HEAD = ['METHOD', 'PATH', 'NEEDS', 'ROLE', 'ACR', 'MAX AGE', 'ONCE', 'NOTES', 'HANDLER'];
 
 /** Formats one line per route. */
 export function formatRoutes(routes: readonly RouteDescription[]): string {
@@ -69,6 +74,7 @@ export function formatRoutes(routes: readonly RouteDescription[]): string {
     route.path,
     route.needs,
     route.roles.join(' or ') || '-',
+    route.acr ?? '-',
     route.maxAge ?? '-',
     route.once ? 'once' : '-',
     [...route.notes, ...(route.locations ? [`from ${route.locations.join(', ')}`] : [])].join(', ') || '-',

@@ -62,6 +62,7 @@ const REFRESH_CAUSES: ReadonlySet<string> = new Set([
   'replayed',
   'concurrent',
   'concurrent_elsewhere',
+  'superseded',
   'reuse',
   'rolled_back',
   'revoked',

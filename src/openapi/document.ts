@@ -1,7 +1,8 @@
 import { type INestApplication } from '@nestjs/common';
 import { type OpenAPIObject, SwaggerModule, type SwaggerDocumentOptions } from '@nestjs/swagger';
 import { AuthOptions, ErrorDto } from '../auth/index.js';
-import { listRoutes } from '../auth/internals.js';
+import { FactorRegistry, listRoutes } from '../auth/internals.js';
+import { addFactors } from './factors.js';
 import { OperationIds } from './operation-ids.js';
 import { describeProtection, type Operation } from './protection.js';
 
@@ -16,16 +17,19 @@ export function createOpenApiDocument(
   options: SwaggerDocumentOptions = {},
 ): OpenAPIObject {
   const authOptions = app.get(AuthOptions, { strict: false });
+  const factors = app.get(FactorRegistry, { strict: false }).all;
+  const factorBodies = factors.flatMap(({ body }) => body ?? []);
   const ids = new OperationIds(listRoutes(app), options.operationIdFactory);
   const document = SwaggerModule.createDocument(app, outline, {
     ...options,
-    extraModels: [...(options.extraModels ?? []), ErrorDto],
+    extraModels: [...(options.extraModels ?? []), ErrorDto, ...factorBodies],
     operationIdFactory: ids.factory,
   });
   const components = (document.components ??= {});
   for (const [path, item] of Object.entries(document.paths)) {
     for (const [method, operation] of Object.entries(item as Record<string, Operation>)) {
       const route = ids.routeOf(operation.operationId, method, path);
+      addFactors(operation, factorBodies);
       const schemes = describeProtection(operation, method, route, authOptions);
       components.securitySchemes = { ...components.securitySchemes, ...schemes };
     }

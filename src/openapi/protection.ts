@@ -1,5 +1,6 @@
 import { type OpenAPIObject } from '@nestjs/swagger';
 import { formatDuration } from '../time/duration.js';
+import { type Acr, ACRS, reaches } from '../tokens/proof.js';
 import { type TokenKind } from '../tokens/token-claims.js';
 import { type AuthOptions, type TokenLocation } from '../auth/index.js';
 import {
@@ -15,6 +16,7 @@ export interface Operation {
   operationId: string;
   security?: Record<string, string[]>[];
   description?: string;
+  requestBody?: { content?: Record<string, { schema?: object }> };
   responses: Record<string, ErrorResponse>;
   [extension: `x-${string}`]: unknown;
 }
@@ -55,14 +57,23 @@ function describeRequirement(
   { freshMaxAge }: AuthOptions,
 ): string {
   const role = roles.length === 0 ? [] : [`The token must have the role ${roles.join(' or ')}.`];
-  if (policy.level !== 'fresh-access') return [REQUIREMENTS[policy.level], ...role].join(' ');
+  const level =
+    'acr' in policy && policy.acr !== undefined
+      ? [`The authentication level (\`acr\`) must be ${atLeast(policy.acr)}.`]
+      : [];
+  if (policy.level !== 'fresh-access') return [REQUIREMENTS[policy.level], ...level, ...role].join(' ');
   const age = formatDuration(policy.maxAge ?? freshMaxAge);
   const once = policy.once ? ['A success uses the token up.'] : [];
-  return [
-    `Requires a fresh access token: the password was proved at most ${age} ago.`,
-    ...once,
-    ...role,
-  ].join(' ');
+  return [`Requires a fresh access token: its proof is at most ${age} old.`, ...level, ...once, ...role].join(
+    ' ',
+  );
+}
+
+/** `mfa` or `phr`. */
+function atLeast(acr: Acr): string {
+  return ACRS.filter((each) => reaches(each, acr))
+    .map((each) => `\`${each}\``)
+    .join(' or ');
 }
 
 type Schemes = NonNullable<NonNullable<OpenAPIObject['components']>['securitySchemes']>;

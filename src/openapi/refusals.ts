@@ -66,7 +66,7 @@ function tokenErrorsOf(policy: AuthPolicy): TokenErrorCode[] {
     ['token_expired', !allowRevoked],
     ['token_wrong_type', !either],
     ['token_revoked', !allowRevoked && !skipsRevocation],
-    ['fresh_token_required', level === 'fresh-access'],
+    ['fresh_token_required', level === 'fresh-access' || 'acr' in policy],
     ['refresh_token_reused', level === 'refresh' && policy.rotates],
   ];
   return possible.filter(([, isPossible]) => isPossible).map(([code]) => code);
@@ -120,13 +120,16 @@ function addHeaders(
 
 function challengesOf(response: ErrorResponse | undefined, policy: AuthPolicy, options: AuthOptions): object {
   const { freshMaxAge, locations } = options;
-  const maxAge = policy.level === 'fresh-access' ? (policy.maxAge ?? freshMaxAge) / 1000 : undefined;
+  const required = {
+    maxAge: policy.level === 'fresh-access' ? (policy.maxAge ?? freshMaxAge) : undefined,
+    acr: 'acr' in policy ? policy.acr : undefined,
+  };
   const scheme = locations.headerScheme || undefined;
   const possible = tokenErrorsOf(policy);
   const examples = ((response && errorCodesOf(response)) ?? []).map((code) => {
     const ofToken = possible.find((each) => each === code);
     // Other codes, such as `invalid_credentials`, have the challenge of a missing token.
-    return [code, { value: tokenChallenge(ofToken ?? 'token_missing', maxAge, scheme) }] as const;
+    return [code, { value: tokenChallenge(ofToken ?? 'token_missing', required, scheme) }] as const;
   });
   return { description: 'RFC 6750, RFC 9470', schema: text, examples: Object.fromEntries(examples) };
 }

@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
+import { type Acr, ACRS } from '../tokens/proof.js';
 import { classify, type Verdict } from './rotation.js';
 
 const GRACE = 10_000;
@@ -12,6 +13,8 @@ const session = {
   generation: LIVE,
   rotated_at: ROTATED_AT,
   rotation_key_hash: null as string | null,
+  raised_from: null as number | null,
+  acr: 'pwd' as Acr,
   expires_at: END,
   revoked_at: null as number | null,
 };
@@ -115,6 +118,24 @@ describe('classify, in every case', () => {
   ])('says revoked of a session that %s, whatever else is true of it', (_, row) => {
     const now = CASES.filter(({ age }) => age === 0);
     expect(now.map((each) => verdictOf(each, GRACE, row))).toEqual(now.map(() => 'revoked'));
+  });
+
+  it('gives a generation that was raised to nothing but a proof of its level, presented with the same token', () => {
+    const proofs = [undefined, ...ACRS.map((acr) => ({ acr }))];
+    for (const each of CASES.filter(({ behind }) => behind === 1 || behind === 2))
+      for (const back of [1, 2])
+        for (const proof of proofs) {
+          const verdict = classify(
+            { ...session, rotation_key_hash: each.madeBy, raised_from: LIVE - back, acr: 'mfa' },
+            { generation: LIVE - each.behind, keyHash: each.sent, now: ROTATED_AT + each.age, proof },
+            GRACE,
+          );
+          const repeats = promised({ ...each, behind: 1 });
+          const proved = proof !== undefined && proof.acr !== 'pwd';
+          if (each.behind > back) expect(verdict).toBe('reuse');
+          else if (proved && each.behind === back && repeats !== 'reuse') expect(verdict).toBe(repeats);
+          else expect(verdict).toBe('superseded');
+        }
   });
 
   it('answers revoked for an unknown session', () => {

@@ -1,3 +1,4 @@
+import { type Acr, reaches } from '../tokens/proof.js';
 import { type Session } from './sessions.table.js';
 
 /** What a verified, unexpired refresh token presents, and when. */
@@ -7,6 +8,8 @@ export interface Presented {
   keyHash: string | null;
   /** Milliseconds; the application's clock. */
   now: number;
+  /** The proof that comes with it. Absent for a refresh. */
+  proof?: { readonly acr: Acr };
 }
 
 /**
@@ -15,11 +18,14 @@ export interface Presented {
  * - `key_reused`: it is live, but the key is the one that made it: the client mixed up its keys.
  * - `replay`: one behind, with the key that made the live one: the answer was lost, give it again.
  * - `concurrent`: one behind, no keys, within the grace: another tab won, give it the same successor.
+ * - `superseded`: a proof presented with this token, or one after it, raised the session's level. Only a proof of that level
+ *   gets the live generation: the token alone must not inherit what it never proved. Nothing is revoked.
  * - `reuse`: any other generation behind: two parties hold the session.
  * - `rolled_back`: ahead of the row: the database was restored from a backup.
  * - `revoked`: the session is revoked, expired or unknown.
  */
-export type Verdict = 'rotate' | 'key_reused' | 'replay' | 'concurrent' | 'reuse' | 'rolled_back' | 'revoked';
+export type Verdict =
+  'rotate' | 'key_reused' | 'replay' | 'concurrent' | 'superseded' | 'reuse' | 'rolled_back' | 'revoked';
 
 /** Milliseconds by which the clocks of two instances may differ. */
 const CLOCK_TOLERANCE_MS = 2_000;
@@ -27,7 +33,16 @@ const CLOCK_TOLERANCE_MS = 2_000;
 /** Decides about a refresh token. A pure function, so that tests can compare it with a model. */
 export function classify(
   session:
-    | Pick<Session, 'generation' | 'rotated_at' | 'rotation_key_hash' | 'expires_at' | 'revoked_at'>
+    | Pick<
+        Session,
+        | 'generation'
+        | 'rotated_at'
+        | 'rotation_key_hash'
+        | 'raised_from'
+        | 'acr'
+        | 'expires_at'
+        | 'revoked_at'
+      >
     | undefined,
   presented: Presented,
   /** Milliseconds. */
@@ -38,10 +53,14 @@ export function classify(
   if (behind < 0) return 'rolled_back';
   const sameKey = presented.keyHash !== null && presented.keyHash === session.rotation_key_hash;
   if (behind === 0) return sameKey ? 'key_reused' : 'rotate';
+  const raised = session.raised_from !== null && presented.generation >= session.raised_from;
   // Also for a value that is not a number: it must not pass as one generation behind.
-  if (behind !== 1) return 'reuse';
+  if (!raised && behind !== 1) return 'reuse';
+  const proves = presented.proof !== undefined && reaches(presented.proof.acr, session.acr);
+  if (raised && !(proves && presented.generation === session.raised_from)) return 'superseded';
   if (sameKey) return 'replay';
   const keyless = presented.keyHash === null && session.rotation_key_hash === null;
   const age = presented.now - session.rotated_at;
-  return keyless && age >= -CLOCK_TOLERANCE_MS && age <= grace ? 'concurrent' : 'reuse';
+  if (keyless && age >= -CLOCK_TOLERANCE_MS && age <= grace) return 'concurrent';
+  return raised ? 'superseded' : 'reuse';
 }

@@ -1,8 +1,10 @@
 import { Injectable } from '@nestjs/common';
-import { type ExpressionBuilder, sql } from 'kysely';
+import { sql } from 'kysely';
 import { v7 as uuidv7 } from 'uuid';
-import { Database, type Executor, type Tables, type Tx } from '../database/index.js';
+import { Database, type Executor, type Tx } from '../database/index.js';
+import { type Proof, weakerThan } from '../tokens/proof.js';
 import { classify, type Presented, type Verdict } from './rotation.js';
+import { atLeast, atMost, columnsOf, isWeaker } from './session-expressions.js';
 import { liveSessions, SessionRevoker } from './session-revoker.js';
 import { SessionOptions } from './session-options.js';
 import { type Session } from './sessions.table.js';
@@ -16,14 +18,12 @@ export interface RotationRequest extends Presented {
   sessionId: string;
   /** Where the request comes from; kept on the row. */
   device: Device;
-  /** The methods of a proof (RFC 8176), which sets `auth_time` to `now`. Absent for a refresh. */
-  proof?: readonly string[];
+  /** Written to the row, unless the row has a stronger one. Absent for a refresh. */
+  proof?: Proof;
 }
 
-/** How one session differs from others. Durations in milliseconds. */
-export interface OpenOptions {
-  /** RFC 8176: how the user proved who they are. */
-  amr: readonly string[];
+/** How one session differs from others, in milliseconds. */
+export interface SessionLives {
   sessionTtl?: number | undefined;
   accessTtl?: number | undefined;
 }
@@ -32,7 +32,7 @@ export interface OpenOptions {
 export type Rotation =
   | { outcome: 'rotated' | 'replayed' | 'concurrent' | 'concurrent_elsewhere'; session: Session }
   | { outcome: 'rate_limited'; retryAfter: number }
-  | { outcome: 'key_reused' | 'reuse' | 'rolled_back' | 'revoked' };
+  | { outcome: 'key_reused' | 'superseded' | 'reuse' | 'rolled_back' | 'revoked' };
 
 /** The verdict on a refresh token before anything is rotated. */
 export type Inspection =
@@ -52,10 +52,9 @@ export class Sessions {
     tx: Tx,
     userId: string,
     { ip, userAgent }: Device,
-    now: number,
-    own: OpenOptions,
+    { acr, amr, at: now }: Proof,
+    { sessionTtl = this.options.sessionTtl, accessTtl = this.options.accessTtl }: SessionLives = {},
   ): Promise<Session> {
-    const { sessionTtl = this.options.sessionTtl, accessTtl = this.options.accessTtl } = own;
     return tx
       .insertInto('sessions')
       .values({
@@ -66,8 +65,10 @@ export class Sessions {
         rotation_key_hash: null,
         idle_expires_at: now + Math.min(this.options.refreshTtl, sessionTtl),
         expires_at: now + sessionTtl,
+        acr,
         auth_time: now,
-        amr: own.amr.join(' '),
+        amr: amr.join(' '),
+        raised_from: null,
         created_at: now,
         last_used_at: now,
         access_until: now + Math.min(accessTtl, sessionTtl),
@@ -116,7 +117,7 @@ export class Sessions {
    * Classifies a presented refresh token without rotating it. Reuse revokes the session at once, so that no password is
    * ever checked for a token that is not its session's.
    */
-  async inspect(tx: Tx, request: RotationRequest): Promise<Inspection> {
+  async inspect(tx: Tx, request: Presented & Pick<RotationRequest, 'sessionId'>): Promise<Inspection> {
     const { sessionId, now } = request;
     const session = await this.find(sessionId, tx);
     const verdict = classify(session, request, this.options.refreshGrace);
@@ -154,19 +155,25 @@ export class Sessions {
   }
 
   private async advanceIn(db: Executor, request: RotationRequest): Promise<Session | undefined> {
-    const { generation, keyHash, now } = request;
-    return this.updateLive(request, generation, db)
-      .set((eb) => ({
-        generation: eb('generation', '+', 1),
-        rotated_at: now,
-        rotation_key_hash: keyHash,
-        idle_expires_at: atMost(eb, 'expires_at', now + this.options.refreshTtl),
-      }))
+    const { keyHash } = request;
+    return this.advanceFrom(request.generation, db, request)
       .where((eb) =>
         eb.or([eb('rotation_key_hash', 'is', null), eb('rotation_key_hash', 'is distinct from', keyHash)]),
       )
       .returningAll()
       .executeTakeFirst();
+  }
+
+  /** @param live the generation that the row must have: the presented one, or its successor */
+  private advanceFrom(live: number, db: Executor, request: RotationRequest) {
+    const { generation, keyHash, now, proof } = request;
+    return this.updateLive(request, live, db).set((eb) => ({
+      generation: eb('generation', '+', 1),
+      rotated_at: now,
+      rotation_key_hash: keyHash,
+      idle_expires_at: atMost(eb, 'expires_at', now + this.options.refreshTtl),
+      raised_from: proof ? eb.case().when(isWeaker(eb, proof)).then(generation).else(null).end() : null,
+    }));
   }
 
   /** Handles a token that repeats the live generation. @returns undefined if the row has changed since */
@@ -175,13 +182,18 @@ export class Sessions {
     const { verdict, session } = seen;
     if (verdict === 'rotate') return undefined;
     if (verdict !== 'replay' && verdict !== 'concurrent') return { outcome: verdict };
-    const repeated = await this.updateLive(request, request.generation + 1, tx)
-      .returningAll()
-      .executeTakeFirst();
+    if (!session) return undefined;
+    const { proof } = request;
+    // Others may hold the live generation already, without the proof: a raised level begins with a new one.
+    const raises = proof !== undefined && weakerThan(proof.acr).includes(session.acr);
+    const update = raises
+      ? this.advanceFrom(session.generation, tx, request)
+      : this.updateLive(request, session.generation, tx);
+    const repeated = await update.returningAll().executeTakeFirst();
     if (!repeated) return undefined;
     if (verdict === 'replay') return { outcome: 'replayed', session: repeated };
     const { ip, userAgent } = request.device;
-    const elsewhere = session?.ip !== ip || session.user_agent !== userAgent;
+    const elsewhere = session.ip !== ip || session.user_agent !== userAgent;
     return { outcome: elsewhere ? 'concurrent_elsewhere' : 'concurrent', session: repeated };
   }
 
@@ -200,7 +212,7 @@ export class Sessions {
         user_agent: device.userAgent,
         refresh_count: sql`case when ${isOver} then 1 else refresh_count + 1 end`,
         refresh_window_ends_at: sql`case when ${isOver} then ${now + windowMs} else refresh_window_ends_at end`,
-        ...(proof ? { auth_time: now, amr: proof.join(' ') } : {}),
+        ...(proof ? columnsOf(eb, proof) : {}),
       }))
       .where('id', '=', sessionId)
       .where('generation', '=', generation)
@@ -219,14 +231,3 @@ export class Sessions {
 
 /** Verdicts for which tokens are issued. */
 const TAKES_TOKENS: ReadonlySet<Verdict> = new Set(['rotate', 'replay', 'concurrent']);
-
-type TimeColumn = 'access_until' | 'expires_at';
-
-/** PostgreSQL has `least()`, SQLite has `min()` with two arguments; both have CASE. */
-function atMost(eb: ExpressionBuilder<Tables, 'sessions'>, column: TimeColumn, value: number) {
-  return eb.case().when(column, '<', value).then(eb.ref(column)).else(value).end();
-}
-
-function atLeast(eb: ExpressionBuilder<Tables, 'sessions'>, column: TimeColumn, value: number) {
-  return eb.case().when(column, '>', value).then(eb.ref(column)).else(value).end();
-}

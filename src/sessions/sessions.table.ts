@@ -1,4 +1,5 @@
 import { type Kysely, PostgresAdapter, type Selectable, sql } from 'kysely';
+import { type Acr } from '../tokens/proof.js';
 import { type Migrations } from '../database/index.js';
 
 /** Why a session was revoked. */
@@ -34,10 +35,18 @@ export interface SessionsTable {
   idle_expires_at: number;
   /** When the session expires; no rotation changes it. */
   expires_at: number;
-  /** When the password was last proved: login, reauthenticate, password change. */
+  /**
+   * The strongest proof of the session, and of these the latest: its level, its time, and its methods (RFC 8176), separated
+   * by spaces. A weaker proof is not written here: these three describe one event.
+   */
+  acr: Acr;
   auth_time: number;
-  /** RFC 8176: the methods of that proof, separated by spaces. */
   amr: string;
+  /**
+   * If the proof that made the live generation raised the level: the generation that was presented with it. That token
+   * and those after it must not give anybody the live one.
+   */
+  raised_from: number | null;
   created_at: number;
   last_used_at: number;
   /** The latest expiry of any access token issued for the session: until then its revocation must be remembered. */
@@ -122,6 +131,15 @@ export const sessionsMigrations: Migrations = {
           .addColumn(column, type, (c) => c.notNull().defaultTo(0))
           .execute();
       }
+    },
+  },
+  '2026-11-29.1-sessions-acr': {
+    async up(db: Kysely<unknown>) {
+      await db.schema
+        .alterTable('sessions')
+        .addColumn('acr', 'text', (c) => c.notNull().defaultTo('pwd'))
+        .execute();
+      await db.schema.alterTable('sessions').addColumn('raised_from', 'integer').execute();
     },
   },
   // For the purges, on columns that no rotation changes: an index on others would be written by each refresh.

@@ -1,11 +1,13 @@
 import assert from 'node:assert/strict';
 import { type Response } from 'supertest';
-import { type ErrorCode } from '../auth/index.js';
+import { type Acr, type ErrorCode } from '../auth/index.js';
 import { parseDuration } from '../time/duration.js';
 
 export interface ExpectedChallenge {
   /** The largest age of the proof, as text or in milliseconds, if the route requires a fresh token (RFC 9470). */
   maxAge?: string | number;
+  /** The level that the route requires, if it requires one. */
+  acr?: Acr;
   /** `error` of the challenge; absent if no token was sent (RFC 6750 §3.1). */
   error?: string;
   /** `errorCode` of the body. */
@@ -23,7 +25,8 @@ export function expectChallenge(response: Response, expected: ExpectedChallenge 
   assert.ok(response.status === 401 || response.status === 403, `expected a challenge, got ${came}`);
   const parameters = parseChallenge(response);
   const seen = { ...parameters, errorCode: body.errorCode };
-  const { maxAge, ...wanted } = expected;
+  const { maxAge, acr, ...others } = expected;
+  const wanted = { ...others, ...(acr === undefined ? {} : { acr_values: acr }) };
   if (maxAge === undefined) return assert.deepEqual({ ...seen, ...wanted }, seen, came);
   const milliseconds = typeof maxAge === 'string' ? parseDuration(maxAge) : maxAge;
   assert.deepEqual(

@@ -1,10 +1,12 @@
 import request from 'supertest';
 import {
+  type Acr,
   AccountAdmin,
   Authenticator,
   AuthOptions,
   type Caller,
   type IssuedPair,
+  type LoginOptions,
   Logins,
   SessionsService,
 } from '../auth/index.js';
@@ -33,15 +35,16 @@ export class TokenAgents {
     return new TokenAgents(this.app, this.who, [...this.roles, ...roles]);
   }
 
-  /** An access token from a password that was just proved. */
-  async fresh(): Promise<TokenAgent> {
-    return this.agent('access', ({ access_token }) => access_token);
+  /** An access token from a proof just now: of a password, or of the level that is given. */
+  async fresh({ acr }: { acr?: Acr } = {}): Promise<TokenAgent> {
+    return this.agent('access', ({ access_token }) => access_token, acr);
   }
 
   /** An access token that is not fresh, as refreshing gives it. */
-  async stale(): Promise<TokenAgent> {
+  async stale({ acr }: { acr?: Acr } = {}): Promise<TokenAgent> {
     const logins = this.app.get(Logins);
-    return this.agent('access', async ({ sessionId }) => (await logins.accessToken(sessionId)).access_token);
+    const choose = async ({ sessionId }: IssuedPair) => (await logins.accessToken(sessionId)).access_token;
+    return this.agent('access', choose, acr);
   }
 
   /** An access token that expired a second ago; its session lives. */
@@ -66,15 +69,22 @@ export class TokenAgents {
   private async agent(
     kind: TokenKind,
     choose: (pair: IssuedPair) => string | Promise<string>,
+    acr?: Acr,
   ): Promise<TokenAgent> {
     const user = await this.app.user(this.who);
     for (const role of this.roles) await this.app.get(AccountAdmin).grant(user.username, role);
-    const token = await choose(await this.app.get(Logins).open(user.id, TEST_CALLER));
+    const token = await choose(await this.app.get(Logins).open(user.id, TEST_CALLER, proofOf(acr)));
     const agent = request.agent(this.app.app.getHttpServer());
     const headers = headersWith(token, kind, this.app.get(AuthOptions));
     for (const [name, value] of Object.entries(headers)) agent.set(name, value);
     return Object.assign(agent, { token, user });
   }
+}
+
+const AMR: Record<Acr, string[]> = { pwd: ['pwd'], mfa: ['pwd', 'otp', 'mfa'], phr: ['hwk', 'user'] };
+
+function proofOf(acr: Acr = 'pwd'): LoginOptions {
+  return { acr, amr: AMR[acr] };
 }
 
 /** The headers that send a token to the application's first location; for a cookie, as a page of its own site does. */

@@ -4,7 +4,7 @@ import { TokenError } from './token.errors.js';
 
 const COMMON = { iss: 'freshgate', aud: 'freshgate', sub: 'user', sid: 'session', jti: 'id', iat: 1, exp: 2 };
 const VALID: Record<TokenKind, Record<string, unknown>> = {
-  access: { ...COMMON, type: 'access', fresh: true, auth_time: 1, amr: ['pwd'] },
+  access: { ...COMMON, type: 'access', fresh: true, auth_time: 1, acr: 'mfa', amr: ['pwd'] },
   refresh: { ...COMMON, type: 'refresh', gen: 0 },
 };
 
@@ -20,6 +20,7 @@ const WRONG: Record<string, unknown[]> = {
   exp: NO_WHOLE_NUMBER,
   fresh: [null, undefined, 0, 1, 'true', {}],
   auth_time: NO_WHOLE_NUMBER,
+  acr: [null, undefined, '', 'PWD', 'mfa ', 'loa2', 1, ['mfa'], {}],
   amr: [null, undefined, 'pwd', {}, [1], ['']],
   gen: NO_WHOLE_NUMBER,
 };
@@ -44,7 +45,8 @@ const refusesNaming = (kind: TokenKind, claim: string, payload: unknown) =>
   });
 
 describe.each(['access', 'refresh'] as const)('parseClaims, for a token of kind %s', (kind) => {
-  const claims = Object.keys(VALID[kind]);
+  // A token of the previous version has no `acr`.
+  const claims = Object.keys(VALID[kind]).filter((claim) => claim !== 'acr');
 
   it('gives back a payload that says everything', () => {
     expect(parseClaims(kind, VALID[kind])).toEqual(VALID[kind]);
@@ -102,6 +104,18 @@ describe('the roles of an access token', () => {
       });
     },
   );
+});
+
+describe('the level of an access token', () => {
+  const { acr: _, ...old } = VALID.access;
+
+  it('is pwd in a token of the previous version, which has no acr', () => {
+    expect(parseClaims('access', old)).toEqual({ ...old, acr: 'pwd' });
+    const inherited = Object.assign(Object.create({ acr: 'phr' }) as object, old);
+    expect(parseClaims('access', inherited).acr).toBe('pwd');
+  });
+
+  it.each(WRONG['acr']!)('is refused as %p', (acr) => refusesNaming('access', 'acr', { ...old, acr }));
 });
 
 describe('parseClaims', () => {

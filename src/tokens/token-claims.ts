@@ -1,4 +1,5 @@
 import { type TokenKind } from '../keys/key-ring.js';
+import { type Acr, isAcr } from './proof.js';
 import { TokenError } from './token.errors.js';
 
 export { type TokenKind };
@@ -24,9 +25,12 @@ interface CommonClaims {
 export interface AccessClaims extends CommonClaims {
   type: 'access';
   fresh: boolean;
-  /** When the password was last proved; a refresh carries it over unchanged (RFC 9470 §6.1). */
+  /**
+   * `acr`, `amr` (RFC 8176) and `auth_time` describe one proof: of a fresh token the one that it was issued for, else the
+   * strongest of its session, and of these the latest. A refresh carries them over unchanged (RFC 9470 §6.1).
+   */
+  acr: Acr;
   auth_time: number;
-  /** RFC 8176. */
   amr: string[];
   /** RFC 9068 §2.2.3.1. Absent if the user has none. */
   roles?: string[];
@@ -67,6 +71,9 @@ const COMMON = {
 /** Optional claims. They must be well-formed if present. */
 const OPTIONAL: Record<string, Check> = { nbf: isWholeNumber, roles: isTextList };
 
+/** Tokens of the previous version have no `acr`; it knew passwords only. */
+const DEFAULT_ACR: Acr = 'pwd';
+
 /**
  * The required claims of each kind. A missing claim is an error and never has a default: a verifier that treats a token
  * without `type` as an access token, or one without `exp` as endless, accepts tokens that were never issued.
@@ -83,7 +90,10 @@ const REQUIRED: { [K in TokenKind]: Record<string, Check> } = {
 };
 
 /** Computed once, because each new token is checked against one of these lists. */
-const CHECKS = { access: checksOf(REQUIRED.access), refresh: checksOf(REQUIRED.refresh) };
+const CHECKS = {
+  access: [...checksOf(REQUIRED.access), { name: 'acr', isValid: isAcr, optional: true }],
+  refresh: checksOf(REQUIRED.refresh),
+};
 const FOREIGN_CHECKS = checksOf({
   iss: COMMON.iss,
   aud: COMMON.aud,
@@ -97,17 +107,19 @@ export const RESERVED_CLAIMS: ReadonlySet<string> = new Set([
   ...Object.keys(REQUIRED.access),
   ...Object.keys(REQUIRED.refresh),
   ...Object.keys(OPTIONAL),
+  'acr',
 ]);
 
 /** Checks the claims. @throws TokenError `token_invalid` that names the first missing or malformed claim */
 export function parseClaims<K extends TokenKind>(kind: K, payload: unknown): ClaimsOf[K] {
   requireClaims(payload, CHECKS[kind], kind);
-  return payload as ClaimsOf[K];
+  const claims = payload as ClaimsOf[K];
+  return kind === 'access' && !Object.hasOwn(claims, 'acr') ? { ...claims, acr: DEFAULT_ACR } : claims;
 }
 
 /**
- * Converts the claims of a foreign issuer's access token to the form of ours. It is never fresh, has none of our roles, and
- * its session id can never be one of ours.
+ * Converts the claims of a foreign issuer's access token to the form of ours. It is never fresh, has none of our roles and
+ * our lowest level, because its `acr` has the issuer's meaning. Its session id can never be one of ours.
  * @throws TokenError `token_invalid`
  */
 export function parseForeignClaims(payload: unknown): AccessClaims {
@@ -119,6 +131,7 @@ export function parseForeignClaims(payload: unknown): AccessClaims {
     sid: `${claims.iss}#${isText(claims.sid) ? claims.sid : ''}`,
     type: 'access',
     fresh: false,
+    acr: DEFAULT_ACR,
     auth_time: isWholeNumber(claims['auth_time']) ? (claims['auth_time'] as number) : claims.iat,
     amr: isTextList(claims['amr']) ? (claims['amr'] as string[]) : [],
     roles: [],

@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { TestClock } from '../testing/test-clock.js';
 import { generateKeySet } from '../keys/key-file.js';
 import { KeyRing } from '../keys/key-ring.js';
-import { TokenIssuer } from './token-issuer.js';
+import { type AccessGrant, TokenIssuer } from './token-issuer.js';
 import { TokenVerifier } from './token-verifier.js';
 
 const MINUTE = 60_000;
@@ -24,12 +24,11 @@ const keys = new KeyRing(generateKeySet(), Date.now());
 const issuer = new TokenIssuer(keys, clock, new JwtService({}), options);
 const verifier = new TokenVerifier(keys, clock, new JwtService({}), options);
 
-const accessGrant = {
+const accessGrant: AccessGrant = {
   subject: 'user',
   sessionId: 'session',
   fresh: true,
-  authTime: start - 2 * MINUTE + 999,
-  amr: ['pwd'],
+  proof: { acr: 'mfa', amr: ['pwd', 'otp'], at: start - 2 * MINUTE + 999 },
   notAfter: start + 60 * MINUTE,
 };
 const refreshGrant = {
@@ -62,7 +61,8 @@ describe('issueAccess', () => {
       type: 'access',
       fresh: true,
       auth_time: start / 1000 - 120,
-      amr: ['pwd'],
+      acr: 'mfa',
+      amr: ['pwd', 'otp'],
     });
     expect(expiresAt).toBe((start + ACCESS_TTL) / 1000);
   });

@@ -3,6 +3,7 @@ import { JwtService } from '@nestjs/jwt';
 import { randomUUID } from 'node:crypto';
 import { Clock, toNumericDate } from '../time/clock.js';
 import { KeyRing } from '../keys/key-ring.js';
+import { type Proof } from './proof.js';
 import { RESERVED_CLAIMS, type TokenKind } from './token-claims.js';
 import { TokenOptions } from './token-options.js';
 import { TYP_OF } from './token-verifier.js';
@@ -18,12 +19,9 @@ export interface AccessGrant extends Extras {
   subject: string;
   sessionId: string;
   fresh: boolean;
-  /** Milliseconds, as every time here. */
-  authTime: number;
-  /** RFC 8176; how the user proved who they are. */
-  amr: string[];
+  proof: Proof;
   roles?: readonly string[];
-  /** When the session expires; no token of it lives longer. */
+  /** Milliseconds, as every time here: when the session expires; no token of it lives longer. */
   notAfter: number;
   /** Lifetime of the token, instead of the configured one. */
   ttl?: number | undefined;
@@ -60,7 +58,7 @@ export class TokenIssuer {
   ) {}
 
   issueAccess(grant: AccessGrant): IssuedToken {
-    const { notAfter, ttl = this.options.accessTtl } = grant;
+    const { notAfter, proof, ttl = this.options.accessTtl } = grant;
     // Zero would be a token that has expired already; in other products it means one that never expires.
     if (!(ttl >= 1000))
       throw new RangeError(`the lifetime of an access token must be at least 1s, not ${ttl} ms`);
@@ -70,8 +68,9 @@ export class TokenIssuer {
       iat: toNumericDate(now),
       exp: toNumericDate(Math.min(now + ttl, notAfter)),
       fresh: grant.fresh,
-      auth_time: toNumericDate(grant.authTime),
-      amr: grant.amr,
+      acr: proof.acr,
+      auth_time: toNumericDate(proof.at),
+      amr: [...proof.amr],
       ...(grant.roles?.length ? { roles: [...grant.roles] } : {}),
     });
   }

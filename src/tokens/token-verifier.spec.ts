@@ -6,6 +6,7 @@ import { TestClock } from '../testing/test-clock.js';
 import { generateKeySet } from '../keys/key-file.js';
 import { KeyRing } from '../keys/key-ring.js';
 import { type TokenKind } from './token-claims.js';
+import { PASSWORD_PROOF } from './proof.js';
 import { TokenError } from './token.errors.js';
 import { TokenIssuer } from './token-issuer.js';
 import { toTokenError, TokenVerifier, TYP_OF } from './token-verifier.js';
@@ -100,7 +101,12 @@ const issue = (kind: TokenKind) => {
   const now = clock.now();
   const subject = { subject: 'user', sessionId: 'session' };
   return kind === 'access'
-    ? issuer.issueAccess({ ...subject, fresh: true, authTime: now, amr: ['pwd'], notAfter: now + 9e9 }).token
+    ? issuer.issueAccess({
+        ...subject,
+        fresh: true,
+        proof: { ...PASSWORD_PROOF, at: now },
+        notAfter: now + 9e9,
+      }).token
     : issuer.issueRefresh({ ...subject, generation: 0, issuedAt: now, expiresAt: now + TTL * 1000 }).token;
 };
 

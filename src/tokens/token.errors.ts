@@ -1,4 +1,5 @@
 import { HttpException } from '@nestjs/common';
+import { type Acr } from './proof.js';
 
 export type TokenErrorCode =
   | 'token_missing'
@@ -20,6 +21,14 @@ export const TOKEN_MESSAGES: Record<TokenErrorCode, string> = {
   fresh_token_required: 'Fresh token required',
 };
 
+/** What a proof must be for a route (RFC 9470 §3). */
+export interface RequiredProof {
+  /** Milliseconds: how old it may be. */
+  readonly maxAge?: number | undefined;
+  /** Its level, or a stronger one. */
+  readonly acr?: Acr | undefined;
+}
+
 /**
  * A refused token. `code` and the response are for the client; `reason` is for the log only, because telling a stranger
  * which check failed helps an attacker. An `HttpException`, so that an application's own filter answers it with 401.
@@ -30,8 +39,8 @@ export class TokenError extends HttpException {
   constructor(
     readonly code: TokenErrorCode,
     readonly reason: string,
-    /** Milliseconds; with `fresh_token_required`, how old the password proof may be (RFC 9470 §3). */
-    readonly maxAge?: number,
+    /** With `fresh_token_required`. */
+    readonly required: RequiredProof = {},
   ) {
     const message = TOKEN_MESSAGES[code];
     super({ statusCode: 401, error: 'Unauthorized', message, errorCode: code }, 401, { errorCode: code });

@@ -243,7 +243,8 @@ describeEachEngine('an application with its own user store', (engine) => {
     const accounts = api.get(Accounts);
     expect(await accounts.usernames([user.id])).toEqual(new Map([[user.id, username]]));
     const { sub, sid, jti } = decode(last.access) as { sub: string; sid: string; jti: string };
-    const principal = { userId: sub, sessionId: sid, tokenId: jti, fresh: true, authTime: 0, roles: [] };
+    const proof = { fresh: true, authTime: 0, acr: 'pwd', amr: ['pwd'] } as const;
+    const principal = { userId: sub, sessionId: sid, tokenId: jti, roles: [], ...proof };
     await accounts.delete(principal, { ip: null, userAgent: null, requestId: null });
     expectError(await last.tryRefresh(last.refresh), 401, 'token_revoked');
     expectError(await api.request('GET', '/auth/sessions', last.access), 401, 'token_revoked');

@@ -16,7 +16,7 @@ const RULES: Record<string, string[]> = {
   keys: ['time/*'],
   tokens: ['keys/*', 'time/*'],
   users: ['database/index'],
-  sessions: ['database/index'],
+  sessions: ['database/index', 'tokens/proof'],
   audit: ['database/index'],
   'rate-limits': ['database/index', 'time/*', 'http/client-address', 'audit/audit-log'],
   mail: ['database/index', 'time/*', 'users/email-address', 'config/from-env'],

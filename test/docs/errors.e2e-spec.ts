@@ -58,7 +58,7 @@ describe('docs/errors.md', () => {
     );
     const sent = TOKEN_CODES.map((code) => [
       code,
-      tokenChallenge(code, 900).replace(TOKEN_MESSAGES[code], '…').replace('900', 'N'),
+      tokenChallenge(code, { maxAge: 900_000 }).replace(TOKEN_MESSAGES[code], '…').replace('900', 'N'),
     ]);
     const { invalid_credentials: wrongPassword, insufficient_role: noRole, ...ofTokens } = shown;
     expect(ofTokens).toEqual(Object.fromEntries(sent));

@@ -119,6 +119,8 @@ describeEachEngine('fresh access', (engine) => {
       userId: login.user.id,
       sessionId: expect.any(String),
       tokenId: expect.any(String),
+      acr: 'pwd',
+      amr: ['pwd'],
       fresh: true,
       authTime: api.clock.now() / 1000,
       roles: [],

@@ -71,6 +71,8 @@ describe('a token of another issuer', () => {
       userId: `${PARTNER}#them`,
       sessionId: `${PARTNER}#`,
       tokenId: '',
+      acr: 'pwd',
+      amr: [],
       fresh: false,
       authTime: api.clock.now() / 1000,
       roles: [],

@@ -176,7 +176,8 @@ describe('a rule that is added', () => {
           if (each === 2) throw new Error('no');
         },
       });
-    const check = rules.check({} as never, { amr: ['pwd'] }, {} as never);
+    const method = { acr: 'pwd', amr: ['pwd'] } as const;
+    const check = rules.prove({} as never, { method }, 0, {} as never);
     await expect(check).rejects.toThrow('no');
     expect(asked).toEqual([1, 2]);
   });

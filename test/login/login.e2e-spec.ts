@@ -94,6 +94,7 @@ describeEachEngine('register and login', (engine) => {
       type: 'access',
       fresh: true,
       auth_time: now,
+      acr: 'pwd',
       amr: ['pwd'],
     });
     const refresh = decode(refresh_token, { complete: true });

@@ -215,7 +215,7 @@ describe('what TokenExtras must not add', () => {
     extras.extraHeaders = {};
   });
 
-  const CLAIMS = 'iss aud sub sid jti iat exp nbf type fresh auth_time amr roles gen'.split(' ');
+  const CLAIMS = 'iss aud sub sid jti iat exp nbf type fresh auth_time acr amr roles gen'.split(' ');
   const HEADERS = 'alg kid typ cty crit b64 jku jwk x5u x5c x5t x5t#S256'.split(' ');
 
   /** No token is issued, by login, by refresh or by a call, and who has one keeps it as it is. */

@@ -268,7 +268,9 @@ describeEachEngine('the purge of sessions', (engine) => {
     return {
       id: randomUUID(),
       user_id: userId,
+      acr: 'pwd',
       amr: 'pwd',
+      raised_from: null,
       generation: 0,
       rotated_at: now,
       rotation_key_hash: null,

@@ -11,19 +11,16 @@ export interface OpenSession {
 
 /** A session as a login leaves it, with its tokens, without the work that a password makes. */
 export async function openSession(api: TestApp, userId: string): Promise<OpenSession> {
-  const now = api.clock.now();
+  const proof = { acr: 'pwd', amr: ['pwd'], at: api.clock.now() } as const;
   const device = { ip: '192.0.2.7', userAgent: 'opened by a test' };
   const sessions = api.get(Sessions);
-  const session = await api
-    .get(Database)
-    .inTransaction((tx) => sessions.open(tx, userId, device, now, { amr: ['pwd'] }));
+  const session = await api.get(Database).inTransaction((tx) => sessions.open(tx, userId, device, proof));
   const issuer = api.get(TokenIssuer);
   const subject = { subject: userId, sessionId: session.id };
   const access = issuer.issueAccess({
     ...subject,
     fresh: true,
-    authTime: session.auth_time,
-    amr: ['pwd'],
+    proof,
     notAfter: session.expires_at,
   });
   const refresh = issuer.issueRefresh({

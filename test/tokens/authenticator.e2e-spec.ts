@@ -122,7 +122,10 @@ describe('the Authenticator', () => {
     expect(await outcomeOf(authenticator.freshAccess(access, { maxAge: '1m' }))).toBe('accepted');
     api.clock.advance('1s');
     const refused = authenticator.freshAccess(access, { maxAge: '1m' });
-    await expect(refused).rejects.toMatchObject({ code: 'fresh_token_required', maxAge: 60_000 });
+    await expect(refused).rejects.toMatchObject({
+      code: 'fresh_token_required',
+      required: { maxAge: 60_000 },
+    });
     expect(await outcomeOf(authenticator.freshAccess(access))).toBe('accepted');
   });
 

@@ -71,8 +71,17 @@ describe('tokenChallenge', () => {
   });
 
   it('asks for a step-up with the age that the proof may have (RFC 9470 §3)', () => {
-    expect(tokenChallenge('fresh_token_required', 300)).toBe(
+    expect(tokenChallenge('fresh_token_required', { maxAge: 300_000 })).toBe(
       'Bearer error="insufficient_user_authentication", error_description="Fresh token required", max_age="300"',
+    );
+  });
+
+  it('asks for a level, alone and before an age', () => {
+    expect(tokenChallenge('fresh_token_required', { acr: 'mfa' })).toBe(
+      'Bearer error="insufficient_user_authentication", error_description="Fresh token required", acr_values="mfa"',
+    );
+    expect(tokenChallenge('fresh_token_required', { maxAge: 300_000, acr: 'mfa' })).toMatch(
+      /, acr_values="mfa", max_age="300"$/,
     );
   });
 
@@ -84,6 +93,8 @@ describe('tokenChallenge', () => {
 
   it('is well-formed for every code', () => {
     const codes = Object.keys(TOKEN_MESSAGES) as TokenErrorCode[];
-    expect(codes.filter((code) => !CHALLENGE.test(tokenChallenge(code, 1)))).toEqual([]);
+    expect(
+      codes.filter((code) => !CHALLENGE.test(tokenChallenge(code, { maxAge: 1000, acr: 'mfa' }))),
+    ).toEqual([]);
   });
 });

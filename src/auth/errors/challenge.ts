@@ -1,4 +1,4 @@
-import { TOKEN_MESSAGES, type TokenErrorCode } from '../../tokens/token.errors.js';
+import { type RequiredProof, TOKEN_MESSAGES, type TokenErrorCode } from '../../tokens/token.errors.js';
 
 /** The `WWW-Authenticate` parameters after the scheme, in order. */
 export type ChallengeParameters = Record<string, string | number>;
@@ -17,12 +17,19 @@ function quote(value: string): string {
 }
 
 /** RFC 6750 §3.1: no error parameter if no token was sent. RFC 9470 §3: what the step-up must satisfy. */
-export function tokenChallenge(code: TokenErrorCode, maxAgeSeconds?: number, scheme?: string): string {
+export function tokenChallenge(
+  code: TokenErrorCode,
+  { acr, maxAge }: RequiredProof = {},
+  scheme?: string,
+): string {
   if (code === 'token_missing') return bearerChallenge({}, scheme);
   const description = { error_description: TOKEN_MESSAGES[code] };
   if (code !== 'fresh_token_required') {
     return bearerChallenge({ error: 'invalid_token', ...description }, scheme);
   }
-  const maxAge: ChallengeParameters = maxAgeSeconds === undefined ? {} : { max_age: maxAgeSeconds };
-  return bearerChallenge({ error: 'insufficient_user_authentication', ...description, ...maxAge }, scheme);
+  const required: ChallengeParameters = {
+    ...(acr === undefined ? {} : { acr_values: acr }),
+    ...(maxAge === undefined ? {} : { max_age: Math.floor(maxAge / 1000) }),
+  };
+  return bearerChallenge({ error: 'insufficient_user_authentication', ...description, ...required }, scheme);
 }

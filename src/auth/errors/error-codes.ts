@@ -20,7 +20,7 @@ export const ERROR_CODES = {
   },
   fresh_token_required: {
     statuses: [401],
-    description: 'The route requires a more recent password check: reauthenticate and repeat the request.',
+    description: 'The route requires a more recent or stronger proof: reauthenticate and repeat the request.',
   },
   invalid_credentials: { statuses: [401], description: 'Wrong username or password.' },
   validation_failed: {

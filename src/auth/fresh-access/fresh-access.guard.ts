@@ -9,7 +9,7 @@ import { AuthOptions } from '../options/auth-options.js';
 import { type AuthRequest } from '../request/auth-request.js';
 import { type Principal } from '../request/principal.js';
 
-/** Accepts an access token whose proof is recent enough for the route. Reads the session row. */
+/** Accepts an access token whose proof is recent and strong enough for the route. Reads the session row. */
 @Injectable()
 export class FreshAccessStrategy extends PassportStrategy(TokenStrategy, 'freshgate-fresh-access') {
   constructor(
@@ -22,10 +22,11 @@ export class FreshAccessStrategy extends PassportStrategy(TokenStrategy, 'freshg
 
   async validate(request: AuthRequest, jwt: Jwt): Promise<[Principal, AccessClaims]> {
     const verified = this.verifier.examine(jwt);
-    const declared = request.authPolicy?.level === 'fresh-access' ? request.authPolicy.maxAge : undefined;
-    const maxAge = declared ?? this.options.freshMaxAge;
-    request.freshMaxAge = maxAge;
-    const { principal, claims } = await this.authenticator.freshAccess(verified, { maxAge }, request);
+    const policy = request.authPolicy;
+    const { maxAge = this.options.freshMaxAge, acr } = policy?.level === 'fresh-access' ? policy : {};
+    const required = { maxAge, acr };
+    request.requiredProof = required;
+    const { principal, claims } = await this.authenticator.freshAccess(verified, required, request);
     return [principal, claims];
   }
 }

@@ -46,13 +46,13 @@ export class OnceInterceptor implements NestInterceptor {
 
   /** Claims the token; the guard calls it for event streams. @throws TokenError `fresh_token_required` for a used token */
   async claim(request: AuthRequest): Promise<TokenClaims> {
-    const { authInfo, freshMaxAge } = request;
+    const { authInfo, requiredProof } = request;
     const { usedTokens } = this;
     if (!authInfo || !usedTokens)
       throw new Error('@FreshAccess({ once: true }) needs the guard of AuthModule');
     const { jti, exp } = authInfo;
     if (!(await usedTokens.claim(jti, exp * 1000)))
-      throw new TokenError('fresh_token_required', `token ${jti} has been used`, freshMaxAge);
+      throw new TokenError('fresh_token_required', `token ${jti} has been used`, requiredProof);
     request.tokenUsed = true;
     return authInfo;
   }

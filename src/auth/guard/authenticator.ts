@@ -1,6 +1,7 @@
 import { HttpException, Injectable } from '@nestjs/common';
 import { decode, type Jwt } from 'jsonwebtoken';
 import { parseDuration } from '../../time/duration.js';
+import { type Acr, requireAcr } from '../../tokens/proof.js';
 import { type AccessClaims, type RefreshClaims } from '../../tokens/token-claims.js';
 import { TokenVerifier } from '../../tokens/token-verifier.js';
 import { type Principal, type TokenClaims } from '../request/principal.js';
@@ -27,20 +28,24 @@ export class Authenticator {
     private readonly authenticator: TokenAuthenticator,
   ) {}
 
-  /** As `@Access()`. @throws TokenError */
+  /** As `@Access()`. @throws TokenError, RangeError */
   async access(
     token: string,
-    options?: { skipRevocationCheck?: boolean },
+    { acr, ...options }: { skipRevocationCheck?: boolean; acr?: Acr } = {},
   ): Promise<Authentication<AccessClaims>> {
-    return this.authenticator.access(this.verifier.verifySignature(token), options);
+    const required = acr === undefined ? {} : { acr: requireAcr(acr) };
+    return this.authenticator.access(this.verifier.verifySignature(token), { ...options, ...required });
   }
 
-  /** As `@FreshAccess()`; `maxAge` as there. `once` needs a route. @throws TokenError, RangeError */
+  /** As `@FreshAccess()`; `maxAge` and `acr` as there. `once` needs a route. @throws TokenError, RangeError */
   async freshAccess(
     token: string,
-    { maxAge }: { maxAge?: string } = {},
+    { maxAge, acr }: { maxAge?: string; acr?: Acr } = {},
   ): Promise<Authentication<AccessClaims>> {
-    const limit = maxAge === undefined ? {} : { maxAge: parseDuration(maxAge) };
+    const limit = {
+      ...(maxAge === undefined ? {} : { maxAge: parseDuration(maxAge) }),
+      ...(acr === undefined ? {} : { acr: requireAcr(acr) }),
+    };
     if (limit.maxAge === 0) throw new RangeError('maxAge must be longer than 0s');
     return this.authenticator.freshAccess(this.verifier.verifySignature(token), limit);
   }

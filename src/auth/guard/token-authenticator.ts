@@ -6,7 +6,8 @@ import { type Session } from '../../sessions/sessions.table.js';
 import { Clock } from '../../time/clock.js';
 import { isFresh } from '../../tokens/freshness.js';
 import { type AccessClaims, type ClaimsOf, type RefreshClaims } from '../../tokens/token-claims.js';
-import { TokenError } from '../../tokens/token.errors.js';
+import { reaches } from '../../tokens/proof.js';
+import { type RequiredProof, TokenError } from '../../tokens/token.errors.js';
 import { TokenVerifier, type VerifiedToken } from '../../tokens/token-verifier.js';
 import { ApiError } from '../errors/api-error.js';
 import { RevocationCheck, SubjectMapper, TokenRule } from '../hooks.js';
@@ -41,10 +42,11 @@ export class TokenAuthenticator {
   /** Checks an access token, fresh or not, of a session that is not revoked. Without I/O, except in hooks. */
   async access(
     verified: VerifiedToken,
-    { skipRevocationCheck = false }: { skipRevocationCheck?: boolean } = {},
+    { skipRevocationCheck = false, acr }: Pick<RequiredProof, 'acr'> & { skipRevocationCheck?: boolean } = {},
     request?: AuthRequest,
   ): Promise<Authentication<AccessClaims>> {
     const claims = this.verifier.read('access', verified);
+    requireLevel(claims, { acr });
     if (!skipRevocationCheck) {
       this.requireNotRevokedInMemory(claims);
       await this.requireNotRevokedByTeam(claims);
@@ -52,17 +54,18 @@ export class TokenAuthenticator {
     return this.accept(claims, request);
   }
 
-  /** Checks an access token whose proof is recent enough. Reads the session row. */
+  /** Checks an access token whose proof is recent and strong enough. Reads the session row. */
   async freshAccess(
     verified: VerifiedToken,
-    { maxAge = this.options.freshMaxAge }: { maxAge?: number } = {},
+    { maxAge = this.options.freshMaxAge, acr }: RequiredProof = {},
     request?: AuthRequest,
   ): Promise<Authentication<AccessClaims>> {
     const claims = this.verifier.read('access', verified);
     if (!isFresh(claims, maxAge, this.clock.now())) {
       const reason = `fresh ${claims.fresh}, auth_time ${claims.auth_time}`;
-      throw new TokenError('fresh_token_required', reason, maxAge);
+      throw new TokenError('fresh_token_required', reason, { maxAge, acr });
     }
+    requireLevel(claims, { maxAge, acr });
     // Never a cache here: a fresh check answered by one lets a revoked session change passwords.
     await this.requireLiveSession(claims.sid);
     await this.requireNotRevokedByTeam(claims);
@@ -126,4 +129,10 @@ export class TokenAuthenticator {
     const foreignIssuer = this.verifier.isForeign(claims) ? claims.iss : null;
     return { principal: toPrincipal(claims, await this.subjects.toUserId(claims, foreignIssuer)), claims };
   }
+}
+
+/** @throws TokenError `fresh_token_required`, with all that the route requires: one step-up must suffice */
+function requireLevel(claims: AccessClaims, required: RequiredProof): void {
+  if (required.acr === undefined || reaches(claims.acr, required.acr)) return;
+  throw new TokenError('fresh_token_required', `acr ${claims.acr}`, required);
 }

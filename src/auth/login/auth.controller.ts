@@ -18,6 +18,8 @@ import { RotatesRefresh } from '../refresh/refresh.decorator.js';
 import { type RefreshRequest, PresentedRefresh } from '../refresh/refresh-request.js';
 import { type IssuedPair } from '../dto/token-pair.dto.js';
 import { createValidationPipe } from '../dto/validation.pipe.js';
+import { type PresentedFactors as Presented } from './factor-registry.js';
+import { PresentedFactors, TakesFactors } from './presented-factors.js';
 import { PresentedDevices } from './presented-devices.js';
 import { DEVICE_HEADER } from '../dto/token-pair.dto.js';
 import { HashingCapacityGuard } from './hashing-capacity.guard.js';
@@ -74,6 +76,7 @@ export class AuthController {
   @Post('login')
   @HttpCode(200)
   @DeliversTokens()
+  @TakesFactors()
   @ApiOperation({ summary: 'Log in with a password: start a session and issue a fresh access token.' })
   @ApiHeader(DEVICE)
   @ApiOkResponse({ type: TokenPairDto, headers: { [DEVICE_HEADER]: DEVICE_ANSWER } })
@@ -84,10 +87,11 @@ export class AuthController {
   })
   async login(
     @Body(VALID) { username, password }: LoginDto,
+    @PresentedFactors() factors: Presented,
     @PresentedDevices() devices: string[],
     @RequestCaller() caller: Caller,
   ): Promise<IssuedPair> {
-    return this.logins.login(username, password, devices, caller);
+    return this.logins.login({ username, password, factors }, devices, caller);
   }
 
   @RotatesRefresh()
@@ -108,6 +112,7 @@ export class AuthController {
   @Post('reauthenticate')
   @HttpCode(200)
   @DeliversTokens()
+  @TakesFactors()
   @ApiOperation({
     summary: 'Prove the password again: exchange a refresh token for the next one and a fresh access token.',
   })
@@ -121,21 +126,25 @@ export class AuthController {
   async reauthenticate(
     @PresentedRefresh() attempt: RefreshRequest,
     @Body(VALID) { password }: ReauthenticateDto,
+    @PresentedFactors() factors: Presented,
   ): Promise<IssuedPair> {
-    return this.refreshes.reauthenticate(attempt, password);
+    return this.refreshes.reauthenticate(attempt, password, factors);
   }
 
   @FreshAccess()
   @Put('password')
   @DeliversTokens()
+  @TakesFactors()
   @ApiOperation({ summary: 'Change the password. Every session is revoked, and a new one is opened.' })
   @ApiOkResponse({ type: TokenPairDto })
   @ApiErrors({ 401: 'invalid_credentials', 429: 'rate_limited' })
   async changePassword(
     @CurrentUser() user: Principal,
-    @Body(VALID) body: ChangePasswordDto,
+    @Body(VALID)
+    { current_password: currentPassword, new_password: newPassword }: ChangePasswordDto,
+    @PresentedFactors() factors: Presented,
     @RequestCaller() caller: Caller,
   ): Promise<IssuedPair> {
-    return this.passwords.change(user, body.current_password, body.new_password, caller);
+    return this.passwords.change(user, { currentPassword, newPassword, factors }, caller);
   }
 }

@@ -1,18 +1,19 @@
 import { Injectable } from '@nestjs/common';
 import { type Caller } from '../../audit/audit-log.js';
 import { RateLimits } from '../../rate-limits/rate-limits.js';
+import { type SessionLives } from '../../sessions/sessions.repository.js';
+import { PASSWORD_PROOF } from '../../tokens/proof.js';
 import { type User } from '../../users/user-store.js';
 import { Accounts } from '../accounts/accounts.js';
 import { ApiError } from '../errors/api-error.js';
 import { AuthOptions } from '../options/auth-options.js';
 import { Devices } from './devices.js';
+import { FactorRegistry, type PresentedFactors } from './factor-registry.js';
 import { Logins } from './logins.js';
 import { invalidCredentials, PasswordVerifier } from './password-verifier.js';
-import { TokenPairs } from './token-pairs.js';
+import { type ProofAttempt } from './proof-rules.js';
+import { proofOf, TokenPairs } from './token-pairs.js';
 import { type IssuedPair } from '../dto/token-pair.dto.js';
-
-/** RFC 8176: a password. */
-const AMR = ['pwd'];
 
 /** Registration and login. */
 @Injectable()
@@ -21,6 +22,7 @@ export class LoginService {
     private readonly accounts: Accounts,
     private readonly passwords: PasswordVerifier,
     private readonly limits: RateLimits,
+    private readonly factors: FactorRegistry,
     private readonly devices: Devices,
     private readonly logins: Logins,
     private readonly pairs: TokenPairs,
@@ -37,21 +39,37 @@ export class LoginService {
   }
 
   /**
-   * Opens a session and issues a fresh token pair for it. Every failure looks the same and takes the same time.
+   * Opens a session and issues a fresh token pair for it. Every wrong password looks the same and takes the same time;
+   * factors are looked at only after it.
    * @param devices the device tokens that the client presents
    * @throws ApiError `invalid_credentials`, `rate_limited`
    */
   async login(
-    username: string,
-    password: string,
+    { username, password, factors }: { username: string; password: string; factors: PresentedFactors },
     devices: readonly string[],
     caller: Caller,
   ): Promise<IssuedPair> {
     const user = await this.passwords.atLogin(username, password, devices, caller);
+    const factor = await this.factors.verify(user, factors, caller);
+    return this.open(user, { method: PASSWORD_PROOF, factor }, caller);
+  }
+
+  /**
+   * The end of a login: opens the session on this device.
+   * @param user as they were when the proof was verified
+   * @throws ApiError `invalid_credentials` if the user has changed since, and those of the rules that modules add
+   */
+  async open(
+    user: User,
+    attempt: ProofAttempt,
+    caller: Caller,
+    lives: SessionLives = {},
+  ): Promise<IssuedPair> {
     const contents = await this.pairs.contents(user);
-    const session = await this.logins.openUnlessChanged(user, caller, { amr: AMR });
+    const session = await this.logins.openUnlessChanged(user, caller, attempt, lives);
     if (!session) throw invalidCredentials('the user changed during the login');
-    const pair = this.pairs.issue(session, contents, { fresh: true });
+    const { accessTtl } = lives;
+    const pair = this.pairs.issue(session, contents, { proof: proofOf(session), accessTtl });
     return { ...pair, device: this.devices.issue(user.id) };
   }
 }

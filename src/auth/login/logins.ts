@@ -2,16 +2,17 @@ import { Injectable } from '@nestjs/common';
 import { AuditLog, type Caller } from '../../audit/audit-log.js';
 import { Database, type Tx } from '../../database/index.js';
 import { SessionRevoker } from '../../sessions/session-revoker.js';
-import { type OpenOptions, Sessions } from '../../sessions/sessions.repository.js';
+import { type SessionLives, Sessions } from '../../sessions/sessions.repository.js';
 import { type Session } from '../../sessions/sessions.table.js';
 import { Clock } from '../../time/clock.js';
 import { parseDuration } from '../../time/duration.js';
+import { type Acr, PASSWORD_PROOF, requireAcr } from '../../tokens/proof.js';
 import { TokenError } from '../../tokens/token.errors.js';
 import { type Extras } from '../../tokens/token-issuer.js';
 import { type User, UserStore } from '../../users/user-store.js';
 import { AuthOptions } from '../options/auth-options.js';
-import { ProofRules } from './proof-rules.js';
-import { type IssuedAccess, TokenPairs } from './token-pairs.js';
+import { type ProofAttempt, ProofRules } from './proof-rules.js';
+import { type IssuedAccess, proofOf, TokenPairs } from './token-pairs.js';
 import { type IssuedPair } from '../dto/token-pair.dto.js';
 
 /** Overrides of one call. Durations as text, `'5m'`, or milliseconds. */
@@ -23,6 +24,8 @@ export interface AccessTokenOptions extends Extras {
 export interface LoginOptions extends Extras {
   /** RFC 8176: how the user proved who they are. Default `['pwd']`. */
   amr?: readonly string[];
+  /** The level of that proof. Default `pwd`: claim a stronger one only for what the user has proved just now. */
+  acr?: Acr;
   /** Lifetime of the first access token. */
   accessTtl?: string | number;
   /** Lifetime of the session and all its refresh tokens, for example for "remember me". */
@@ -47,7 +50,7 @@ export class Logins {
   /**
    * Opens a session for a user who was just authenticated, for example by a passkey, and issues a fresh token pair. Return
    * it from a route with `@DeliversTokens()`.
-   * @throws RangeError for an invalid lifetime or `amr`; TypeError for a reserved claim or header;
+   * @throws RangeError for an invalid lifetime, `amr` or `acr`; TypeError for a reserved claim or header;
    * TokenError `token_revoked` if the user does not exist or is disabled
    */
   async open(userId: string, caller: Caller, options: LoginOptions = {}): Promise<IssuedPair> {
@@ -55,20 +58,26 @@ export class Logins {
     if (user?.disabledAt !== null)
       throw new TokenError('token_revoked', `account ${userId} ${user ? 'is disabled' : 'does not exist'}`);
     const lives = { accessTtl: lifetime(options.accessTtl), sessionTtl: lifetime(options.sessionTtl) };
-    const { amr = ['pwd'] } = options;
+    const { amr = PASSWORD_PROOF.amr, acr = PASSWORD_PROOF.acr } = options;
     // Before anything is written: a session for which no token can be issued must not be opened.
     requireWords(amr);
+    requireAcr(acr);
     const contents = await this.pairs.contents(user, options);
-    const session = await this.openUnlessChanged(user, caller, { ...lives, amr });
+    const session = await this.openUnlessChanged(user, caller, { method: { acr, amr } }, lives);
     if (!session) throw new TokenError('token_revoked', `account ${userId} changed during the login`);
-    return this.pairs.issue(session, contents, { fresh: true, accessTtl: lives.accessTtl });
+    return this.pairs.issue(session, contents, { proof: proofOf(session), accessTtl: lives.accessTtl });
   }
 
   /** @returns undefined if the user has changed since they were read: what was proved may no longer hold */
-  async openUnlessChanged(user: User, caller: Caller, own: OpenOptions): Promise<Session | undefined> {
+  async openUnlessChanged(
+    user: User,
+    caller: Caller,
+    attempt: ProofAttempt,
+    lives: SessionLives = {},
+  ): Promise<Session | undefined> {
     return this.db.inTransaction(async (tx) => {
       if (!(await this.users.lockIfUnchanged(tx, user))) return undefined;
-      const session = await this.openIn(tx, user, caller, own);
+      const session = await this.openIn(tx, user, caller, attempt, lives, lives);
       const event = { event: 'authn_login_success', actorId: user.id, subjectId: user.id } as const;
       await this.audit.record({ ...event, sessionId: session.id, at: this.clock.now() }, caller, tx);
       return session;
@@ -78,11 +87,19 @@ export class Logins {
   /**
    * Opens a session, for a user whose row the transaction has locked. All sessions are opened here. Asks the rules of
    * other modules, and revokes the oldest sessions beyond the limit.
+   * @param login for a login that may be continued later: as in {@link ProofRule}
    */
-  async openIn(tx: Tx, user: User, caller: Caller, own: OpenOptions): Promise<Session> {
-    await this.proofs.check(user, own, tx);
+  async openIn(
+    tx: Tx,
+    user: User,
+    caller: Caller,
+    attempt: ProofAttempt,
+    lives: SessionLives,
+    login?: SessionLives,
+  ): Promise<Session> {
     const at = this.clock.now();
-    const session = await this.sessions.open(tx, user.id, caller, at, own);
+    const proof = await this.proofs.prove(user, attempt, at, tx, login);
+    const session = await this.sessions.open(tx, user.id, caller, proof, lives);
     const revoked = { event: 'session_revoked', cause: 'too_many_sessions', at } as const;
     for (const sessionId of await this.revoker.revokeOldest(tx, user.id, at))
       await this.audit.record({ ...revoked, actorId: user.id, subjectId: user.id, sessionId }, caller, tx);
@@ -103,7 +120,7 @@ export class Logins {
     if (!session || user?.disabledAt !== null)
       throw new TokenError('token_revoked', `session ${sessionId} is revoked, expired or unknown`);
     return this.pairs.issueAccess(session, await this.pairs.contents(user, extras), {
-      fresh: false,
+      proof: null,
       accessTtl,
     });
   }

@@ -6,17 +6,22 @@ import { PasswordPolicy } from '../../passwords/password-policy.js';
 import { SessionRevoker } from '../../sessions/session-revoker.js';
 import { Sessions } from '../../sessions/sessions.repository.js';
 import { Clock } from '../../time/clock.js';
+import { PASSWORD_PROOF } from '../../tokens/proof.js';
 import { TokenError } from '../../tokens/token.errors.js';
 import { UserStore } from '../../users/user-store.js';
 import { requireAcceptable } from '../accounts/new-password.js';
 import { type Principal } from '../request/principal.js';
+import { FactorRegistry, type PresentedFactors } from './factor-registry.js';
 import { Logins } from './logins.js';
 import { hashingClient, invalidCredentials, PasswordVerifier } from './password-verifier.js';
-import { TokenPairs } from './token-pairs.js';
+import { proofOf, TokenPairs } from './token-pairs.js';
 import { type IssuedPair } from '../dto/token-pair.dto.js';
 
-/** RFC 8176: a password. */
-const AMR = ['pwd'];
+export interface PasswordChange {
+  currentPassword: string;
+  newPassword: string;
+  factors: PresentedFactors;
+}
 
 /** Changes the password of a logged-in user. */
 @Injectable()
@@ -28,6 +33,7 @@ export class PasswordService {
     private readonly revoker: SessionRevoker,
     private readonly logins: Logins,
     private readonly passwords: PasswordVerifier,
+    private readonly factors: FactorRegistry,
     private readonly policy: PasswordPolicy,
     private readonly hasher: PasswordHasher,
     private readonly pairs: TokenPairs,
@@ -42,14 +48,14 @@ export class PasswordService {
    */
   async change(
     who: Principal,
-    currentPassword: string,
-    newPassword: string,
+    { currentPassword, newPassword, factors }: PasswordChange,
     caller: Caller,
   ): Promise<IssuedPair> {
     const { userId, sessionId } = who;
     const user = await this.passwords.inSession(who, currentPassword, 'authn_password_change_fail', caller);
     await requireAcceptable(this.policy, 'new_password', newPassword, user.username);
     const passwordHash = await this.hasher.hash(newPassword, hashingClient(caller, userId, true));
+    const factor = await this.factors.verify(user, factors, caller);
     const contents = await this.pairs.contents(user);
     const session = await this.db.inTransaction(async (tx) => {
       if (!(await this.users.update(tx, user, { passwordHash })))
@@ -62,11 +68,17 @@ export class PasswordService {
         throw new TokenError('token_revoked', `session ${sessionId} was revoked during the change`);
       // Expires when the replaced session would have: a short session must not become a long one.
       const sessionTtl = before.expires_at - before.created_at;
-      const opened = await this.logins.openIn(tx, user, caller, { amr: AMR, sessionTtl });
+      const opened = await this.logins.openIn(
+        tx,
+        user,
+        caller,
+        { method: PASSWORD_PROOF, factor },
+        { sessionTtl },
+      );
       const event = { event: 'authn_password_change', actorId: userId, subjectId: userId, at } as const;
       await this.audit.record({ ...event, sessionId }, caller, tx);
       return opened;
     });
-    return this.pairs.issue(session, contents, { fresh: true });
+    return this.pairs.issue(session, contents, { proof: proofOf(session) });
   }
 }

@@ -8,19 +8,18 @@ import { SessionOptions } from '../../sessions/session-options.js';
 import { type Rotation, type RotationRequest, Sessions } from '../../sessions/sessions.repository.js';
 import { type Session } from '../../sessions/sessions.table.js';
 import { Clock } from '../../time/clock.js';
+import { PASSWORD_PROOF } from '../../tokens/proof.js';
 import { TokenError } from '../../tokens/token.errors.js';
 import { type User, UserStore } from '../../users/user-store.js';
 import { ApiError } from '../errors/api-error.js';
 import { type RefreshRequest } from '../refresh/refresh-request.js';
+import { FactorRegistry, type PresentedFactors } from './factor-registry.js';
 import { invalidCredentials, PasswordVerifier } from './password-verifier.js';
 import { ProofRules } from './proof-rules.js';
 import { TokenPairs } from './token-pairs.js';
 import { type IssuedPair } from '../dto/token-pair.dto.js';
 
 type Refused = Exclude<Rotation, { session: Session }>;
-
-/** RFC 8176: a password. */
-const AMR = ['pwd'];
 
 /** Refresh and reauthentication. `sessions/` decides about the refresh token. */
 @Injectable()
@@ -31,6 +30,7 @@ export class RefreshService {
     private readonly revoked: RevokedSessions,
     private readonly users: UserStore,
     private readonly passwords: PasswordVerifier,
+    private readonly factors: FactorRegistry,
     private readonly proofs: ProofRules,
     private readonly pairs: TokenPairs,
     private readonly audit: AuditLog,
@@ -50,34 +50,46 @@ export class RefreshService {
     const rotation = await this.rotate(request);
     if (!('session' in rotation)) throw this.refusal(rotation, request);
     const user = await this.readUser(rotation.session.user_id);
-    return this.pairs.issue(rotation.session, await this.pairs.contents(user), { fresh: false });
+    return this.pairs.issue(rotation.session, await this.pairs.contents(user), { proof: null });
   }
 
   /**
-   * A refresh that proves the password again: issues a fresh access token.
+   * A refresh that proves the password again, and a second factor if the request has one: issues a fresh access token.
    * @throws as `refresh`, and ApiError `invalid_credentials`
    */
-  async reauthenticate(request: RefreshRequest, password: string): Promise<IssuedPair> {
+  async reauthenticate(
+    request: RefreshRequest,
+    password: string,
+    presented: PresentedFactors,
+  ): Promise<IssuedPair> {
     const { who, caller } = request;
     this.requireNotRevoked(request);
     const seen = await this.db.inTransaction(async (tx) => {
-      const inspection = await this.sessions.inspect(tx, this.toRotation(request));
+      // The strongest proof, because what this one will be is not known yet; `settle` decides again.
+      const inspection = await this.sessions.inspect(tx, {
+        ...this.toRotation(request),
+        proof: { acr: 'phr' },
+      });
       await this.recordRefusal(tx, inspection.verdict, request);
       return inspection;
     });
     // Before the password is compared: an invalid token must not tell whether a password is right.
     if (seen.verdict === 'rate_limited')
       throw this.refusal({ outcome: 'rate_limited', retryAfter: seen.retryAfter }, request);
-    if (seen.verdict === 'reuse' || seen.verdict === 'rolled_back' || seen.verdict === 'revoked')
-      throw this.refusal({ outcome: seen.verdict }, request);
+    const { verdict } = seen;
+    if (verdict === 'superseded' || verdict === 'reuse' || verdict === 'rolled_back' || verdict === 'revoked')
+      throw this.refusal({ outcome: verdict }, request);
 
     const user = await this.passwords.inSession(who, password, 'authn_reauthentication_fail', caller);
+    const factor = await this.factors.verify(user, presented, caller);
     const contents = await this.pairs.contents(user);
-    const rotation = await this.db.inTransaction(async (tx) => {
+    const [rotation, proof] = await this.db.inTransaction(async (tx) => {
       if (!(await this.users.lockIfUnchanged(tx, user)))
         throw invalidCredentials('the user changed during the reauthentication');
-      await this.proofs.check(user, { amr: AMR }, tx);
-      const result = await this.sessions.settle(tx, { ...this.toRotation(request), proof: AMR });
+      const rotating = this.toRotation(request);
+      const attempt = { method: PASSWORD_PROOF, factor };
+      const proved = await this.proofs.prove(user, attempt, rotating.now, tx);
+      const result = await this.sessions.settle(tx, { ...rotating, proof: proved });
       if ('session' in result)
         await this.audit.record(
           { ...this.eventOf(request, result.outcome), event: 'authn_reauthentication_success' },
@@ -85,10 +97,10 @@ export class RefreshService {
           tx,
         );
       else await this.recordRefusal(tx, result.outcome, request);
-      return result;
+      return [result, proved] as const;
     });
     if (!('session' in rotation)) throw this.refusal(rotation, request);
-    return this.pairs.issue(rotation.session, contents, { fresh: true });
+    return this.pairs.issue(rotation.session, contents, { proof });
   }
 
   private async rotate(request: RefreshRequest): Promise<Rotation> {
@@ -134,7 +146,8 @@ export class RefreshService {
       await this.audit.record({ ...failed, event: 'authn_token_reuse' }, request.caller, tx);
     else if (outcome === 'rolled_back')
       await this.audit.record({ ...failed, event: 'session_revoked' }, request.caller, tx);
-    else if (outcome === 'revoked' || outcome === 'key_reused') this.audit.announce(failed, tx);
+    else if (outcome === 'revoked' || outcome === 'superseded' || outcome === 'key_reused')
+      this.audit.announce(failed, tx);
   }
 
   private eventOf({ who }: RefreshRequest, cause: string): AuditEvent {
@@ -176,6 +189,7 @@ export class RefreshService {
           'This Idempotency-Key made the refresh token that it is sent with; use a new key for each token',
           { reason },
         );
+      case 'superseded':
       case 'rolled_back':
       case 'revoked':
         return new TokenError('token_revoked', reason);

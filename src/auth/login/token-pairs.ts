@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { type Session } from '../../sessions/sessions.table.js';
 import { Clock, toNumericDate } from '../../time/clock.js';
+import { type Proof } from '../../tokens/proof.js';
 import { type TokenKind } from '../../tokens/token-claims.js';
 import { type Extras, requireContents, TokenIssuer } from '../../tokens/token-issuer.js';
 import { type User } from '../../users/user-store.js';
@@ -20,8 +21,8 @@ type Contents = Required<Extras> & { subject: string };
 export type IssuedAccess = Pick<TokenPairDto, 'access_token' | 'token_type' | 'expires_in'>;
 
 export interface IssueOptions {
-  /** Whether the user has just been authenticated. */
-  fresh: boolean;
+  /** What the user has just proved: the token is fresh and describes it. Null for a token that is not fresh. */
+  proof: Proof | null;
   /** Milliseconds: the access token's life, instead of the one that is configured. */
   accessTtl?: number | undefined;
 }
@@ -72,7 +73,7 @@ export class TokenPairs {
   issueAccess(
     session: Session,
     { access, roles }: TokenContents,
-    { fresh, accessTtl }: IssueOptions,
+    { proof, accessTtl }: IssueOptions,
   ): IssuedAccess {
     const { subject, claims, headers } = access;
     const { token, expiresAt } = this.issuer.issueAccess({
@@ -81,9 +82,8 @@ export class TokenPairs {
       headers,
       roles,
       sessionId: session.id,
-      fresh,
-      authTime: session.auth_time,
-      amr: session.amr.split(' '),
+      fresh: proof !== null,
+      proof: proof ?? proofOf(session),
       notAfter: session.expires_at,
       ttl: accessTtl,
     });
@@ -106,4 +106,9 @@ export class TokenPairs {
     requireContents(contents);
     return contents;
   }
+}
+
+/** The strongest proof of the session, and of these the latest. */
+export function proofOf({ acr, amr, auth_time }: Session): Proof {
+  return { acr, amr: amr.split(' '), at: auth_time };
 }

@@ -1,3 +1,4 @@
+import { type Acr } from '../../tokens/proof.js';
 import { type TokenKind } from '../../tokens/token-claims.js';
 import { type TokenLocation } from './presented-token.js';
 
@@ -14,9 +15,12 @@ export type AuthPolicy =
       level: 'access' | 'optional-access';
       /** Accepts a token of a revoked session until the token expires. */
       skipRevocationCheck?: boolean;
+      /** The token must say this level, or a stronger one. */
+      acr?: Acr;
     })
   | (LocatedPolicy & {
       level: 'fresh-access';
+      acr?: Acr;
       /** Milliseconds; without it the application's `FRESH_MAX_AGE`. */
       maxAge?: number;
       /** The first success uses the token up. */

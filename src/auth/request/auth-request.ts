@@ -1,5 +1,6 @@
 import { type ExecutionContext } from '@nestjs/common';
 import { type IncomingMessage } from 'node:http';
+import { type RequiredProof } from '../../tokens/token.errors.js';
 import { type AuthPolicy } from './auth-policy.js';
 import { type PresentedToken } from './presented-token.js';
 import { type Principal, type TokenClaims } from './principal.js';
@@ -23,8 +24,10 @@ export interface AuthRequest {
   authPolicy?: AuthPolicy;
   /** The token that was found, valid or not. Set by the global guard. */
   presented?: PresentedToken;
-  /** Milliseconds: how old the password proof may be at this fresh route. */
-  freshMaxAge?: number;
+  /** What this fresh route requires of the proof. */
+  requiredProof?: RequiredProof;
+  /** The members of second factors, taken out of the body. Not validated. */
+  factors?: Readonly<Record<string, unknown>>;
   /** The `once` token has been claimed for this request. */
   tokenUsed?: boolean;
   /** Set by Passport once a token is accepted: the principal and the claims. */

@@ -1,3 +1,4 @@
+import { type Acr } from '../../tokens/proof.js';
 import { type AccessClaims, type RefreshClaims } from '../../tokens/token-claims.js';
 
 /** The authenticated user of a request. Handlers never see the raw token. */
@@ -6,15 +7,19 @@ export interface Principal {
   sessionId: string;
   /** The token's `jti`. */
   tokenId: string;
-  /** Whether the token was issued for a proof of the password; `authTime` is the time of that proof. */
+  /** Whether the token was issued for a proof; `authTime`, `acr` and `amr` describe that proof. */
   fresh: boolean;
-  /** NumericDate of the password proof; null with a refresh token, which does not contain it. */
+  /** NumericDate of the proof; null with a refresh token, which does not contain it. */
   authTime: number | null;
+  /** The level of the proof: `pwd`, `mfa` or `phr`; null with a refresh token. */
+  acr: Acr | null;
+  /** RFC 8176: its methods; empty with a refresh token. */
+  amr: readonly string[];
   /** As of when the token was issued; empty with a refresh token. */
   roles: readonly string[];
 }
 
-const NO_ROLES: readonly string[] = Object.freeze([]);
+const NONE: readonly string[] = Object.freeze([]);
 
 export type TokenClaims = AccessClaims | RefreshClaims;
 
@@ -25,6 +30,8 @@ export function toPrincipal(claims: TokenClaims, userId: string): Principal {
     tokenId: claims.jti,
     fresh: claims.type === 'access' && claims.fresh,
     authTime: claims.type === 'access' ? claims.auth_time : null,
-    roles: (claims.type === 'access' ? claims.roles : undefined) ?? NO_ROLES,
+    acr: claims.type === 'access' ? claims.acr : null,
+    amr: claims.type === 'access' ? claims.amr : NONE,
+    roles: (claims.type === 'access' ? claims.roles : undefined) ?? NONE,
   };
 }

@@ -15,7 +15,8 @@ describe('SampleThingsService', () => {
 
   const somebody = async (): Promise<Principal> => {
     const { id } = await app.user();
-    return { userId: id, sessionId: '', tokenId: '', fresh: true, authTime: null, roles: [] };
+    const token = { sessionId: '', tokenId: '', fresh: true, authTime: null, acr: null, amr: [] };
+    return { userId: id, ...token, roles: [] };
   };
 
   it('lists page by page, newest first', async () => {

@@ -1,0 +1,30 @@
+import { type ExpressionBuilder, sql } from 'kysely';
+import { type Tables } from '../database/index.js';
+import { type Proof, weakerThan } from '../tokens/proof.js';
+
+type TimeColumn = 'access_until' | 'expires_at';
+
+/** PostgreSQL has `least()`, SQLite has `min()` with two arguments; both have CASE. */
+export function atMost(eb: ExpressionBuilder<Tables, 'sessions'>, column: TimeColumn, value: number) {
+  return eb.case().when(column, '<', value).then(eb.ref(column)).else(value).end();
+}
+
+export function atLeast(eb: ExpressionBuilder<Tables, 'sessions'>, column: TimeColumn, value: number) {
+  return eb.case().when(column, '>', value).then(eb.ref(column)).else(value).end();
+}
+
+/** Whether the row's proof is weaker than this one. */
+export function isWeaker(eb: ExpressionBuilder<Tables, 'sessions'>, { acr }: Proof) {
+  const weaker = weakerThan(acr);
+  return weaker.length === 0 ? sql<boolean>`1 = 0` : eb('acr', 'in', weaker);
+}
+
+/** The three columns of a proof change together, and only for one that is not weaker than the row's. */
+export function columnsOf(eb: ExpressionBuilder<Tables, 'sessions'>, proof: Proof) {
+  const isNotStronger = eb('acr', 'in', [...weakerThan(proof.acr), proof.acr]);
+  return {
+    acr: eb.case().when(isNotStronger).then(proof.acr).else(eb.ref('acr')).end(),
+    auth_time: eb.case().when(isNotStronger).then(proof.at).else(eb.ref('auth_time')).end(),
+    amr: eb.case().when(isNotStronger).then(proof.amr.join(' ')).else(eb.ref('amr')).end(),
+  };
+}
