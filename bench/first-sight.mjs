@@ -1,4 +1,4 @@
-/** The first sight of a token: what it costs beyond an answer that no token is looked at for. */
+/** The cost of a token that the server sees for the first time, compared with a public answer. */
 import { ANSWER_TEXT } from './peers/answer.mjs';
 import { startServer } from './machinery/processes.mjs';
 import { loop, spread, together, underLoad, warmUp } from './machinery/rounds.mjs';
@@ -7,13 +7,13 @@ import { copied, fill } from './machinery/stock.mjs';
 /** @param {import('./main.mjs').Plan} plan @returns {Promise<import('./machinery/report.mjs').Result>} */
 export async function measure({ quick, step }) {
   const [rounds, seconds, warm] = quick ? [3, 0.8, 3] : [9, 2, 6];
-  step('making tokens that nobody has seen');
+  step('making tokens that the server has not seen');
   const stock = await fill({ live: 1_000, access: 1_000, unseen: quick ? 18_000 : 100_000, ended: 100_000 });
   const load = { tokens: stock.tokens.unseen, answer: ANSWER_TEXT, connections: 16 };
   const first = underLoad(
     'freshgate, a token seen for the first time',
     await startServer('freshgate', { env: copied(stock) }),
-    // Never a second time: the run fails when they do not suffice.
+    // Each token is sent once; the run fails if there are too few.
     { ...load, path: '/bench/guarded', once: true },
   );
   const open = underLoad(

@@ -1,4 +1,4 @@
-/** A guarded GET, beside the same handler without a guard, and beside what people use otherwise. */
+/** A guarded GET, compared with the same handler without a guard and with the usual alternatives. */
 import { openSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { ANSWER_TEXT } from './peers/answer.mjs';
@@ -7,7 +7,7 @@ import { folder, startServer } from './machinery/processes.mjs';
 import { inTurns, perCpuSecond, ratio, together, underLoad, warmUp } from './machinery/rounds.mjs';
 import { copied, fill } from './machinery/stock.mjs';
 
-/** Live tokens in rotation; each server sees all of them again and again. */
+/** Live tokens in rotation; each server sees all of them repeatedly. */
 const TOKENS = 1_000;
 const CONNECTIONS = 16;
 
@@ -44,14 +44,14 @@ export async function measure({ quick, step }) {
   const ours = { ...load, tokens: stock.tokens.access };
   const guarded = await underGuard('freshgate, guarded', one, { ...ours, path: '/bench/guarded' });
   const open = underLoad('freshgate, the same handler public', other, { ...ours, path: '/bench/public' });
-  // The same two, each in the other's place: what is the process's own falls out.
+  // The same two with exchanged processes, so that differences between the processes cancel out.
   const guardedThere = await underGuard('guarded, there', other, { ...ours, path: '/bench/guarded' });
   const openThere = underLoad('public, there', one, { ...ours, path: '/bench/public' });
   const bare = await peer('node:http, an HMAC checked by hand', 'bare');
   const usual = await peer('Nest as usual: Express, passport-jwt, string secret', 'nest-usual');
   const fastifyJwt = await peer('Fastify, @fastify/jwt with its cache', 'fastify-jwt');
   const better = await betterAuth('better-auth on node:http');
-  // No goal asks for these.
+  // Without a goal.
   const more = async () => [
     await underGuard(
       'freshgate, guarded, with its line for each request',
@@ -72,7 +72,7 @@ export async function measure({ quick, step }) {
   const peers = [bare, fastifyJwt, usual, better, ...(quick ? [] : await more())];
 
   const [rounds, seconds, warm] = quick ? [2, 0.5, 1] : [5, 2, 3];
-  // Both in the same way, so that the compiler and the garbage collector find the same in both.
+  // Both alike, so that the compiler and the garbage collector treat both alike.
   for (const pair of [[guarded, openThere], [guardedThere, open], ...peers.map((each) => [each])]) {
     step(`warming up: ${pair.map(({ name }) => name).join(' and ')}`);
     await warmUp(pair, warm * pair.length);
@@ -137,7 +137,7 @@ export async function measure({ quick, step }) {
 }
 
 /**
- * Under load, once it has shown that it is guarded: a server that lets everybody in is fast.
+ * Measures a server under load, after checking that it is guarded: a server without a check is fast.
  * @param {string} name
  * @param {import('./machinery/processes.mjs').Process} server
  * @param {{ path: string, tokens: string, header?: string, answer: string, connections: number }} load
@@ -145,7 +145,7 @@ export async function measure({ quick, step }) {
 async function underGuard(name, server, load) {
   const [header = '', scheme = ''] = (load.header ?? 'Authorization: Bearer ').split(': ');
   const [token] = JSON.parse(readFileSync(load.tokens, 'utf8'));
-  // Within the signature, at the end of each.
+  // Changes the signature at its end.
   const forged = token.slice(0, -10) + (token.at(-10) === 'A' ? 'B' : 'A') + token.slice(-9);
   for (const [headers, right] of /** @type {const} */ ([
     [{}, 401],

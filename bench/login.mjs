@@ -1,4 +1,4 @@
-/** Logins: what they cost beyond the password's hash, and what they do to everybody else. */
+/** Logins: their cost besides the hash, and their effect on other requests. */
 import { ANSWER_TEXT } from './peers/answer.mjs';
 import { newDatabase } from './machinery/postgres.mjs';
 import { dist } from './peers/product.mjs';
@@ -7,7 +7,7 @@ import { inTurns, loop, ratio, spread, together, underLoad, warmUp } from './mac
 import { copied, fill } from './machinery/stock.mjs';
 import { PASSWORD } from './machinery/usernames.mjs';
 
-/** More than are hashed at once, fewer than are sent away. */
+/** More than are hashed at once, fewer than are refused. */
 const CLIENTS = 16;
 const STEADY = 200;
 
@@ -26,7 +26,7 @@ export async function measure({ quick, step }) {
     connections: CLIENTS,
   };
 
-  // On all cores, as servers have them: the product leaves one of them to all else, and hashes on the others.
+  // On all cores, as in production: the product hashes on all but one.
   const everywhere = { core: undefined };
   const login = underLoad(
     'logins',
@@ -43,7 +43,7 @@ export async function measure({ quick, step }) {
   const alone = ratio(login, argon2, ({ rate }) => rate);
   await Promise.all([login.server.stop(), argon2.server.stop()]);
 
-  // SQLite works on the main thread but for its COMMIT, PostgreSQL elsewhere.
+  // SQLite works on the main thread except for COMMIT, PostgreSQL in its own processes.
   const engines = [
     { engine: 'SQLite', of: stock, env: copied(stock) },
     await fill({ live: 1_000, access: 1_000 }, await newDatabase()).then((of) => ({
@@ -59,7 +59,7 @@ export async function measure({ quick, step }) {
     const server = await startServer('freshgate', { env, ...everywhere });
     const guarded = { path: '/bench/guarded', tokens: of.tokens.access, answer: ANSWER_TEXT };
     const steady = { ...guarded, connections: 64, rate: STEADY };
-    // Who measures comes first: what it waits for is then the server, not the cores that the two share.
+    // The measuring client has priority: otherwise it would also measure its own wait for a core.
     const first = { first: true };
     const calm = underLoad(`${engine}: ${STEADY} a second`, server, steady, first);
     const flooded = underLoad(
@@ -69,7 +69,7 @@ export async function measure({ quick, step }) {
       first,
     );
     const flood = underLoad(`${engine}: the flood`, server, logins);
-    // At full speed, or what is measured at so few a second would be code that is not compiled yet.
+    // Warms up at full speed: at a low rate, code that is not compiled yet would be measured.
     const eager = underLoad(`${engine}: warming up`, server, { ...guarded, connections: CLIENTS });
     await warmUp([eager, flood], warm);
     await warmUp([flood], warm / 2);
@@ -99,7 +99,7 @@ export async function measure({ quick, step }) {
       rows: contenders.map((contender) => [
         contender.name,
         Number(contender.median(({ rate }) => rate).toPrecision(3)),
-        // Of one server for two, nobody can say whose it was.
+        // The CPU time of one server cannot be split between the two loads.
         contender.name.includes('flood')
           ? ''
           : Number((contender.median(({ cpu }) => cpu) / 1000).toPrecision(3)),

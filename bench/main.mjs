@@ -9,13 +9,13 @@ import { isMet, toMarkdown, write } from './machinery/report.mjs';
 /**
  * @typedef {object} Plan
  * @property {boolean} quick
- * @property {(text: string) => void} step says what is going on
+ * @property {(text: string) => void} step reports progress
  */
 
 const PARTS = ['guarded', 'first-sight', 'login', 'refresh', 'revocation', 'start', 'soak'];
-/** Seconds, of each part: about twice what the longest one takes. */
+/** Seconds for each part: about twice as long as the longest takes. */
 const LIMIT = { quick: 90, full: 480 };
-/** Seconds for cleaning up; what has not ended then is killed. */
+/** Seconds for cleaning up; processes that still run then are killed. */
 const END_LIMIT = 20;
 
 const { values, positionals } = parseArgs({
@@ -50,7 +50,7 @@ for (const name of chosen) {
 }
 if (results.length > 0) process.stdout.write(`${toMarkdown(results, { quick, minutes: minutes() })}\n`);
 if (failure !== undefined) process.stderr.write(`\n${failure}\n`);
-// Ratios are of one run: what is written down was measured together.
+// Only a whole run is written: its ratios were measured together.
 else if (!quick && chosen.length === PARTS.length) await write(results, minutes());
 await end(failure === undefined ? 0 : 1);
 

@@ -1,4 +1,4 @@
-/** A refresh, beside the work that none can do without, and among many sessions beside among few; on both engines. */
+/** A refresh, compared with the bare work, and with many sessions compared with few; on both engines. */
 import { startServer } from './machinery/processes.mjs';
 import { newDatabase } from './machinery/postgres.mjs';
 import { isMet } from './machinery/report.mjs';

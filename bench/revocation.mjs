@@ -1,4 +1,4 @@
-/** Two instances on one PostgreSQL: how long an access token still opens the other one after a logout was answered. */
+/** Two instances on one PostgreSQL: how long the other one accepts an access token after the answer to a logout. */
 import { Agent, request } from 'node:http';
 import { readFileSync } from 'node:fs';
 import { startServer } from './machinery/processes.mjs';

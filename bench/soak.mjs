@@ -1,11 +1,11 @@
-/** As many requests as an hour of 100 a second brings, as fast as they go: is anything kept that should not be? */
+/** As many requests as an hour at 100 per second, at full speed: does memory grow? */
 import { ANSWER_TEXT } from './peers/answer.mjs';
 import { startServer } from './machinery/processes.mjs';
 import { median, together, underLoad, warmUp } from './machinery/rounds.mjs';
 import { fill } from './machinery/stock.mjs';
 
 const AN_HOUR = 100 * 3_600;
-/** A second. */
+/** Per second. */
 const REFRESHES = 20;
 
 /** @param {import('./main.mjs').Plan} plan @returns {Promise<import('./machinery/report.mjs').Result>} */
@@ -13,9 +13,9 @@ export async function measure({ quick, step }) {
   const requests = quick ? 5_000 : AN_HOUR;
   const seconds = quick ? 0.5 : 5;
   step('filling a database');
-  // More tokens than any cache of them has places.
+  // More tokens than the cache holds.
   const stock = await fill({ live: 1_000, unseen: quick ? 2_000 : 30_000, refresh: 500 });
-  // The garbage is collected before each look: what is left is what is held.
+  // Garbage is collected before each measurement.
   const server = await startServer('freshgate', { env: stock.env, node: ['--expose-gc'] });
   const guarded = underLoad('guarded', server, {
     path: '/bench/guarded',
@@ -30,7 +30,7 @@ export async function measure({ quick, step }) {
     follow: 'refresh',
     member: 'refresh_token',
     connections: 4,
-    // As fast as they go, each would keep all others waiting for the disk.
+    // At full speed, each would make all others wait for the disk.
     rate: REFRESHES,
   });
   step('warming up');
@@ -46,7 +46,7 @@ export async function measure({ quick, step }) {
     step(`${sent.toLocaleString('en')} of ${requests.toLocaleString('en')} requests`);
   }
   await server.stop();
-  // The first third still fills what has bounds.
+  // The first third still fills the bounded caches.
   const third = Math.ceil(samples.length / 3);
   /** @param {'rss' | 'heapUsed'} what */
   const growth = (what) => {

@@ -1,4 +1,4 @@
-/** Start and memory, beside those of a Nest application that does nothing. */
+/** Start and memory, compared with an empty Nest application. */
 import { get } from 'node:http';
 import { startProduct, startServer } from './machinery/processes.mjs';
 import { median, spread } from './machinery/rounds.mjs';
@@ -8,7 +8,7 @@ import { fill } from './machinery/stock.mjs';
 export async function measure({ quick, step }) {
   const [rounds, rest] = quick ? [2, 600] : [6, 3_000];
   step('filling a database');
-  // As shipped, log and all; on the second start and every later one.
+  // As in production, with its log; from the second start on.
   const { env } = await fill({ live: 1_000 });
   const shipped = { ...env, LOG_LEVEL: 'info' };
   const contenders = [
@@ -34,7 +34,7 @@ export async function measure({ quick, step }) {
     }
   }
   const [ours, empty] = contenders;
-  if (!ours || !empty) throw new Error('nobody started');
+  if (!ours || !empty) throw new Error('the servers did not start');
   /** @param {'first' | 'cpu' | 'rss'} what */
   const beside = (what) => spread(ours[what].map((value, i) => value / (empty[what][i] ?? 0)));
   return {

@@ -1,8 +1,8 @@
-/** Buckets of one per cent each: 1 µs to about 30 s. */
+/** Buckets with a width of one per cent: 1 µs to about 30 s. */
 const WIDTH = Math.log(1.01);
 const BUCKETS = Math.ceil(Math.log(30e6) / WIDTH) + 1;
 
-/** How long answers took, in buckets, so that rounds and processes can be added up. */
+/** Latencies in buckets, so that rounds and processes can be added. */
 export class Latencies {
   /** @type {number[]} */
   counts = Array.from({ length: BUCKETS }, () => 0);

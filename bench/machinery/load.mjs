@@ -1,4 +1,4 @@
-/** A load generator: a process of its own, so that the servers' core and event loop are theirs alone. */
+/** A load generator, in a separate process, so that it does not use the servers' core or event loop. */
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { readFileSync } from 'node:fs';
@@ -34,7 +34,7 @@ import { username } from './usernames.mjs';
  * @property {string} [wrong] what came instead of a right answer
  */
 
-/** Milliseconds after which an answer is none. */
+/** Milliseconds after which an answer counts as missing. */
 const PATIENCE = 10_000;
 const HEAD_END = Buffer.from('\r\n\r\n');
 const OK = Buffer.from('HTTP/1.1 200 ');
@@ -190,7 +190,7 @@ async function run(load) {
   };
 
   /**
-   * Sends when it is time, whether or not earlier answers have come; what must wait for a connection is late from
+   * Sends at fixed times, independent of earlier answers. The latency of a request that waits for a connection counts from
    * the moment at which it was due.
    * @param {number} rate @param {number} until
    */
@@ -220,7 +220,7 @@ process.on('message', (message) => {
     (error) => process.send?.({ wrong: String(error.stack) }),
   );
 });
-// The probe lets go of it; nothing else keeps this process here.
+// The probe releases the channel; nothing else keeps this process alive.
 process.channel?.ref();
-// Now, and not before, it hears what it is to do.
+// Only now can it receive its task.
 process.send?.('ready');

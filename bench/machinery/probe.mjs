@@ -1,4 +1,4 @@
-/** Loaded into every server by `--import`: tells its parent, over IPC, what the process has cost so far. */
+/** Loaded into every server by `--import`: reports the CPU time and memory of the process to its parent, over IPC. */
 
 process.on('message', (question) => {
   if (question === 'cost') {
@@ -6,12 +6,12 @@ process.on('message', (question) => {
     process.send?.({ cpu: user + system, ...memory() });
   }
 });
-// Servers end when they are told to, not when their parent hangs up; but never outlive it.
+// Servers end on request, not when the channel closes; but they never outlive their parent.
 process.on('disconnect', () => process.exit());
 process.channel?.unref();
 
 function memory() {
-  // Only with `--expose-gc`: what is left then is what is held.
+  // Only with `--expose-gc`: measures memory after a collection.
   globalThis.gc?.();
   const { rss, heapUsed } = process.memoryUsage();
   return { rss, heapUsed };

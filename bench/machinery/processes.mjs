@@ -1,20 +1,20 @@
-/** Starts what is measured, and what measures, each in a process of its own on cores of its own. */
+/** Starts servers and clients, each in its own process on its own cores. */
 import { spawn, spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-/** Where processes may run: as `taskset -c` takes it, or undefined where nothing can be pinned. */
+/** The cores of processes, in the format of `taskset -c`; undefined if nothing can be pinned. */
 export const CORES = coresOf();
 
-/** Whether processes may come before all others: on Linux, for root. */
+/** Whether a process can get priority: on Linux, for root. */
 export const CAN_BE_FIRST = spawnSync('chrt', ['-f', '1', 'true']).status === 0;
 
 const PROBE = fileURLToPath(new URL('probe.mjs', import.meta.url));
-/** Of `npm start`. Every server gets it, so that nobody gains by it alone. */
+/** The flag of `npm start`. Every server gets it, for a fair comparison. */
 const FLAGS = ['--no-allocation-site-pretenuring'];
-/** Milliseconds. A million rows take a while to be made, nothing else takes as long. */
+/** Milliseconds. Creating a million rows takes longest. */
 const PATIENCE = 120_000;
 
 /** @type {Set<Process>} */
@@ -42,7 +42,7 @@ const folders = [];
 
 /** A process that answers questions over IPC, in the order in which they are asked. */
 export class Process {
-  /** What was said and not yet heard. @type {unknown[]} */
+  /** Messages that were not read yet. @type {unknown[]} */
   #said = [];
   /** Who listens, the first one first. @type {((message: unknown) => void)[]} */
   #listening = [];
@@ -66,13 +66,13 @@ export class Process {
       '--no-warnings',
       '--import',
       PROBE,
-      // A thread that comes before all others and waits for one of its own, on one core, waits for ever.
+      // On one core, a thread with priority that waits for another thread of its process would wait for ever.
       ...(first ? ['--single-threaded'] : []),
       ...node,
       file,
       ...rest,
     ];
-    /** Milliseconds, as `performance.now()` tells them. */
+    /** Milliseconds, by `performance.now()`. */
     this.began = performance.now();
     this.child = spawn(program, args, {
       cwd: cwd ?? folder(),
@@ -86,7 +86,7 @@ export class Process {
       if (listener) listener(message);
       else this.#said.push(message);
     });
-    // A question to one that has ended: that it has ended is what is told.
+    // The process has ended; its exit is reported instead.
     this.child.on('error', (error) => (this.errors += error.message));
     running.add(this);
     /** @type {Promise<void>} */
@@ -105,7 +105,7 @@ export class Process {
     return this.orFail(new Promise((resolve) => this.#listening.push(resolve)));
   }
 
-  /** What is waited for, unless the process ends before, or patience does. @template T @param {Promise<T>} awaited @returns {Promise<T>} */
+  /** Waits for a promise; fails if the process ends or the time is over. @template T @param {Promise<T>} awaited @returns {Promise<T>} */
   async orFail(awaited) {
     /** @type {NodeJS.Timeout | undefined} */
     let timer;
@@ -150,7 +150,7 @@ export async function startServer(name, options = {}) {
   return server;
 }
 
-/** Starts the production output as it is shipped; where it listens, its log says. @param {StartOptions} options */
+/** Starts the production build; reads its address from its log. @param {StartOptions} options */
 export async function startProduct(options) {
   const file = fileURLToPath(new URL('../../dist/main.js', import.meta.url));
   const node = [...FLAGS, ...(options.node ?? [])];
@@ -175,20 +175,20 @@ export function startHelper(name, options = {}) {
   return new Process(file, { core: CORES?.load, ...options });
 }
 
-/** An empty folder, gone when the benchmark ends. */
+/** Creates an empty folder, which is removed when the benchmark ends. */
 export function folder() {
   const path = mkdtempSync(join(tmpdir(), 'freshgate-bench-'));
   folders.push(path);
   return path;
 }
 
-/** Ends whatever was started, however the benchmark came to its end. */
+/** Ends all processes, however the benchmark ends. */
 export async function endAll() {
   await Promise.all([...running].map((process) => process.stop()));
   for (const path of folders.splice(0)) rmSync(path, { recursive: true, force: true });
 }
 
-/** The last resort: the process ends, and cannot wait. */
+/** The last resort: the process is ending and cannot wait. */
 process.on('exit', () => {
   for (const { child } of running) child.kill('SIGKILL');
   for (const path of folders) rmSync(path, { recursive: true, force: true });

@@ -1,4 +1,4 @@
-/** Where the time of a server's main thread goes, told by V8: for goals that are missed. What waits for a disk counts too. */
+/** Profiles the main thread of a server with V8, for missed goals. Waiting for a disk counts too. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { folder, startProduct, startServer } from './processes.mjs';
@@ -10,14 +10,14 @@ import { underLoad } from './rounds.mjs';
  * @property {Omit<import('./load.mjs').Load, 'url' | 'seconds' | 'from'>} [load] without it, the start is looked at
  */
 
-/** Milliseconds between two looks. */
+/** Milliseconds between two samples. */
 const INTERVAL = 0.25;
-/** Of load. */
+/** Seconds of load. */
 const SECONDS = 6;
 const ROWS = 12;
 
 /**
- * The share of each package in the time that is not idle, the largest first.
+ * Returns the share of each package in the time that is not idle, largest first.
  * @param {Profiled} what
  * @returns {Promise<[name: string, share: number][]>}
  */

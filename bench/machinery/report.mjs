@@ -1,4 +1,4 @@
-/** What was found, in Markdown and as a chart. */
+/** Writes the results in Markdown and as a chart. */
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { cpus, release, totalmem, type } from 'node:os';
@@ -26,7 +26,7 @@ import { CAN_BE_FIRST, CORES } from './processes.mjs';
  * @property {{ head: string[], rows: Cell[][] }} [table]
  * @property {{ title: string, bars: import('./chart.mjs').Bar[] }} [chart]
  * @property {() => import('./profile.mjs').Profiled | Promise<import('./profile.mjs').Profiled>} [profile] what to look at when a goal is missed
- * @property {[name: string, share: number][]} [shares] what was seen then
+ * @property {[name: string, share: number][]} [shares] the profile, if a goal was missed
  */
 
 const DOCUMENT = new URL('../../docs/performance.md', import.meta.url);
@@ -145,7 +145,7 @@ function machine() {
   return `${where} Beside ${peers().join(', ')}.`;
 }
 
-/** What the others are, with their versions. */
+/** The names and versions of the compared packages. */
 function peers() {
   const bench = createRequire(new URL('../package.json', import.meta.url));
   const names = Object.keys(bench('./package.json').devDependencies);

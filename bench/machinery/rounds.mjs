@@ -1,4 +1,4 @@
-/** Rounds, and what is made of them. */
+/** Runs rounds and computes their results. */
 import { Latencies } from './latencies.mjs';
 import { startHelper } from './processes.mjs';
 
@@ -6,7 +6,7 @@ import { startHelper } from './processes.mjs';
 /** @typedef {import('./load.mjs').Load} Load */
 
 /**
- * What one contender did in one round.
+ * The result of one contender in one round.
  * @typedef {object} Sample
  * @property {number} cpu microseconds of the server's process for each answer
  * @property {number} rate answers a second
@@ -14,7 +14,7 @@ import { startHelper } from './processes.mjs';
  * @property {Latencies} latencies
  */
 
-/** Somebody who can be set to work: a server with a load generator of its own, or a loop without any HTTP. */
+/** A contender: a server with its own load generator, or a loop without HTTP. */
 export class Contender {
   /** @type {Sample[]} */
   samples = [];
@@ -35,7 +35,7 @@ export class Contender {
     const before = await this.server.cost();
     const { answers, wrong, ...outcome } = await this.work(seconds);
     const after = await this.server.cost();
-    // A fast error is no result.
+    // A fast error does not count.
     if (wrong !== undefined || answers === 0) throw new Error(`${this.name}: ${wrong ?? 'no answers'}`);
     const latencies = new Latencies();
     latencies.merge(outcome.latencies);
@@ -57,7 +57,7 @@ export class Contender {
 }
 
 /**
- * A server under load from a process that is only for it.
+ * A server under load from its own process.
  * @param {string} name @param {Process} server @param {Omit<Load, 'url' | 'seconds' | 'from'>} load
  * @param {import('./processes.mjs').StartOptions} [options] of that process
  */
@@ -80,8 +80,8 @@ export function loop(name, server) {
 }
 
 /**
- * All of them at once, on the one core that servers have: however fast it is at that moment, it is so for all, and
- * what differs is what an answer costs.
+ * Runs all at once, on the one core of the servers: changes of its speed affect all alike, and
+ * only the cost of an answer differs.
  * @param {Contender[]} contenders @param {{ rounds: number, seconds: number, step?: () => void }} plan
  */
 export async function together(contenders, { rounds, seconds, step }) {
@@ -93,7 +93,7 @@ export async function together(contenders, { rounds, seconds, step }) {
 }
 
 /**
- * One after the other, each next to the other in time, and whoever was first is last in the next round.
+ * Runs one after the other, directly in turn; the first one is last in the next round.
  * @param {Contender[]} contenders @param {{ rounds: number, seconds: number, step?: () => void }} plan
  */
 export async function inTurns(contenders, { rounds, seconds, step }) {
@@ -105,7 +105,7 @@ export async function inTurns(contenders, { rounds, seconds, step }) {
   }
 }
 
-/** Until the code is compiled that will be measured; nothing of it counts. @param {Contender[]} contenders @param {number} seconds */
+/** Warms up until the measured code is compiled. Not counted. @param {Contender[]} contenders @param {number} seconds */
 export async function warmUp(contenders, seconds) {
   await Promise.all(contenders.map((contender) => contender.round(seconds)));
 }
@@ -118,7 +118,7 @@ export async function warmUp(contenders, seconds) {
  */
 
 /**
- * The ratio of each round, and of these the middle.
+ * Computes the ratio of each round, and the median of these.
  * @param {{ samples: Sample[] }} a @param {{ samples: Sample[] }} b @param {(sample: Sample) => number} of
  * @returns {Ratio}
  */

@@ -1,6 +1,6 @@
 /**
- * Fills a database as if it had been used for long, and makes tokens for it by the product's own issuer: a process of
- * its own, so that nothing of this is left in the memory of those that are measured.
+ * Fills a database as after long use, and issues tokens with the product's own issuer. A separate process,
+ * so that it leaves nothing in the memory of the measured processes.
  */
 import { NestFactory } from '@nestjs/core';
 import { hash } from '@node-rs/argon2';
@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { dist, loadProduct, ofProduct } from '../peers/product.mjs';
 import { PASSWORD, username } from './usernames.mjs';
 
-/** Far fewer than one user may have: logins are to end none. */
+/** Far fewer than the limit per user, so that logins revoke none. */
 const SESSIONS_PER_USER = 10;
 
 const { sql } = ofProduct('kysely');
@@ -30,7 +30,7 @@ const now = Date.now();
 const users = Math.ceil(stock.live / SESSIONS_PER_USER);
 const passwordHash = await hash(PASSWORD, { algorithm: 2, memoryCost: 19_456, timeCost: 2, parallelism: 1 });
 
-/** Ids as they are made one after the other: UUIDv7 begins with the time. */
+/** Ids in the order of their creation: UUIDv7 begins with the time. */
 const PREFIX = {
   user: '0198f000-0000-7000-8000-',
   live: '0198f001-0000-7000-8000-',

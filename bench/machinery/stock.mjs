@@ -1,4 +1,4 @@
-/** Databases with something in them, for the servers that are measured. */
+/** Filled databases for the measured servers. */
 import { copyFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -30,14 +30,14 @@ export async function fill(stock, url) {
   const env = {
     DATABASE_URL: url ?? `file:${join(path, 'freshgate.db')}`,
     AUTH_KEYS_FILE: join(path, 'keys.json'),
-    // Nothing expires while it is measured.
+    // Nothing expires during the measurement.
     ACCESS_TOKEN_TTL: '1d',
     LOG_LEVEL: 'warn',
     PORT: '0',
   };
   const whole = { folder: path, live: 1_000, ended: 0, access: 0, unseen: 0, refresh: 0, ...stock };
   const seed = new Process(fileURLToPath(new URL('seed.mjs', import.meta.url)), {
-    // Elsewhere the first start makes the keys.
+    // Otherwise the first start makes the keys.
     env: { ...env, NODE_ENV: 'development' },
     arguments: [JSON.stringify(whole)],
   });

@@ -1,4 +1,4 @@
-/** What is built in `dist/`, configured from the environment. */
+/** The build in `dist/`, configured from the environment. */
 import { createRequire } from 'node:module';
 
 /** A module of it. @param {string} path @returns {Promise<any>} */
