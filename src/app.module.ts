@@ -1,4 +1,5 @@
 import { type DynamicModule, Module } from '@nestjs/common';
+import { AdministrationModule } from './administration/index.js';
 import { AuthModule, type AuthModuleExtras, type AuthModuleOptions } from './auth/index.js';
 import { authOptionsGiven } from './app.config.js';
 import { type AppConfig, ConfigError } from './config/config.js';
@@ -27,6 +28,7 @@ export class AppModule {
         DatabaseModule.forRoot(openDatabase(config.server.databaseUrl)),
         AuthModule.forRoot(auth),
         MailModule.forRoot({ ...config.get(MailOptions), production: config.server.isProduction }),
+        AdministrationModule,
         FeaturesModule,
         HealthModule,
       ],

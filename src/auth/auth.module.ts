@@ -216,6 +216,7 @@ const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN } = new ConfigurableModule
     FactorRegistry,
     RevocationFeed,
     SessionsService,
+    UserStore,
     AuthOptions,
     CsrfCheck,
     LoadUser,

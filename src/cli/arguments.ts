@@ -8,8 +8,10 @@ export const USAGE = `Usage:
   npm run users -- enable NAME
   npm run users -- reset-password NAME [--password-stdin]
   npm run users -- list
+  npm run users -- import FILE
 
-disable, revoke and reset-password end every session of the user. Without --password-stdin, which reads one line,
+disable, revoke and reset-password revoke every session of the user. import takes JSON lines, from the standard input if
+FILE is -; see docs/move-in.md. Without --password-stdin, which reads one line,
 a random password is made and shown once. Settings come from the environment and .env, as for the server.
 `;
 
@@ -18,6 +20,7 @@ type Named<C extends string> = { command: C; name: string };
 export type Command =
   | { command: 'help' }
   | { command: 'list' }
+  | { command: 'import'; file: string }
   | Named<'disable' | 'enable'>
   | (Named<'grant' | 'revoke'> & { role: string })
   | (Named<'reset-password'> & { passwordFromStdin: boolean })
@@ -32,6 +35,7 @@ const COMMANDS: Record<string, { operands: string[]; options: string[] }> = {
   enable: { operands: ['NAME'], options: [] },
   'reset-password': { operands: ['NAME'], options: ['password-stdin'] },
   list: { operands: [], options: [] },
+  import: { operands: ['FILE'], options: [] },
 };
 
 const OPTIONS = { role: { type: 'string', multiple: true }, 'password-stdin': { type: 'boolean' } } as const;
@@ -54,5 +58,5 @@ export function parseCommand(args: string[]): Command {
   }
   const [name = '', role = ''] = operands;
   const { role: roles = [], 'password-stdin': passwordFromStdin = false } = values;
-  return { command, name, role, roles, passwordFromStdin } as Command;
+  return { command, name, file: name, role, roles, passwordFromStdin } as Command;
 }

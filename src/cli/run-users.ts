@@ -1,5 +1,6 @@
 import { NestFactory } from '@nestjs/core';
 import { type Readable } from 'node:stream';
+import { AccountImport } from '../administration/index.js';
 import { AppModule, explainFailedStart } from '../app.module.js';
 import { AccountAdmin, type AccountSummary, ApiError } from '../auth/index.js';
 import { configFromEnvironment } from '../app.config.js';
@@ -8,6 +9,7 @@ import { DatabaseInUseError, DatabaseUnavailableError } from '../database/index.
 import { type Command, parseCommand, USAGE } from './arguments.js';
 import { OperatorError } from './operator.js';
 import { randomPassword, readPassword } from './passwords.js';
+import { openInput, readLines } from './read-lines.js';
 import { formatAccounts } from './table.js';
 
 const SERVER_RUNS =
@@ -34,17 +36,17 @@ export async function runUsers(
   readConfig = configFromEnvironment,
 ): Promise<Outcome> {
   try {
-    return { code: 0, stdout: await execute(parseCommand(args), stdin, readConfig), stderr: '' };
+    return await execute(parseCommand(args), stdin, readConfig);
   } catch (error) {
     return { code: 1, stdout: '', stderr: explain(error) };
   }
 }
 
-/** @returns the output for the operator */
-async function execute(command: Command, stdin: Readable, readConfig: () => AppConfig): Promise<string> {
-  if (command.command === 'help') return USAGE;
-  // Before the database is opened: a prompt must not hold its lock.
+async function execute(command: Command, stdin: Readable, readConfig: () => AppConfig): Promise<Outcome> {
+  if (command.command === 'help') return success(USAGE);
+  // Before the database is opened: a prompt must not hold its lock, and a file that is not there changes nothing.
   const password = await passwordFor(command, stdin);
+  const input = command.command === 'import' ? await openInput(command.file, stdin) : undefined;
   const config = readConfig();
   if (config.server.databaseUrl === ':memory:')
     throw new OperatorError(
@@ -56,10 +58,27 @@ async function execute(command: Command, stdin: Readable, readConfig: () => AppC
     abortOnError: false,
   });
   try {
-    return await run(app.get(AccountAdmin, { strict: false }), command, password);
+    if (command.command === 'import')
+      return await importAccounts(app.get(AccountImport, { strict: false }), input ?? stdin);
+    return success(await run(app.get(AccountAdmin, { strict: false }), command, password));
   } finally {
     await app.close();
   }
+}
+
+async function importAccounts(accounts: AccountImport, input: Readable): Promise<Outcome> {
+  const { imported, refused } = await accounts.run(readLines(input));
+  const told = `Imported ${imported} account${imported === 1 ? '' : 's'}`;
+  if (refused.length === 0) return success(`${told}.\n`);
+  return {
+    code: 1,
+    stdout: `${told}; refused ${refused.length} line${refused.length === 1 ? '' : 's'}.\n`,
+    stderr: refused.map(({ line, problem }) => `line ${line}: ${problem}\n`).join(''),
+  };
+}
+
+function success(stdout: string): Outcome {
+  return { code: 0, stdout, stderr: '' };
 }
 
 /** Reads the password. It is never an argument: those show in the process list and the shell's history. */
@@ -70,7 +89,7 @@ async function passwordFor(command: Command, stdin: Readable): Promise<string> {
 
 async function run(
   accounts: AccountAdmin,
-  command: Exclude<Command, { command: 'help' }>,
+  command: Exclude<Command, { command: 'help' | 'import' }>,
   password: string,
 ): Promise<string> {
   switch (command.command) {

@@ -1,9 +1,10 @@
-import { Injectable, type OnApplicationShutdown } from '@nestjs/common';
+import { Injectable, Logger, type OnApplicationShutdown } from '@nestjs/common';
 import { randomBytes } from 'node:crypto';
 import { fileURLToPath } from 'node:url';
 import { Piscina } from 'piscina';
 import { type HashingClient } from './hashing-line.js';
 import { HashingQueue } from './hashing-queue.js';
+import { NO_PASSWORD, readStoredHash, type StoredHash } from './stored-hash.js';
 
 const ARGON2ID = 2;
 
@@ -28,7 +29,8 @@ export class PasswordHasher implements OnApplicationShutdown {
   /** The prefix of every hash with these parameters. */
   private readonly prefix: string;
   /** A well-formed hash that matches no password, with the real parameters, so that it costs the same. */
-  private readonly unknownUsersHash: string;
+  private readonly unknownUsersHash: StoredHash;
+  private readonly logger = new Logger('PasswordHasher');
 
   constructor(
     private readonly queue: HashingQueue,
@@ -36,7 +38,8 @@ export class PasswordHasher implements OnApplicationShutdown {
   ) {
     const { memoryCost, timeCost, parallelism } = parameters;
     this.prefix = `$argon2id$v=19$m=${memoryCost},t=${timeCost},p=${parallelism}$`;
-    this.unknownUsersHash = `${this.prefix}${base64(randomBytes(16))}$${base64(randomBytes(32))}`;
+    const hash = `${this.prefix}${base64(randomBytes(16))}$${base64(randomBytes(32))}`;
+    this.unknownUsersHash = { scheme: 'argon2', hash };
     this.threads = new Piscina({
       filename: fileURLToPath(new URL('hashing.worker.mjs', import.meta.url)),
       minThreads: 0,
@@ -63,7 +66,8 @@ export class PasswordHasher implements OnApplicationShutdown {
   }
 
   /**
-   * Without a hash (unknown user) it does the same work and returns false, so the time reveals nothing (ASVS 6.3.8).
+   * Without a hash (unknown user), or with one that cannot be used, it does the same work and returns false, so the time
+   * reveals nothing (ASVS 6.3.8).
    * @throws HashingOverloadedError
    */
   async verify(
@@ -71,17 +75,29 @@ export class PasswordHasher implements OnApplicationShutdown {
     password: string,
     client: HashingClient = {},
   ): Promise<boolean> {
-    const job = { password: normalise(password), passwordHash: passwordHash ?? this.unknownUsersHash };
+    const stored = passwordHash === undefined ? undefined : this.read(passwordHash);
+    const job = { password: normalise(password), stored: stored ?? this.unknownUsersHash };
     const matches = await this.queue.run(
       client,
       () => this.threads.run(job, { name: 'verify' }) as Promise<boolean>,
     );
-    return matches && passwordHash !== undefined;
+    return matches && stored !== undefined;
   }
 
-  /** Whether the hash has other parameters than new hashes. */
+  /** Whether the hash is of another kind, or has other parameters, than new hashes. */
   isOutdated(passwordHash: string): boolean {
     return !passwordHash.startsWith(this.prefix);
+  }
+
+  /** @returns undefined if no password matches, such as for a hash that another program wrote and that costs too much */
+  private read(passwordHash: string): StoredHash | undefined {
+    if (passwordHash === NO_PASSWORD) return undefined;
+    try {
+      return readStoredHash(passwordHash);
+    } catch (error) {
+      this.logger.warn(`a stored password hash ${(error as Error).message}: its user cannot log in`);
+      return undefined;
+    }
   }
 }
 

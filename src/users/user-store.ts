@@ -6,6 +6,9 @@ export const USERNAME = /^[a-z0-9._-]{3,32}$/;
 /** 1 to 64 of `a-z 0-9 . _ : -`: no space, which separates them, and no capitals, which look like another role. */
 export const ROLE = /^[a-z0-9._:-]{1,64}$/;
 
+/** Every access token contains the roles, and headers and cookies hold about 4,000 bytes. */
+export const MAX_ROLES = 16;
+
 export interface User {
   /** Opaque text; it becomes the `sub` of tokens. */
   id: string;
@@ -36,7 +39,10 @@ export type SeenUser = Pick<User, 'id' | 'credentialVersion'>;
 export type NewUser = Pick<
   User,
   'username' | 'email' | 'pendingEmail' | 'passwordHash' | 'roles' | 'createdAt'
->;
+> & {
+  /** The id of an account that moves in from another system. Without it, the store makes one. */
+  id?: string;
+};
 export type UserChange = Partial<
   Pick<
     User,
@@ -50,7 +56,7 @@ export type UserChange = Partial<
  * is not an error. A class, so that it is its own DI token.
  */
 export abstract class UserStore {
-  /** @returns the user, or undefined if the name or address is taken, also by a registration at the same moment */
+  /** @returns the user, or undefined if the name, the address or the id is taken, also by a registration at the same moment */
   abstract create(tx: Tx, user: NewUser): Promise<User | undefined>;
 
   abstract findById(id: string, tx?: Tx): Promise<User | undefined>;

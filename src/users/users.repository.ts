@@ -24,11 +24,19 @@ export class Users implements UserStore {
   }
 
   async create(tx: Tx, user: NewUser): Promise<User | undefined> {
-    const { username, email = null, pendingEmail = null, passwordHash, roles, createdAt } = user;
+    const {
+      id = uuidv7(),
+      username,
+      email = null,
+      pendingEmail = null,
+      passwordHash,
+      roles,
+      createdAt,
+    } = user;
     const row = await tx
       .insertInto('users')
       .values({
-        id: uuidv7(),
+        id,
         username,
         email,
         email_pending: pendingEmail,

@@ -36,6 +36,7 @@ const RULES: Record<string, string[]> = {
     'config/validators',
     'config/check-options',
   ],
+  administration: ['auth/index', 'database/index', 'passwords/*', 'users/*', 'time/*'],
   config: ['time/*'],
   features: ['auth/index', 'database/index', 'mail/index', 'config/from-env', 'config/validators'],
   health: ['auth/index', 'auth/internals', 'database/index'],
@@ -45,6 +46,7 @@ const RULES: Record<string, string[]> = {
   cli: [
     'app.module',
     'app.config',
+    'administration/index',
     'openapi/served-documents',
     'http/adapter',
     'config/*',

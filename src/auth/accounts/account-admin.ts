@@ -7,7 +7,7 @@ import { Clock } from '../../time/clock.js';
 import { PasswordHasher } from '../../passwords/password-hasher.js';
 import { PasswordPolicy } from '../../passwords/password-policy.js';
 import { requireAcceptable } from './new-password.js';
-import { ROLE, type User, type UserChange, UserStore } from '../../users/user-store.js';
+import { MAX_ROLES, ROLE, type User, type UserChange, UserStore } from '../../users/user-store.js';
 import { NewPasswordDto, RegisterDto } from '../dto/credentials.dto.js';
 import { ApiError, validationFailed } from '../errors/api-error.js';
 import { type Acting, Accounts } from './accounts.js';
@@ -25,8 +25,6 @@ interface Change {
   revokes?: RevokeCause;
 }
 
-/** Every access token contains the roles, and headers and cookies hold about 4,000 bytes. */
-const MAX_ROLES = 16;
 const PAGE_ROWS = 200;
 /** Between reading and changing, another change may come first. */
 const MAX_TRIES = 5;

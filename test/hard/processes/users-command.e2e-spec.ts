@@ -1,4 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { type TokenPairDto } from '../../../src/auth/dto/token-pair.dto.js';
 import {
@@ -85,6 +87,28 @@ describeEachEngine('npm run users', (engine) => {
     const server = await start({ folder, env });
     expect(await login(server, 'veterok', 'space-corgi')).toMatchObject({ status: 401 });
     expect(await login(server, 'veterok', generated)).toMatchObject({ status: 200 });
+    await server.stop();
+  });
+
+  it('imports a file or its standard input, names wrong lines, and the server verifies the foreign hash', async () => {
+    const hash = '$2y$04$uB/rmHy2eJm/RHnXESEPmecgG0XcEPqN/oOwpvba.cCv6iJMum9Ae';
+    const lines = [{ username: 'mushka', password_hash: hash }, { username: 'x' }, { username: 'pchyolka' }];
+    const text = lines.map((line) => JSON.stringify(line)).join('\n');
+    const path = join(folder, 'users.jsonl');
+    writeFileSync(path, text);
+    expect(await run(`import ${path}`)).toEqual({
+      code: 1,
+      stdout: 'Imported 2 accounts; refused 1 line.\n',
+      stderr: 'line 2: username must be 3 to 32 of a-z, 0-9, dot, underscore and hyphen\n',
+    });
+    expect(await succeed('import -', '{"username": "damka"}')).toBe('Imported 1 account.\n');
+    await fail('import nothing-there.jsonl', 'nothing-there.jsonl cannot be read: ENOENT');
+    await fail('import .', '. is a folder');
+    await fail('import', 'Expected: import FILE');
+
+    const server = await start({ folder, env });
+    expect(await login(server, 'mushka', 'space-corgi')).toMatchObject({ status: 200 });
+    expect(await login(server, 'damka', '!')).toMatchObject({ status: 401 });
     await server.stop();
   });
 
