@@ -6,7 +6,7 @@ import { TokenVerifier } from '../tokens/token-verifier.js';
 import { AccessGuard } from './access/access.guard.js';
 import { CsrfCheck } from './cookies/csrf-check.js';
 import { TokenCookies } from './cookies/token-cookies.js';
-import { challengeOf } from './error.filter.js';
+import { setRefusalHeaders } from './errors/refusal-headers.js';
 import { FreshAccessGuard } from './fresh-access/fresh-access.guard.js';
 import { OnceInterceptor } from './fresh-access/once.interceptor.js';
 import { type TokenGuard } from './guard/passport-bridge.js';
@@ -46,10 +46,9 @@ export class AuthPolicyGuard implements CanActivate {
     try {
       return await this.enter(context, declared);
     } catch (error) {
-      const challenge = challengeOf(error, this.options.locations.headerScheme || undefined);
       // Also set by `ErrorFilter`; here for applications whose own filter answers.
-      if (challenge !== undefined)
-        this.host.httpAdapter.setHeader(responseOf(context), 'WWW-Authenticate', challenge);
+      const { headerScheme } = this.options.locations;
+      setRefusalHeaders(this.host.httpAdapter, responseOf(context), error, headerScheme);
       throw error;
     }
   }

@@ -1,5 +1,11 @@
-import { ConfigurableModuleBuilder, type DynamicModule, Module, type Provider } from '@nestjs/common';
-import { APP_FILTER, APP_GUARD, DiscoveryModule } from '@nestjs/core';
+import {
+  ConfigurableModuleBuilder,
+  type DynamicModule,
+  Module,
+  type NestModule,
+  type Provider,
+} from '@nestjs/common';
+import { ApplicationConfig, DiscoveryModule } from '@nestjs/core';
 import { JwtModule } from '@nestjs/jwt';
 import { Database, DatabaseModule, MigrationSet, Purger } from '../database/index.js';
 import { AuditLog } from '../audit/audit-log.js';
@@ -69,6 +75,7 @@ import { AuthOptions } from './options/auth-options.js';
 import { type AuthModuleOptions, resolveOptions } from './options/resolve-options.js';
 import { SessionsController } from './sessions/sessions.controller.js';
 import { SessionsService } from './sessions/sessions.service.js';
+import { firstGuard, keepWellKnownAtRoot, lastFilter } from './application-config.js';
 import { AuthPolicyGuard } from './auth-policy.guard.js';
 import { RoutePolicies } from './guard/route-policies.js';
 import { HandlerCheck } from './handler-check.js';
@@ -198,8 +205,10 @@ const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN } = new ConfigurableModule
     FreshAccessGuard,
     RefreshStrategy,
     RefreshGuard,
-    { provide: APP_GUARD, useClass: AuthPolicyGuard },
-    { provide: APP_FILTER, useClass: ErrorFilter },
+    AuthPolicyGuard,
+    ErrorFilter,
+    firstGuard(AuthPolicyGuard),
+    lastFilter(ErrorFilter),
   ],
   // For features, health and metrics. The last six are used by interceptors and pipes that decorators add to the features' modules.
   exports: [
@@ -208,6 +217,7 @@ const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN } = new ConfigurableModule
     AuditLog,
     Authenticator,
     Clock,
+    ErrorFilter,
     RevokedSessions,
     HashingQueue,
     Logins,
@@ -226,4 +236,13 @@ const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN } = new ConfigurableModule
     UserLoader,
   ],
 })
-export class AuthModule extends ConfigurableModuleClass {}
+export class AuthModule extends ConfigurableModuleClass implements NestModule {
+  constructor(private readonly config: ApplicationConfig) {
+    super();
+  }
+
+  /** Nest calls this once the application is set up, before it registers routes. */
+  configure(): void {
+    keepWellKnownAtRoot(this.config);
+  }
+}

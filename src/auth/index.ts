@@ -16,6 +16,7 @@ export { ApiError, type FieldError, validationFailed } from './errors/api-error.
 export { ApiErrors, type ErrorsByStatus } from './errors/api-errors.decorator.js';
 export { ERROR_CODES, type ErrorCode, type ErrorCodes } from './errors/error-codes.js';
 export { ErrorDto } from './errors/error.dto.js';
+export { ErrorFilter } from './error.filter.js';
 export { FreshAccess, type FreshAccessOptions } from './fresh-access/fresh-access.decorator.js';
 export {
   type ErrorAnswer,

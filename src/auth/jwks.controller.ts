@@ -1,4 +1,4 @@
-import { Controller, Get, Header } from '@nestjs/common';
+import { Controller, Get, Header, VERSION_NEUTRAL } from '@nestjs/common';
 import { ApiOkResponse, ApiOperation, ApiProduces, ApiTags } from '@nestjs/swagger';
 import { Clock } from '../time/clock.js';
 import { JWKS_MAX_AGE, KeyRing } from '../keys/key-ring.js';
@@ -8,7 +8,8 @@ import { Public } from './guard/public.decorator.js';
 const JWK_SET = 'application/jwk-set+json';
 
 @ApiTags('keys')
-@Controller('.well-known')
+// RFC 8615: well-known paths stand at the root of the host, whatever versions and prefix the application has.
+@Controller({ path: '.well-known', version: VERSION_NEUTRAL })
 export class JwksController {
   constructor(
     private readonly keys: KeyRing,

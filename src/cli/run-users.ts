@@ -134,6 +134,6 @@ function explain(error: unknown): string {
   if (error instanceof OperatorError) return `${error.message} (--help shows how this is used)\n`;
   if (error instanceof ApiError) return `${error.message}${HINTS[error.errorCode ?? ''] ?? ''}\n`;
   if (error instanceof DatabaseInUseError) return SERVER_RUNS;
-  if (error instanceof DatabaseUnavailableError) return `The database cannot be reached: ${error.message}\n`;
+  if (error instanceof DatabaseUnavailableError) return `The database cannot be reached: ${error.reason}\n`;
   return explainFailedStart(error);
 }

@@ -1,3 +1,4 @@
+import { HttpException } from '@nestjs/common';
 import { types } from 'node:util';
 
 /** The URL names no usable database. The message never contains the URL, which may hold a password. */
@@ -8,15 +9,29 @@ export class DatabaseUrlError extends Error {
 /** Another process owns the file of the embedded database. */
 export class DatabaseInUseError extends DatabaseUrlError {}
 
-/** The database did not answer, independent of the query: the client may try again. */
-export class DatabaseUnavailableError extends Error {
+/**
+ * The database did not answer, independent of the query: the client may try again. An `HttpException`, so that an
+ * application's own filter answers it with 503; the message is for clients, `reason` for the log only.
+ */
+export class DatabaseUnavailableError extends HttpException {
   override readonly name = 'DatabaseUnavailableError';
+  /** The driver's code. */
   readonly code: string;
+  readonly reason: string;
 
   constructor(cause: Error) {
-    super(cause.message || codeOf(cause), { cause });
+    const errorCode = 'database_unavailable';
+    const message = 'The database cannot be reached; try again shortly';
+    super({ statusCode: 503, error: 'Service Unavailable', message, errorCode }, 503, { errorCode, cause });
     this.code = codeOf(cause);
+    this.reason = cause.message || this.code;
   }
+}
+
+/** What happened, for the log. */
+export function reasonOf(error: unknown): string {
+  if (error instanceof DatabaseUnavailableError) return error.reason;
+  return isError(error) ? error.message || codeOf(error) : String(error);
 }
 
 export const EXPECTED_URL = 'expected file:PATH, :memory: or postgres://USER:PASSWORD@HOST:PORT/DATABASE';

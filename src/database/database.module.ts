@@ -6,7 +6,7 @@ import {
   type OnApplicationShutdown,
   type OnModuleInit,
 } from '@nestjs/common';
-import { codeOf, DatabaseUrlError } from './database-errors.js';
+import { DatabaseUrlError, reasonOf } from './database-errors.js';
 import { Database } from './database.js';
 import { type Migrations, MigrationSet } from './migrations.js';
 
@@ -53,7 +53,7 @@ export class DatabaseModule implements OnModuleInit, OnApplicationShutdown {
       await this.database.checkServer();
     } catch (error) {
       if (error instanceof DatabaseUrlError) throw error;
-      throw new DatabaseUrlError(`the database cannot be used: ${(error as Error).message || codeOf(error)}`);
+      throw new DatabaseUrlError(`the database cannot be used: ${reasonOf(error)}`);
     }
     await this.migrations.run();
   }

@@ -6,6 +6,7 @@ export {
   DatabaseUrlError,
   isForeignKeyViolation,
   isUniqueViolation,
+  reasonOf,
 } from './database-errors.js';
 export { DatabaseModule } from './database.module.js';
 export { type Listener, NotificationsLostError } from './listener.js';

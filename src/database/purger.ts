@@ -2,6 +2,7 @@ import { Injectable, Logger, type OnApplicationBootstrap, type OnApplicationShut
 import { type OperationNodeSource, sql } from 'kysely';
 import { Clock } from '../time/clock.js';
 import { Database, MAX_CLOCK_SKEW_MS, type Tables, type Tx } from './database.js';
+import { reasonOf } from './database-errors.js';
 
 const PERIOD_MS = 60_000;
 const BATCH_ROWS = 100;
@@ -122,7 +123,7 @@ export class Purger implements OnApplicationBootstrap, OnApplicationShutdown {
     try {
       await this.run();
     } catch (error) {
-      this.logger.warn(`purge failed, next try in a minute: ${(error as Error).message}`);
+      this.logger.warn(`purge failed, next try in a minute: ${reasonOf(error)}`);
     }
   }
 }

@@ -1,5 +1,6 @@
 import { Injectable, Logger, type OnApplicationBootstrap, type OnModuleDestroy } from '@nestjs/common';
 import { setTimeout as delay } from 'node:timers/promises';
+import { reasonOf } from '../database/index.js';
 import { Clock } from '../time/clock.js';
 import { parseEmail } from '../users/email-address.js';
 import { type MailKind } from './mail-kind.js';
@@ -84,7 +85,7 @@ export class MailSender implements OnApplicationBootstrap, OnModuleDestroy {
       }
     } catch (error) {
       this.again = false;
-      this.logger.warn(`the outbox cannot be read, next try in 5s: ${(error as Error).message}`);
+      this.logger.warn(`the outbox cannot be read, next try in 5s: ${reasonOf(error)}`);
     }
   }
 
@@ -101,7 +102,7 @@ export class MailSender implements OnApplicationBootstrap, OnModuleDestroy {
       await this.compose(row, kind, name);
     } catch (error) {
       const next = this.queue.nextTry(row);
-      const reason = `was not sent (try ${row.tries}): ${(error as Error).message}`;
+      const reason = `was not sent (try ${row.tries}): ${reasonOf(error)}`;
       if (next === undefined) {
         this.logger.error(`${name} ${reason}; given up after two days`);
         return this.queue.remove(row);

@@ -1,6 +1,15 @@
-/** The queue of passwords to hash is full. */
-export class HashingOverloadedError extends Error {
+import { HttpException } from '@nestjs/common';
+
+/** The queue of passwords to hash is full. An `HttpException`, so that an application's own filter answers it with 503. */
+export class HashingOverloadedError extends HttpException {
   override readonly name = 'HashingOverloadedError';
+
+  /** @param reason for the log */
+  constructor(readonly reason: string) {
+    const errorCode = 'overloaded';
+    const message = 'Too many logins at once; try again shortly';
+    super({ statusCode: 503, error: 'Service Unavailable', message, errorCode }, 503, { errorCode });
+  }
 }
 
 /** The client that a password belongs to: a full queue is shared out by it. */

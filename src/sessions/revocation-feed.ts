@@ -6,6 +6,7 @@ import {
   NotificationsLostError,
   type ReadPages,
   type ReadPosition,
+  reasonOf,
   type Tx,
 } from '../database/index.js';
 import { RevokedSessions, type Revocation, REVOCATION_LEEWAY_MS } from './revoked-sessions.js';
@@ -104,7 +105,7 @@ export class RevocationFeed implements OnApplicationBootstrap, OnApplicationShut
   private onLost(error: Error): void {
     this.isListening = false;
     this.notificationsAreLost = error instanceof NotificationsLostError;
-    this.warn(`LISTEN does not work, reading revocations each second: ${error.message}`);
+    this.warn(`LISTEN does not work, reading revocations each second: ${reasonOf(error)}`);
   }
 
   private async readWhileCut(): Promise<void> {
@@ -112,7 +113,7 @@ export class RevocationFeed implements OnApplicationBootstrap, OnApplicationShut
     try {
       await this.catchUp(this.db.readPages);
     } catch (error) {
-      this.warn(`revocations cannot be read: ${(error as Error).message}`);
+      this.warn(`revocations cannot be read: ${reasonOf(error)}`);
     }
   }
 

@@ -64,7 +64,7 @@ const RULES: Record<string, string[]> = {
  * are no circles, and a part can be read without those above it.
  */
 const AUTH_FLOORS: readonly (readonly string[])[] = [
-  ['declarations', 'errors', 'request'],
+  ['application-config', 'declarations', 'errors', 'request'],
   ['dto', 'hooks', 'options', 'roles'],
   ['accounts', 'cookies', 'error.filter', 'guard'],
   ['access', 'fresh-access', 'refresh', 'jwks.controller'],

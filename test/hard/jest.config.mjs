@@ -19,6 +19,7 @@ const ADAPTER_SUITES = [
   'guard/policy-matrix',
   'guard/refusals',
   'guard/roles',
+  'guard/team-enhancers',
   'keys/foreign-issuer',
   'limits/client-address',
   'limits/device-cookie',

@@ -1,4 +1,4 @@
-import { Body, Controller, HttpCode, Post, Put, UseGuards } from '@nestjs/common';
+import { Body, Controller, HttpCode, Post, Put, UseGuards, UseInterceptors } from '@nestjs/common';
 import { ApiCreatedResponse, ApiHeader, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { ApiErrors } from '../errors/api-errors.decorator.js';
 import { type Caller } from '../../audit/audit-log.js';
@@ -7,6 +7,7 @@ import { PasswordService } from './password.service.js';
 import { RefreshService } from './refresh.service.js';
 import { RequestCaller } from '../request/caller.decorator.js';
 import { DeliversTokens } from '../cookies/delivers-tokens.decorator.js';
+import { RefusalHeadersInterceptor } from '../guard/refusal-headers.interceptor.js';
 import { CurrentUser } from '../request/current-user.decorator.js';
 import { AccountDto, toAccountDto } from '../dto/account.dto.js';
 import { ChangePasswordDto, LoginDto, ReauthenticateDto, RegisterDto } from '../dto/credentials.dto.js';
@@ -45,6 +46,7 @@ const DEVICE_ANSWER = {
 const VALID = createValidationPipe();
 
 @ApiTags('auth')
+@UseInterceptors(RefusalHeadersInterceptor)
 @Controller('auth')
 export class AuthController {
   constructor(

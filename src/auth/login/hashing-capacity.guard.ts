@@ -1,7 +1,10 @@
 import { type CanActivate, type ExecutionContext, Injectable } from '@nestjs/common';
+import { HttpAdapterHost } from '@nestjs/core';
 import { networkOf } from '../../http/client-address.js';
 import { PasswordHasher } from '../../passwords/password-hasher.js';
-import { requestOf } from '../request/auth-request.js';
+import { setRefusalHeaders } from '../errors/refusal-headers.js';
+import { AuthOptions } from '../options/auth-options.js';
+import { requestOf, responseOf } from '../request/auth-request.js';
 import { callerOf } from '../request/caller.decorator.js';
 import { DeviceReader } from './presented-devices.js';
 
@@ -16,13 +19,21 @@ export class HashingCapacityGuard implements CanActivate {
   constructor(
     private readonly hasher: PasswordHasher,
     private readonly devices: DeviceReader,
+    private readonly host: HttpAdapterHost,
+    private readonly options: AuthOptions,
   ) {}
 
   /** @throws HashingOverloadedError */
   canActivate(context: ExecutionContext): boolean {
     const request = requestOf(context);
     const known = this.devices.transform(request).length > 0;
-    this.hasher.requireRoom({ network: networkOf(callerOf(request).ip), known });
-    return true;
+    try {
+      this.hasher.requireRoom({ network: networkOf(callerOf(request).ip), known });
+      return true;
+    } catch (error) {
+      const { headerScheme } = this.options.locations;
+      setRefusalHeaders(this.host.httpAdapter, responseOf(context), error, headerScheme);
+      throw error;
+    }
   }
 }

@@ -1,8 +1,9 @@
-import { Controller, Delete, Get, HttpCode, Param, UsePipes } from '@nestjs/common';
+import { Controller, Delete, Get, HttpCode, Param, UseInterceptors, UsePipes } from '@nestjs/common';
 import { ApiNoContentResponse, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { ApiErrors } from '../errors/api-errors.decorator.js';
 import { type Caller } from '../../audit/audit-log.js';
 import { RequestCaller } from '../request/caller.decorator.js';
+import { RefusalHeadersInterceptor } from '../guard/refusal-headers.interceptor.js';
 import { CurrentUser } from '../request/current-user.decorator.js';
 import { SessionDto, toSessionDto } from '../dto/session.dto.js';
 import { FreshAccess } from '../fresh-access/fresh-access.decorator.js';
@@ -16,6 +17,7 @@ import { createValidationPipe } from '../dto/validation.pipe.js';
 @ApiTags('admin')
 @Roles('admin')
 @UsePipes(createValidationPipe())
+@UseInterceptors(RefusalHeadersInterceptor)
 @Controller('admin/users')
 export class AdminController {
   constructor(private readonly sessions: SessionsService) {}

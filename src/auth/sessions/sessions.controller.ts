@@ -1,9 +1,10 @@
-import { Controller, Delete, Get, HttpCode, Param, Post, UsePipes } from '@nestjs/common';
+import { Controller, Delete, Get, HttpCode, Param, Post, UseInterceptors, UsePipes } from '@nestjs/common';
 import { ApiNoContentResponse, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { ApiErrors } from '../errors/api-errors.decorator.js';
 import { type Caller } from '../../audit/audit-log.js';
 import { RequestCaller } from '../request/caller.decorator.js';
 import { ClearsTokens } from '../cookies/delivers-tokens.decorator.js';
+import { RefusalHeadersInterceptor } from '../guard/refusal-headers.interceptor.js';
 import { CurrentUser } from '../request/current-user.decorator.js';
 import { SessionDto, toSessionDto } from '../dto/session.dto.js';
 import { FreshAccess } from '../fresh-access/fresh-access.decorator.js';
@@ -15,6 +16,7 @@ import { createValidationPipe } from '../dto/validation.pipe.js';
 
 @ApiTags('auth')
 @UsePipes(createValidationPipe())
+@UseInterceptors(RefusalHeadersInterceptor)
 @Controller('auth')
 export class SessionsController {
   constructor(private readonly sessions: SessionsService) {}
