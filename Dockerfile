@@ -1,4 +1,4 @@
-# Builds with all packages, runs with those of production. The keys are given, not made: docs/deployment.md#containers
+# Builds with all packages, runs with the production ones. It contains no keys: docs/deployment.md#containers
 FROM node:24-slim AS build
 WORKDIR /app
 COPY package.json package-lock.json ./
@@ -13,7 +13,7 @@ WORKDIR /app
 COPY --from=build /app/package.json ./
 COPY --from=build /app/node_modules node_modules
 COPY --from=build /app/dist dist
-# The code is root's and cannot be changed by what runs it; these two folders can.
+# The code belongs to root, so the server cannot change it. It can write to these two folders.
 RUN install -d -o node -g node -m 0700 data keys
 USER node
 VOLUME ["/app/data", "/app/keys"]

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 export default {
   testEnvironment: 'node',
   roots: ['<rootDir>/src', '<rootDir>/test'],
-  // Those are `npm run test:hard`.
+  // Run by `npm run test:hard`.
   testPathIgnorePatterns: ['/node_modules/', '<rootDir>/test/hard/'],
   testMatch: ['**/*.spec.ts', '**/*.e2e-spec.ts'],
   extensionsToTreatAsEsm: ['.ts'],
@@ -34,6 +34,6 @@ export default {
   setupFilesAfterEnv: ['reflect-metadata'],
   reporters: ['default', join(import.meta.dirname, 'test/support/summary-reporter.mjs')],
   testTimeout: 90_000,
-  // Jest would leave one core free, which of two is half of the machine.
+  // Jest would leave one core free: half of a machine with two.
   maxWorkers: Math.max(2, availableParallelism() - 1),
 };

@@ -5,7 +5,7 @@ const rootDir = join(import.meta.dirname, '../..');
 const { reporters, maxWorkers, testTimeout, ...project } = config;
 const common = { ...project, rootDir, testPathIgnorePatterns: ['/node_modules/'] };
 
-/** Where the HTTP adapter has a part: these run once more on Express, which an application may have instead of Fastify. */
+/** Tests that depend on the HTTP adapter: they run again on Express, which an application may use instead of Fastify. */
 const ADAPTER_SUITES = [
   'accounts/account-admin',
   'accounts/admin',
@@ -38,7 +38,7 @@ const ADAPTER_SUITES = [
   'tokens/locations',
 ];
 
-/** `npm run test:hard`: the tests in this folder, too slow for each run, and those of the adapter on Express. */
+/** `npm run test:hard`: the tests in this folder, too slow for every run, and the adapter tests on Express. */
 export default {
   rootDir,
   reporters,

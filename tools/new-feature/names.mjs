@@ -1,24 +1,24 @@
 import pluralize from 'pluralize';
 
-/** How the template writes the name in each of its forms; nothing else in it may look like one. */
+/** The forms of the name in the template; nothing else in it may look like one of them. */
 const SAMPLE = { many: 'sample-things', one: 'sample-thing' };
 
-/** Of what English does with its words; where that is not meant, `--singular` says what is. */
+/** The singular by English rules; `--singular` overrides it. */
 export function singularOf(plural) {
   return pluralize.singular(plural);
 }
 
-/** `credit-notes` as TypeScript, SQL and English write it. */
+/** The forms of `credit-notes` in TypeScript, SQL and English. */
 function formsOf(name) {
   const parts = name.split('-');
   const pascal = parts.map((part) => part[0].toUpperCase() + part.slice(1)).join('');
   return [name, parts.join('_'), pascal[0].toLowerCase() + pascal.slice(1), pascal, parts.join(' ')];
 }
 
-/** The template's text, or a path of it, with the names of the feature. */
+/** Puts the names of the feature into a text or path of the template. */
 export function rename(text, { many, one }) {
   const pairs = [
-    // The plural first: it begins like the singular.
+    // The plural first, because it begins with the singular.
     ...formsOf(SAMPLE.many).map((form, i) => [form, formsOf(many)[i]]),
     ...formsOf(SAMPLE.one).map((form, i) => [form, formsOf(one)[i]]),
   ];

@@ -20,10 +20,10 @@ const FEATURES = 'src/features/features.module.ts';
 const SNAPSHOT = 'test/architecture/__snapshots__/route-policies.e2e-spec.ts.snap';
 const NAME = /^[a-z][a-z0-9]*(-[a-z][a-z0-9]*)*$/;
 
-/** A path that is no controller's, and classes that the files of a feature import. */
+/** Paths without a controller, and classes that the files of a feature import. */
 const RESERVED = ['docs', 'features', 'database'];
 
-/** The name cannot be had; nothing has been written. */
+/** The name cannot be used; nothing has been written. */
 class FeatureError extends Error {}
 
 /** The files of the feature, by their paths, and the two that name it. All are read before the first is written. */
@@ -73,7 +73,7 @@ function nextMigration(day) {
 function withModule(many) {
   const module = `${className(many)}Module`;
   const before = readFileSync(FEATURES, 'utf8');
-  // A list of names and nothing else: what is more than that is read by people alone.
+  // Only a plain list of names: anything else needs a person.
   const [list, names] = /imports: \[((?:\s*\w+,?)*)\s*\]/.exec(before) ?? [];
   const [last] = before.match(/^import .*$/gm)?.slice(-1) ?? [];
   if (list === undefined || last === undefined)

@@ -15,11 +15,11 @@ const FEATURE = 'src/features/transfers';
 const REMOVED = [
   FEATURE,
   'test/features/transfers.e2e-spec.ts',
-  // There is nothing left that it could remove.
+  // The tool itself has nothing left to do.
   'test/hard/tools/remove-example.e2e-spec.ts',
 ];
 
-/** Lines between these two belong to the example, in source as in documents. */
+/** Lines between these two markers belong to the example, in source and documents. */
 const MARKED = /^[ \t]*(?:\/\/|#|<!--) example:begin[^]*?example:end.*\n/gm;
 
 /** Rows of documents about the routes, the error code and the variable of the example. */
@@ -27,7 +27,7 @@ const ROW = /^\| `(?:\w+ \/transfers|insufficient_funds|TRANSFERS_\w+)`.*\n/gm;
 
 const STORY = /(## The story in curl\n[^]*?)```sh\n[^]*?```\n/;
 
-/** What else names the example, by file; each pattern is replaced by nothing. */
+/** Other references to the example, by file; each pattern is removed. */
 const EDITS = {
   'src/features/features.module.ts': [/^import .*transfers\.module.*\n/m, /,? ?\bTransfersModule\b/],
   'src/features/features.options.ts': [/^import .*transfers\.options.*\n/m, /,? ?\bTransfersOptions\b/],
@@ -39,12 +39,12 @@ const EDITS = {
   'README.md': [/(?: and|,)\s+\[`features\/transfers`\]\([^)]*\)/],
 };
 
-/** Cannot be done; nothing has been written. */
+/** The removal is impossible; nothing has been written. */
 class RemovalError extends Error {}
 
 const git = (...args) => execFileSync('git', args, { encoding: 'utf8' });
 
-/** Every tracked file whose text changes, with its new text. */
+/** Returns every tracked file that changes, with its new text. */
 async function plan() {
   const paths = git('ls-files', '-z')
     .split('\0')
@@ -82,7 +82,7 @@ async function formatted(path, text) {
   return prettier.format(text, { ...(await prettier.resolveConfig(path)), filepath: path });
 }
 
-/** Sentences that only a person can rewrite. */
+/** Lists sentences that a person must rewrite. */
 function mentions() {
   const lines = [];
   for (const path of git('ls-files', '-z', '*.md', 'src').split('\0').filter(existsSync)) {
