@@ -499,7 +499,7 @@ describe('the public documents', () => {
     expect(security('/auth/refresh', 'post')).toEqual([{ refresh_token: [] }]);
     expect(body.paths['/once'].post.responses['401'].description).toContain('fresh_token_required');
     expect(body.paths['/once'].post.description).toBe(
-      'Requires a fresh access token: the password was proved at most 15m ago. A success uses the token up.',
+      'Requires a fresh access token: its proof is at most 15m old. A success uses the token up.',
     );
   });
 

@@ -132,7 +132,7 @@ describe('createOpenApiDocument, for an application with a prefix', () => {
   it('describes the protection of every method of an @All route', () => {
     for (const method of ['get', 'post', 'delete', 'patch']) {
       expect(at('vault/all', method).security).toEqual([{ access_token: [] }]);
-      expect(at('vault/all', method).description).toContain('at most 5m ago');
+      expect(at('vault/all', method).description).toContain('at most 5m old');
     }
   });
 
@@ -144,7 +144,7 @@ describe('createOpenApiDocument, for an application with a prefix', () => {
     expect(at('vault/named', 'post')).toMatchObject({
       operationId: 'payOnce',
       description:
-        'Requires a fresh access token: the password was proved at most 15m ago. A success uses the token up.',
+        'Requires a fresh access token: its proof is at most 15m old. A success uses the token up.',
     });
   });
 
@@ -153,7 +153,7 @@ describe('createOpenApiDocument, for an application with a prefix', () => {
       .filter(([, , { security }]) => security.length === 0)
       .map(([path, method]) => `${method} ${path}`);
     expect(open.toSorted()).toEqual([
-      'get /api/.well-known/jwks.json',
+      'get /.well-known/jwks.json',
       'get /api/safe/open',
       'post /api/auth/login',
       'post /api/auth/register',
