@@ -1,7 +1,7 @@
 import { Controller, Get, Header, VERSION_NEUTRAL } from '@nestjs/common';
 import { ApiOkResponse, ApiOperation, ApiProduces, ApiTags } from '@nestjs/swagger';
 import { Clock } from '../time/clock.js';
-import { JWKS_MAX_AGE, KeyRing } from '../keys/key-ring.js';
+import { JWKS_MAX_AGE_SECONDS, KeyRing } from '../keys/key-ring.js';
 import { NotCached } from './request/not-cached.decorator.js';
 import { Public } from './guard/public.decorator.js';
 
@@ -19,7 +19,7 @@ export class JwksController {
   @Public()
   @NotCached()
   @Get('jwks.json')
-  @Header('Cache-Control', `max-age=${JWKS_MAX_AGE}`)
+  @Header('Cache-Control', `max-age=${JWKS_MAX_AGE_SECONDS}`)
   // RFC 7517 §8.5.1. Clients that accept JSON accept it: the suffix `+json` says so (RFC 6839 §3.1).
   @Header('Content-Type', JWK_SET)
   @ApiProduces(JWK_SET)

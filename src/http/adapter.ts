@@ -15,8 +15,9 @@ import { trustProxies, UntrustedForwarding } from './trusted-proxies.js';
 const TIMEOUTS = { headersTimeout: 10_000, requestTimeout: 15_000, connectionsCheckingInterval: 2_000 };
 /** Characters; Node already limits the whole request line. */
 const MAX_PARAMETER_LENGTH = 16_384;
-/** While shutting down: milliseconds between two sweeps of idle connections, and until busy ones are closed. */
-const SHUTDOWN = { sweep: 50, patience: 5_000 };
+/** While shutting down: how often idle connections are closed, and after how long busy ones are closed too. */
+const CLOSE_IDLE_EVERY_MS = 50;
+const CLOSE_ALL_AFTER_MS = 5_000;
 /** The form of a request id that a caller may choose. Anything else could forge log lines and is replaced. */
 const REQUEST_ID = /^[\w.-]{1,64}$/;
 
@@ -129,8 +130,8 @@ function parseBodies(fastify: Fastify): void {
  * those on which nothing ever arrives, because Node no longer checks its time-outs.
  */
 function closeConnections({ server }: Fastify): void {
-  const sweep = setInterval(() => server.closeIdleConnections(), SHUTDOWN.sweep);
-  const cut = setTimeout(() => server.closeAllConnections(), SHUTDOWN.patience);
+  const sweep = setInterval(() => server.closeIdleConnections(), CLOSE_IDLE_EVERY_MS);
+  const cut = setTimeout(() => server.closeAllConnections(), CLOSE_ALL_AFTER_MS);
   server.once('close', () => {
     clearInterval(sweep);
     clearTimeout(cut);

@@ -14,9 +14,10 @@ import {
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { refusal } from '../../test/support/key-ring-refusal.js';
 import { Worker } from 'node:worker_threads';
 import { generateKeySet, openKeyFile } from './key-file.js';
-import { KeyRing, KeyRingError, type PrivateJwkSet } from './key-ring.js';
+import { KeyRing, type PrivateJwkSet } from './key-ring.js';
 
 let folder: string;
 let path: string;
@@ -28,16 +29,6 @@ afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
 const kids = (set: PrivateJwkSet) => set.keys.map(({ kid }) => kid);
 const open = (create = true) => openKeyFile(path, { create });
-
-function refusal(run: () => unknown): string {
-  try {
-    run();
-  } catch (error) {
-    if (error instanceof KeyRingError) return error.message;
-    throw error;
-  }
-  return 'accepted';
-}
 
 describe('openKeyFile, where there is no file', () => {
   it('makes one that only its owner may read', () => {

@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { createPublicKey, generateKeyPairSync, type JsonWebKey } from 'node:crypto';
 import { generateKey, generateKeySet } from './key-file.js';
 import {
-  JWKS_MAX_AGE,
+  JWKS_MAX_AGE_SECONDS,
   KeyRing,
   KeyRingError,
   type PrivateJwk,
@@ -298,7 +298,7 @@ describe('signingKey', () => {
 });
 
 describe('publicJwks', () => {
-  const from = NOW / 1000 + JWKS_MAX_AGE;
+  const from = NOW / 1000 + JWKS_MAX_AGE_SECONDS;
   const waiting = { ...generateKey('access', 'ES256'), signs_from: from };
   const ending = { ...generateKey('access', 'ES256'), verifies_until: from };
   const set = {

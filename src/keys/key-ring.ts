@@ -20,7 +20,7 @@ export {
 } from './key-material.js';
 
 /** Seconds for which clients may cache the JWKS. A key is published for longer than that before it signs. */
-export const JWKS_MAX_AGE = 300;
+export const JWKS_MAX_AGE_SECONDS = 300;
 
 export interface PrivateJwkSet {
   keys: PrivateJwk[];

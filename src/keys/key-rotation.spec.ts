@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
+import { refusal } from '../../test/support/key-ring-refusal.js';
 import { generateKey } from './key-file.js';
 import { KeyRing, KeyRingError, type PrivateJwk, type PrivateJwkSet, readKeySet } from './key-ring.js';
 import {
@@ -22,16 +23,6 @@ const access = (times: Partial<PrivateJwk> = {}) => ({ ...generateKey('access', 
 const A = access();
 const R = generateKey('refresh', 'HS256');
 const SET: PrivateJwkSet = { keys: [A, R] };
-
-function refusal(run: () => unknown): string {
-  try {
-    run();
-  } catch (error) {
-    if (error instanceof KeyRingError) return error.message;
-    throw error;
-  }
-  return 'accepted';
-}
 
 describe('rotate', () => {
   it('adds a key that others know before it signs, of the algorithm of the newest', () => {

@@ -3,7 +3,7 @@ import { formatDuration } from '../time/duration.js';
 import { DEFAULT_ALGORITHM, generateKey } from './key-file.js';
 import {
   findSigningKey,
-  JWKS_MAX_AGE,
+  JWKS_MAX_AGE_SECONDS,
   KeyRingError,
   type PrivateJwk,
   type PrivateJwkSet,
@@ -16,7 +16,7 @@ import {
 /** Seconds for clocks that differ, and for the change to reach every instance. */
 export const LEEWAY_SECONDS = 60;
 /** Seconds before a new key signs: by then every cache of the JWKS has been renewed. */
-export const LEAD_SECONDS = JWKS_MAX_AGE + LEEWAY_SECONDS;
+export const LEAD_SECONDS = JWKS_MAX_AGE_SECONDS + LEEWAY_SECONDS;
 
 export interface Change<T> {
   set: PrivateJwkSet;

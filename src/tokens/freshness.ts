@@ -1,7 +1,7 @@
 import { toNumericDate } from '../time/clock.js';
 
 /** Seconds by which the clocks of two instances may differ. A proof from further in the future is not fresh. */
-const CLOCK_TOLERANCE = 2;
+const CLOCK_TOLERANCE_SECONDS = 2;
 
 /**
  * A token is fresh if it was issued for a proof of the password, not by a refresh, and that proof is at most `maxAge`
@@ -10,5 +10,5 @@ const CLOCK_TOLERANCE = 2;
  */
 export function isFresh(claims: { fresh: boolean; auth_time: number }, maxAge: number, now: number): boolean {
   const age = toNumericDate(now) - claims.auth_time;
-  return claims.fresh && age >= -CLOCK_TOLERANCE && age <= Math.floor(maxAge / 1000);
+  return claims.fresh && age >= -CLOCK_TOLERANCE_SECONDS && age <= Math.floor(maxAge / 1000);
 }

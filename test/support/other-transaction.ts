@@ -12,15 +12,26 @@ export async function beginElsewhere(url: string): Promise<pg.Client> {
   return other;
 }
 
-/** Returns once what was sent waits for the other's lock: its statement has begun, and seen what there was. */
+/**
+ * Returns once what was sent waits for the other's lock: its statement has begun, and seen what there was.
+ * @throws Error if it is answered without waiting
+ */
 export async function onceItWaits(
   api: TestApp,
   sent: PromiseLike<Response>,
 ): Promise<{ answer: Promise<Response> }> {
   const answer = Promise.resolve(sent);
-  for (;;) {
+  const sending = { isAnswered: false };
+  answer
+    .finally(() => {
+      sending.isAnswered = true;
+    })
+    // For the caller, who awaits the answer itself.
+    .catch(() => {});
+  while (!sending.isAnswered) {
     const { rows } = await sql<{ waiting: string }>`
       select count(*)::text as waiting from pg_locks where not granted`.execute(api.get(Database));
     if (rows[0]?.waiting === '1') return { answer };
   }
+  throw new Error('it was answered, and did not wait for the other transaction');
 }

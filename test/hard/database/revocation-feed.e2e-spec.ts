@@ -1,5 +1,4 @@
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
-import { Controller, Get } from '@nestjs/common';
 import { sql } from 'kysely';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -7,7 +6,6 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import pg from 'pg';
 import { type TokenPairDto } from '../../../src/auth/dto/token-pair.dto.js';
-import { Access, FreshAccess } from '../../../src/auth/index.js';
 import { RevocationFeed } from '../../../src/auth/internals.js';
 import { Database } from '../../../src/database/index.js';
 import { createTestApp, type TestApp } from '../../support/create-test-app.js';
@@ -16,23 +14,9 @@ import { expectError } from '../../support/expect-error.js';
 import { TestClock } from '../../../src/testing/index.js';
 import { start } from '../../support/server-process.js';
 import { DatabaseProxy } from '../../support/database-proxy.js';
+import { GuardedController } from '../../support/guarded.controller.js';
 import { until } from '../../support/until.js';
 import { type OpenSession, openSession } from '../../support/open-session.js';
-
-@Controller('pure')
-class PureController {
-  @Access()
-  @Get()
-  ordinary() {
-    return { ok: true };
-  }
-
-  @FreshAccess()
-  @Get('fresh')
-  fresh() {
-    return { ok: true };
-  }
-}
 
 describePostgres('the feed of ended sessions', () => {
   const folder = mkdtempSync(join(tmpdir(), 'freshgate-feed-'));
@@ -50,7 +34,7 @@ describePostgres('the feed of ended sessions', () => {
       database: to,
       keysFile: join(folder, 'keys.json'),
       clock,
-      controllers: [PureController],
+      controllers: [GuardedController],
       env: { REVOCATION_MAX_STALENESS: '5s' },
     });
 
@@ -69,8 +53,8 @@ describePostgres('the feed of ended sessions', () => {
     rmSync(folder, { recursive: true, force: true });
   });
 
-  const ordinary = async (api: TestApp, token: string) => api.request('GET', '/pure', token);
-  const fresh = async (api: TestApp, token: string) => api.request('GET', '/pure/fresh', token);
+  const ordinary = async (api: TestApp, token: string) => api.request('GET', '/guarded', token);
+  const fresh = async (api: TestApp, token: string) => api.request('GET', '/guarded/fresh', token);
   const isDead = async (api: TestApp, token: string) => {
     const response = await ordinary(api, token);
     if (response.status === 200) return false;
@@ -342,7 +326,7 @@ describePostgres('connections to the database that are silent', () => {
     database = await createTestDatabase('postgres');
     proxy = await DatabaseProxy.start(database);
     const env = { REVOCATION_MAX_STALENESS: '5s' };
-    const options = { keysFile: join(folder, 'keys.json'), clock, controllers: [PureController], env };
+    const options = { keysFile: join(folder, 'keys.json'), clock, controllers: [GuardedController], env };
     here = await createTestApp({ ...options, database });
     remote = await createTestApp({ ...options, database: proxy.database });
   });
@@ -359,7 +343,7 @@ describePostgres('connections to the database that are silent', () => {
     const ended = await openSession(here, user.id);
     const get = (path: string, token?: string) => remote.request('GET', path, token).timeout(12_000);
     // As many connections as the pool has, all of them idle.
-    await Promise.all(Array.from({ length: 40 }, () => get('/pure/fresh', alive.access).expect(200)));
+    await Promise.all(Array.from({ length: 40 }, () => get('/guarded/fresh', alive.access).expect(200)));
     proxy.silence('listener', 'pool');
     const began = performance.now();
     await here.request('POST', '/auth/logout', ended.access).expect(204);
@@ -367,20 +351,20 @@ describePostgres('connections to the database that are silent', () => {
     const unready = await get('/health/ready');
     expect(unready.status).toBe(503);
     expect(performance.now() - began).toBeLessThan(5_000);
-    expectError(await get('/pure/fresh', alive.access), 503, 'database_unavailable');
-    await until(8_000, async () => (await get('/pure', alive.access)).status === 503);
-    expectError(await get('/pure', alive.access), 503, 'revocation_feed_lost');
+    expectError(await get('/guarded/fresh', alive.access), 503, 'database_unavailable');
+    await until(8_000, async () => (await get('/guarded', alive.access)).status === 503);
+    expectError(await get('/guarded', alive.access), 503, 'revocation_feed_lost');
 
     proxy.heal();
     const seen = new Set<number>();
     await until(12_000, async () => {
-      const dead = await get('/pure', ended.access);
+      const dead = await get('/guarded', ended.access);
       seen.add(dead.status);
       return dead.status !== 503;
     });
     expect([...seen]).toEqual([503, 401]);
-    await until(1_000, async () => (await get('/pure', alive.access)).status === 200);
-    await get('/pure/fresh', alive.access).expect(200);
+    await until(1_000, async () => (await get('/guarded', alive.access)).status === 200);
+    await get('/guarded/fresh', alive.access).expect(200);
   }, 45_000);
 });
 

@@ -1,36 +1,20 @@
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it, jest } from '@jest/globals';
-import { Controller, Get } from '@nestjs/common';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { sql } from 'kysely';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
-import { Access, FreshAccess } from '../../../src/auth/index.js';
 import { openDatabase, type ReadPosition } from '../../../src/database/index.js';
 import { createTestApp, type TestApp } from '../../support/create-test-app.js';
 import { DatabaseProxy } from '../../support/database-proxy.js';
 import { type TestDatabase } from '../../support/engines.js';
 import { expectError } from '../../support/expect-error.js';
+import { GuardedController } from '../../support/guarded.controller.js';
 import { openSession } from '../../support/open-session.js';
 import { Cluster, describeStandby, run } from '../../support/standby.js';
 import { until } from '../../support/until.js';
 
 jest.setTimeout(60_000);
-
-@Controller('guarded')
-class GuardedController {
-  @Access()
-  @Get()
-  ordinary() {
-    return { ok: true };
-  }
-
-  @FreshAccess()
-  @Get('fresh')
-  fresh() {
-    return { ok: true };
-  }
-}
 
 /** Milliseconds in which an instance must work again once there is a writable primary. */
 const RECOVERY = 5_000;

@@ -1,21 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { execFile } from 'node:child_process';
-import {
-  cpSync,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  symlinkSync,
-  writeFileSync,
-} from 'node:fs';
-import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
-import { promisify } from 'node:util';
-import { POSTGRES_URL } from '../../support/engines.js';
-import { blocksOf, readDocument, ROOT } from '../../docs/documents.js';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { blocksOf, readDocument } from '../../docs/documents.js';
+import { ProjectCopy } from '../../support/project-copy.js';
 
 /*
  * On a copy of the project: features that the generator makes, and one made by hand as docs/extending.md says it. They
@@ -41,43 +28,21 @@ const ARCHITECTURE = 'test/architecture/(route-policies|import-direction)';
 /** Milliseconds; a compiler, a linter and a run of Jest. */
 const LONG = 300_000;
 
-const execute = promisify(execFile);
-let folder: string;
+let project: ProjectCopy;
 
-interface Outcome {
-  code: number;
-  output: string;
-}
-
-async function run(command: string, args: string[], env: Record<string, string> = {}): Promise<Outcome> {
-  const { PATH = '', HOME = '' } = process.env;
-  try {
-    const { stdout, stderr } = await execute(command, args, {
-      cwd: folder,
-      env: { PATH, HOME, NO_COLOR: '1', ...env },
-      maxBuffer: 2 ** 24,
-    });
-    return { code: 0, output: stdout + stderr };
-  } catch (error) {
-    const { code, stdout, stderr } = error as { code: number; stdout: string; stderr: string };
-    return { code, output: stdout + stderr };
-  }
-}
-
-const generate = (...args: string[]) => run(process.execPath, ['tools/new-feature/new-feature.mjs', ...args]);
-const bin = (name: string, args: string[]) =>
-  run(process.execPath, [join('node_modules', ...name.split('/')), ...args]);
+const generate = (...args: string[]) =>
+  project.run(process.execPath, ['tools/new-feature/new-feature.mjs', ...args]);
 
 /** What a team has added by now is not what is tried here, and may have the names that are. */
 function removeOthers(): void {
   const change = (path: string, edit: (text: string) => string) =>
-    writeFileSync(join(folder, path), edit(readFileSync(join(folder, path), 'utf8')));
-  const others = readdirSync(join(folder, 'src/features'), { withFileTypes: true })
+    writeFileSync(project.path(path), edit(readFileSync(project.path(path), 'utf8')));
+  const others = readdirSync(project.path('src/features'), { withFileTypes: true })
     .filter((entry) => entry.isDirectory() && !['profile', 'transfers'].includes(entry.name))
     .map(({ name }) => name);
   for (const name of others) {
-    rmSync(join(folder, 'src/features', name), { recursive: true });
-    rmSync(join(folder, 'test/features', `${name}.e2e-spec.ts`), { force: true });
+    rmSync(project.path(`src/features/${name}`), { recursive: true });
+    rmSync(project.path(`test/features/${name}.e2e-spec.ts`), { force: true });
     change('src/features/features.module.ts', (text) => {
       const [line = '', module = ''] =
         new RegExp(`^import \\{ (\\w+) \\} from '\\./${name}/.*\\n`, 'm').exec(text) ?? [];
@@ -90,12 +55,10 @@ function removeOthers(): void {
 }
 
 beforeAll(() => {
-  folder = mkdtempSync(join(tmpdir(), 'freshgate-generator-'));
-  for (const name of COPIED) cpSync(join(ROOT, name), join(folder, name), { recursive: true });
+  project = new ProjectCopy(COPIED);
   removeOthers();
-  symlinkSync(join(ROOT, 'node_modules'), join(folder, 'node_modules'));
 });
-afterAll(() => rmSync(folder, { recursive: true, force: true }));
+afterAll(() => project.remove());
 
 describe('npm run new:feature', () => {
   it.each([
@@ -112,11 +75,11 @@ describe('npm run new:feature', () => {
     [['database'], '"database" is taken'],
     [['sessions'], 'the table sessions is made by src/sessions/sessions.table.ts'],
   ])('refuses %j, and writes nothing', async (args, complaint) => {
-    const before = readFileSync(join(folder, 'src/features/features.module.ts'), 'utf8');
+    const before = readFileSync(project.path('src/features/features.module.ts'), 'utf8');
     const { code, output } = await generate(...args);
     expect([code, output]).toEqual([1, expect.stringContaining(complaint)]);
-    expect(readFileSync(join(folder, 'src/features/features.module.ts'), 'utf8')).toBe(before);
-    expect(existsSync(join(folder, 'src/features/invoices'))).toBe(false);
+    expect(readFileSync(project.path('src/features/features.module.ts'), 'utf8')).toBe(before);
+    expect(existsSync(project.path('src/features/invoices'))).toBe(false);
   });
 
   it('shows how it is used', async () => {
@@ -126,7 +89,7 @@ describe('npm run new:feature', () => {
   it('numbers the migrations of one day in the order of their making', async () => {
     const today = new Date().toISOString().slice(0, 10);
     const numberOf = (path: string) => {
-      const text = readFileSync(join(folder, path), 'utf8');
+      const text = readFileSync(project.path(path), 'utf8');
       return parseInt(new RegExp(`'${today}\\.([\\da-z])-`).exec(text)?.[1] ?? '', 36);
     };
     // The names are in the other order.
@@ -151,8 +114,8 @@ describe('docs/extending.md', () => {
     const named = blocksOf(readDocument('docs/extending.md'), 'ts').filter((code) => code.startsWith('// '));
     const files = named.map((code) => {
       const [, path = '', text = ''] = /^\/\/ (\S+)\n([^]*)$/.exec(code) ?? [];
-      mkdirSync(dirname(join(folder, path)), { recursive: true });
-      writeFileSync(join(folder, path), text);
+      mkdirSync(dirname(project.path(path)), { recursive: true });
+      writeFileSync(project.path(path), text);
       return path;
     });
     expect(files).toHaveLength(7);
@@ -160,18 +123,18 @@ describe('docs/extending.md', () => {
       'test/features/reminders.e2e-spec.ts',
       'test/features/invoices-of-customers.e2e-spec.ts',
     ]);
-    const list = join(folder, 'src/features/features.module.ts');
+    const list = project.path('src/features/features.module.ts');
     const line = "import { RemindersModule } from './reminders/reminders.module.js';\n";
     const text = readFileSync(list, 'utf8').replace('imports: [', 'imports: [RemindersModule, ');
     writeFileSync(list, line + text);
-    expect(await bin('prettier/bin/prettier.cjs', ['--write', list])).toMatchObject({ code: 0 });
+    expect(await project.bin('prettier/bin/prettier.cjs', ['--write', list])).toMatchObject({ code: 0 });
   });
 
   it('relates two generated features by the difference that it shows', async () => {
     const [difference = '', ...more] = blocksOf(readDocument('docs/extending.md'), 'diff');
     expect(more).toEqual([]);
-    writeFileSync(join(folder, 'relation.diff'), difference);
-    expect(await run('git', ['apply', 'relation.diff'])).toEqual({ code: 0, output: '' });
+    writeFileSync(project.path('relation.diff'), difference);
+    expect(await project.run('git', ['apply', 'relation.diff'])).toEqual({ code: 0, output: '' });
   });
 });
 
@@ -179,33 +142,33 @@ describe('they', () => {
   it(
     'are formatted, and neither the compiler nor the linter complains',
     async () => {
-      expect(await bin('prettier/bin/prettier.cjs', ['--check', 'src', 'test'])).toMatchObject({ code: 0 });
-      expect(await bin('typescript/bin/tsc', [])).toEqual({ code: 0, output: '' });
-      const { output } = await bin('oxlint/bin/oxlint', ['--type-aware', '--deny-warnings', 'src', 'test']);
+      expect(await project.bin('prettier/bin/prettier.cjs', ['--check', 'src', 'test'])).toMatchObject({
+        code: 0,
+      });
+      expect(await project.bin('typescript/bin/tsc', [])).toEqual({ code: 0, output: '' });
+      const { output } = await project.bin('oxlint/bin/oxlint', [
+        '--type-aware',
+        '--deny-warnings',
+        'src',
+        'test',
+      ]);
       expect(output).toContain('Found 0 warnings and 0 errors');
     },
     LONG,
   );
 
-  const jest = (...args: string[]) =>
-    run(
-      process.execPath,
-      ['--experimental-vm-modules', 'node_modules/jest/bin/jest.js', '--runInBand', ...args],
-      process.env[POSTGRES_URL] === undefined ? {} : { TEST_DATABASE_URL: process.env[POSTGRES_URL] },
-    );
-
   it(
     'pass their tests',
     async () => {
-      // The generator has said what its routes need; for what was made by hand, somebody has to agree.
-      const unseen = await jest('--ci', ARCHITECTURE);
+      // The generator has said what its routes need; for what was made by hand, a person has to agree.
+      const unseen = await project.jest([ARCHITECTURE]);
       expect(unseen).toEqual({ code: 1, output: expect.stringContaining('/reminders → fresh-access') });
       expect(unseen.output).not.toMatch(/^\s*[+-].*invoices/m);
-      const all = await jest(
+      const all = await project.jest([
         '-u',
         'features/(customers|invoices|credit-notes|lenses|reminders)',
         ARCHITECTURE,
-      );
+      ]);
       expect(all).toEqual({ code: 0, output: expect.stringMatching(/Test Suites: 12 passed, 12 total/) });
       expect(all.output).toContain('1 snapshot updated');
     },
