@@ -21,7 +21,7 @@ export class FileMailer extends Mailer {
     const { message } = await composer.sendMail(toMessage(mail, this.from));
     await mkdir(this.folder, { recursive: true, mode: 0o700 });
     const file = join(this.folder, `${mail.id}.eml`);
-    // Whoever reads the link can use it.
+    // The link is a credential: only the owner may read the file.
     await writeFile(file, message as Buffer, { mode: 0o600 });
     this.print(`mail to ${mail.to}: "${mail.subject}" ${mail.link ?? ''} (${file})`);
   }

@@ -36,7 +36,7 @@ export class SmtpMailer extends Mailer {
       ...this.server,
       pool: true,
       maxConnections: 1,
-      // Without it, whoever is on the line strips STARTTLS and reads the password.
+      // Without it, an attacker on the network could remove STARTTLS and read the password.
       requireTLS: auth !== undefined && !['localhost', '127.0.0.1', '::1'].includes(host),
       connectionTimeout: CONNECT_TIMEOUT_MS,
       greetingTimeout: CONNECT_TIMEOUT_MS,

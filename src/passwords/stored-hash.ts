@@ -16,7 +16,7 @@ export const NO_PASSWORD = '!';
 
 /*
  * What one verification may cost, about a second of one core. Without bounds, a hash that asks for gigabytes or for hours
- * would run whenever anybody tries to log in to its account.
+ * would run with each login attempt for its account.
  */
 const MAX_MEMORY_KIB = 262_144;
 /** KiB times passes. */

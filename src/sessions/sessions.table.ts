@@ -44,7 +44,7 @@ export interface SessionsTable {
   amr: string;
   /**
    * If the proof that made the live generation raised the level: the generation that was presented with it. That token
-   * and those after it must not give anybody the live one.
+   * and later ones must not be exchanged for the live one.
    */
   raised_from: number | null;
   created_at: number;

@@ -42,7 +42,7 @@ export class ImportedAccountDto {
   @IsOptional()
   readonly email_verified?: boolean | null;
 
-  /** Without it nobody can log in until a password is set. */
+  /** Without it, the account has no password until one is set. */
   @IsStoredHash()
   @IsOptional()
   readonly password_hash?: string | null;
