@@ -3,15 +3,24 @@ import { ConfigError, readConfig } from '../config/config.js';
 import { readEnvironment } from '../config/environment.js';
 import { ServerOptions } from '../config/server-options.js';
 import { changeKeyFile } from '../keys/key-file-lock.js';
-import { createKeyFile, generateKeySet, readKeyFile } from '../keys/key-file.js';
+import {
+  createKeyFile,
+  DEFAULT_ALGORITHM,
+  generateKey,
+  generateKeySet,
+  readKeyFile,
+} from '../keys/key-file.js';
 import {
   KeyRingError,
+  type PrivateJwk,
   type PrivateJwkSet,
   readKeySet,
   SIGNING_ALGORITHMS,
   type SigningAlgorithm,
 } from '../keys/key-ring.js';
+import { readPemKey } from '../keys/pem-key.js';
 import {
+  add,
   type Change,
   type Removal,
   removeNow,
@@ -30,6 +39,9 @@ const HELP = `Changes the file that AUTH_KEYS_FILE names, under running servers:
   npm run keys -- generate [--alg ES256]       make the file; never over an existing one
   npm run keys -- rotate [--kind access|refresh] [--alg ALG]
                                                add a key, of both kinds or of one, that signs in six minutes
+  npm run keys -- import FILE.pem [--kind access|refresh] [--alg ALG]
+                                               add a private key of your own, which signs as one of rotate does;
+                                               makes the file if there is none
   npm run keys -- retire [KID]                 let one key, or all that have a successor, end with their last token
   npm run keys -- retire KID --now             remove a key that may have been stolen
   npm run keys -- list                         what each key does
@@ -44,7 +56,9 @@ interface Input {
   /** Milliseconds. */
   now: number;
   ttl: Record<TokenKind, number>;
+  /** The word after the command. */
   kid: string | undefined;
+  file: string | undefined;
   alg: SigningAlgorithm | undefined;
   kind: TokenKind | undefined;
   atOnce: boolean;
@@ -67,20 +81,39 @@ const COMMANDS: Record<string, { takes: string[]; run: (input: Input) => string[
         const lines: string[] = [];
         for (const kind of input.kind ? [input.kind] : (['access', 'refresh'] as const)) {
           const { set: next, result: made } = rotate(set, kind, input.now, input.alg);
-          lines.push(
-            `${made.kid} (${made.alg}) signs ${kind} tokens from ${toTime(Number(made.signs_from) * 1000)} on`,
-          );
+          lines.push(signsFrom(made));
           set = next;
         }
         return { set, result: lines };
       }),
   },
+  import: { takes: ['file', 'kind', 'alg'], run: importKey },
   retire: {
     takes: ['kid', 'now'],
     run: (input) => (input.atOnce ? removeCompromised(input) : retireSuperseded(input)),
   },
   list: { takes: [], run: ({ path, now }) => list(readKeyFile(path), now) },
 };
+
+function importKey(input: Input): string[] {
+  const { path, now, kind = 'access', alg, file } = input;
+  if (file === undefined) throw new OperatorError('import needs the FILE of the key');
+  const jwk = readPemKey(file, kind, alg);
+  const other = kind === 'access' ? 'refresh' : 'access';
+  if (createKeyFile(path, { keys: [jwk, generateKey(other, DEFAULT_ALGORITHM[other])] }))
+    return [
+      `made ${path}; keep it like a password`,
+      `${jwk.kid} (${jwk.alg}) signs ${kind} tokens from now on`,
+    ];
+  return change(input, (set) => {
+    const { set: next, result: added } = add(set, jwk, now);
+    return { set: next, result: [signsFrom(added)] };
+  });
+}
+
+function signsFrom({ kid, alg, token_use: kind, signs_from: from }: PrivateJwk): string {
+  return `${kid} (${alg}) signs ${kind} tokens from ${toTime(Number(from) * 1000)} on`;
+}
 
 function retireSuperseded(input: Input): string[] {
   return change(input, (set) => {
@@ -139,15 +172,15 @@ function list(set: PrivateJwkSet, now: number): string[] {
 function run(args: string[]): string {
   const { values, positionals } = parseWords(args, OPTIONS);
   if (values.help) return HELP;
-  const [name = '', kid, ...more] = positionals;
+  const [name = '', word, ...more] = positionals;
   const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
   if (!command)
     throw new OperatorError(name === '' ? 'No command was given' : `There is no command "${name}"`);
-  const given = [...Object.keys(values), ...(kid === undefined ? [] : ['kid'])];
+  const given = [...Object.keys(values), ...(word === undefined ? [] : [name === 'import' ? 'file' : 'kid'])];
   const wrong = given.find((option) => !command.takes.includes(option));
   if (wrong !== undefined)
-    throw new OperatorError(`${name} takes no ${wrong === 'kid' ? `"${kid}"` : `--${wrong}`}`);
-  if (more.length > 0) throw new OperatorError(`${name} takes one KID`);
+    throw new OperatorError(`${name} takes no ${wrong === 'kid' ? `"${word}"` : `--${wrong}`}`);
+  if (more.length > 0) throw new OperatorError(`${name} takes one ${name === 'import' ? 'FILE' : 'KID'}`);
   // Without the application: this command is in the package too.
   const config = readConfig(readEnvironment(), [ServerOptions, AuthOptions]);
   const { tokens, sessions } = config.get(AuthOptions);
@@ -155,7 +188,8 @@ function run(args: string[]): string {
     path: config.server.keysFile,
     now: Date.now(),
     ttl: { access: tokens.accessTtl, refresh: sessions.refreshTtl },
-    kid,
+    kid: word,
+    file: word,
     alg: oneOf(SIGNING_ALGORITHMS, 'alg', values.alg),
     kind: oneOf(['access', 'refresh'], 'kind', values.kind),
     atOnce: values.now ?? false,

@@ -34,7 +34,7 @@ describe('rotate', () => {
 
   it('refuses while the last one waits', () => {
     const { set, result } = rotate(SET, 'access', NOW);
-    const waits = `key "${result.kid}" is waiting, and signs access tokens from 2027-01-15T08:06:00Z on; rotate again after that`;
+    const waits = `key "${result.kid}" is waiting, and signs access tokens from 2027-01-15T08:06:00Z on; try again after that`;
     expect(refusal(() => rotate(set, 'access', NOW + 359_999))).toBe(waits);
     expect(refusal(() => rotate(set, 'access', NOW + 360_000))).toBe('accepted');
     expect(refusal(() => rotate(set, 'refresh', NOW))).toBe('accepted');

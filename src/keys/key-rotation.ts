@@ -41,21 +41,28 @@ export function rotate(
   now: number,
   alg?: SigningAlgorithm,
 ): Change<PrivateJwk> {
-  const keys = inOrder(readKeySet(set), kind);
+  const newest = inOrder(readKeySet(set), kind).at(-1);
+  return add(set, generateKey(kind, alg ?? newest?.alg ?? DEFAULT_ALGORITHM[kind]), now);
+}
+
+/** Adds this key, which signs as one of `rotate` does. @throws KeyRingError, also if the file has it already */
+export function add(set: PrivateJwkSet, jwk: PrivateJwk, now: number): Change<PrivateJwk> {
+  const kind = jwk.token_use;
+  const all = readKeySet(set);
+  if (all.some(({ kid }) => kid === jwk.kid))
+    throw new KeyRingError(`key "${jwk.kid}" is in the file already`);
+  const keys = inOrder(all, kind);
   const newest = keys.at(-1);
   if (newest && newest.signsFrom > now) {
     throw new KeyRingError(
-      `key "${newest.kid}" is waiting, and signs ${kind} tokens from ${toTime(newest.signsFrom)} on; rotate again after that`,
+      `key "${newest.kid}" is waiting, and signs ${kind} tokens from ${toTime(newest.signsFrom)} on; try again after that`,
     );
   }
   const signing = findSigningKey(keys, kind, now);
   // Not after the old key's end, which may have been written by hand: there must always be a key that signs.
   const start = signing ? Math.min(now + LEAD_SECONDS * 1000, signing.verifiesUntil) : now;
-  const made: PrivateJwk = {
-    ...generateKey(kind, alg ?? newest?.alg ?? DEFAULT_ALGORITHM[kind]),
-    signs_from: toNumericDate(start),
-  };
-  return { set: { ...set, keys: [...set.keys, made] }, result: made };
+  const added: PrivateJwk = { ...jwk, signs_from: toNumericDate(start) };
+  return { set: { ...set, keys: [...set.keys, added] }, result: added };
 }
 
 /**

@@ -1,4 +1,5 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
+import { generateKeyPairSync } from 'node:crypto';
 import {
   chmodSync,
   lstatSync,
@@ -54,6 +55,40 @@ describe('keys generate', () => {
     expectRefusal(await run('generate'), /exists and is not replaced/);
     expect(readFileSync(file, 'utf8')).toBe(before);
     expect(readdirSync(join(folder, 'data'))).toEqual(['keys.json']);
+  });
+});
+
+describe('keys import', () => {
+  const pem = () =>
+    generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey.export({ format: 'pem', type: 'pkcs8' });
+
+  it('makes the file, with a refresh key beside it', async () => {
+    writeFileSync(join(folder, 'old.pem'), pem());
+    const { code, stdout } = await run('import', 'old.pem');
+    expect(code).toBe(0);
+    const [imported, refresh] = read();
+    expect(imported).toMatchObject({ alg: 'ES256', token_use: 'access' });
+    expect(refresh).toMatchObject({ alg: 'HS256', token_use: 'refresh' });
+    expect(stdout).toContain(`${imported?.kid} (ES256) signs access tokens from now on`);
+    expect(statSync(file).mode & 0o777).toBe(0o600);
+  });
+
+  it('adds a key once, which signs when the caches of others know it', async () => {
+    write(...generateKeySet().keys);
+    writeFileSync(join(folder, 'old.pem'), pem());
+    expect(await run('import', 'old.pem')).toMatchObject({ code: 0, stderr: '' });
+    expect(read()).toHaveLength(3);
+    expectTime(read()[2]?.signs_from, seconds() + 360);
+    expectRefusal(await run('import', 'old.pem'), /is in the file already/);
+  });
+
+  it('refuses what is no private key, and changes nothing', async () => {
+    write(...generateKeySet().keys);
+    writeFileSync(join(folder, 'secret.pem'), 'super-secret');
+    expectRefusal(await run('import', 'secret.pem'), /secret\.pem holds no private key in PEM/);
+    expectRefusal(await run('import', 'nowhere.pem'), /nowhere\.pem cannot be read/);
+    expect(await run('import')).toMatchObject({ code: 1, stderr: expect.stringMatching(/needs the FILE/) });
+    expect(read()).toHaveLength(2);
   });
 });
 
