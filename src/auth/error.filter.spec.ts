@@ -20,7 +20,7 @@ import { ApiError, validationFailed } from './errors/api-error.js';
 import { TOKEN_MESSAGES } from '../tokens/token.errors.js';
 import { ErrorFilter, statusOf } from './error.filter.js';
 
-/** What the adapter is told to do, and what the log hears. */
+/** Records the calls of the adapter and the lines of the log. */
 class Recorder {
   headersSent = false;
   headers: Record<string, string> = {};

@@ -62,7 +62,7 @@ describe('readPassword', () => {
   it.each([
     ['nothing', []],
     ['an empty line', ['\nspace-corgi\n']],
-    ['what is no UTF-8', [Buffer.from([0xe9, 0x0a])]],
+    ['bytes that are not UTF-8', [Buffer.from([0xe9, 0x0a])]],
   ])('refuses %s', async (_, chunks) => {
     await expect(read(...chunks)).rejects.toThrow(OperatorError);
   });

@@ -44,7 +44,7 @@ describe('the network that is counted together', () => {
     ['2001:db8:1:2:ffff:ffff:ffff:ffff', '2001:db8:1:2::/64'],
     ['2001:db8:1:3::1', '2001:db8:1:3::/64'],
     ['::1', '::/64'],
-    // Carried by IPv6: behind a translator everybody has the same first 64 bits, by 6to4 one address has 65,536 sites.
+    // Carried by IPv6: behind a translator all clients have the same first 64 bits, by 6to4 one address has 65,536 sites.
     ['64:ff9b::192.0.2.1', '192.0.2.1'],
     ['64:FF9B::C000:201', '192.0.2.1'],
     ['::ffff:0:192.0.2.1', '192.0.2.1'],

@@ -160,7 +160,7 @@ describe('any sequence of commands', () => {
         };
         for (const { name, kind, wait, which } of commands) {
           observe(now);
-          // Whichever keys come to sign while nobody does anything.
+          // Without further commands, every key whose time comes signs.
           const starts = readKeySet(set).map(({ signsFrom }) => signsFrom);
           for (const at of starts
             .filter((start) => start > now && start <= now + wait)

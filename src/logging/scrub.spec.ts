@@ -39,7 +39,7 @@ describe('scrubText', () => {
     'Bearer error="invalid_token"',
     'listening on http://127.0.0.1:3000, API documentation at http://127.0.0.1:3000/docs',
     'the database does not answer: connect ECONNREFUSED 127.0.0.1:5432',
-  ])('leaves what is no secret: %s', (text) => {
+  ])('keeps text without a secret: %s', (text) => {
     expect(scrubText(text)).toBe(text);
   });
 
@@ -82,7 +82,7 @@ describe('scrub', () => {
     expect(JSON.stringify(clean)).not.toMatch(/eyJ|x1/);
   });
 
-  it('cleans texts wherever they stand, and leaves what is no text as it is', () => {
+  it('cleans strings at any place, and keeps other values', () => {
     const given = { list: [`a ${TOKEN}`, { text: 'Bearer hunter2hunter2' }], n: 1, no: null, is: true };
     expect(scrub(given)).toEqual({
       list: [`a ${REDACTED}`, { text: `Bearer ${REDACTED}` }],

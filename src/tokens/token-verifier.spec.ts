@@ -496,7 +496,7 @@ describe('toTokenError', () => {
     ['a "not before"', 'token_invalid', new NotBeforeError('jwt not active', new Date(0))],
     ['a bad signature', 'token_invalid', new JsonWebTokenError('invalid signature')],
     ['any other error', 'token_invalid', new Error('invalid signature')],
-    ['what is no error', 'token_invalid', 'invalid signature'],
+    ['a value that is not an Error', 'token_invalid', 'invalid signature'],
   ])('reports %s as %s, the reason with it', (_, code, error) => {
     const found = toTokenError(error);
     expect(found).toBeInstanceOf(TokenError);

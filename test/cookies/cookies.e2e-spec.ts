@@ -444,7 +444,7 @@ describe('names, paths and attributes of the cookies', () => {
     try {
       const { username, password } = await api.user();
       const login = await api.request('POST', '/auth/login').send({ username, password }).expect(200);
-      // Nor is anybody asked where they come from.
+      // And there is no CSRF check.
       const foreign = { 'Sec-Fetch-Site': 'cross-site' };
       await api.request('POST', '/auth/login').set(foreign).send({ username, password }).expect(200);
       const { access_token: token } = login.body as { access_token: string };

@@ -102,7 +102,7 @@ describeEachEngine('what is stored', (engine) => {
     const login = await user.login();
     const renewed = await hash();
     expect(renewed).toMatch(/^\$argon2id\$v=19\$m=19456,t=2,p=1\$/);
-    // Nobody is logged out by it, and it is done once.
+    // The session stays, and the hash is replaced once.
     await login.rotate();
     await user.login();
     expect(await hash()).toBe(renewed);

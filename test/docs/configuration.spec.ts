@@ -18,7 +18,7 @@ function tableOf(document: string): [variable: string, shown: string][] {
   });
 }
 
-/** Both as the application reads them: what is not its default shows. */
+/** Both as the application reads them: a value other than the default shows. */
 function expectDefaults(written: [variable: string, shown: string][]): void {
   expect(written.map(([name]) => name).toSorted()).toEqual(KNOWN.toSorted());
   expect(valuesOf(Object.fromEntries(written))).toEqual(valuesOf({}));

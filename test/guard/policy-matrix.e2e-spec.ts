@@ -18,7 +18,7 @@ type Outcome =
 /** What contract §4 and §5 demand of a token at a route, written anew, not read from the guards. */
 function expectedOutcome(route: Route, shown: ShownToken): Outcome {
   const outcome = ofAnybody(route, shown);
-  // Nobody here has a role.
+  // No user here has a role.
   return outcome === 'enters' && route.roles.length > 0 ? 'insufficient_role' : outcome;
 }
 

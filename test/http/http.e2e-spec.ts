@@ -261,7 +261,7 @@ describe('an error answer', () => {
   it.each<[string, string, number]>([
     ['names no host', 'GET /profile HTTP/1.1\r\nConnection: close', 400],
     [
-      'expects what nobody knows, which it may as well not',
+      'has an unknown expectation (RFC 9110 §10.1.1)',
       'GET /profile HTTP/1.1\r\nHost: x\r\nConnection: close\r\nExpect: y',
       401,
     ],

@@ -45,7 +45,7 @@ describe('requests that are pipelined', () => {
   };
 
   it.each(REQUESTS)(
-    `#88 ${COUNT} in one packet that nobody reads are not all worked on: %s`,
+    `#88 ${COUNT} in one packet are not all in progress at once if the client does not read: %s`,
     async (_name, text) => {
       const before = process.memoryUsage();
       const socket = await open();

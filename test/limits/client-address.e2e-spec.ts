@@ -93,7 +93,7 @@ describe('the address of a client, behind trusted proxies', () => {
     // Only proxies have spoken: the farthest of them is who asks.
     ['10.1.2.3', '10.1.2.3'],
     ['10.1.2.4, 10.1.2.3', '10.1.2.4'],
-    // No address where one should be: nobody else's is taken for it.
+    // No address where one is expected: the address of the connection is used.
     ['junk', '127.0.0.1'],
     ['192.0.2.1, junk', '127.0.0.1'],
     ['192.0.2.1, unknown, 10.1.2.3', '127.0.0.1'],

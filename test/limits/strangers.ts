@@ -9,7 +9,7 @@ import { expectError } from '../support/expect-error.js';
 export const BEHIND_PROXY = { TRUSTED_PROXIES: '127.0.0.1' };
 
 let last = 0;
-/** An address that nobody has used yet. */
+/** An unused address. */
 export function newAddress(): string {
   last++;
   return `198.18.${last >> 8}.${last & 255}`;

@@ -6,7 +6,7 @@ import { expectError } from '../support/expect-error.js';
 
 /*
  * A rotation that finds its row changed looks again. A row that is never as it was read would keep it looking for ever,
- * in one turn of the event loop: nobody else would be answered.
+ * in one turn of the event loop: no other request would be answered.
  */
 it('a rotation looks a second time at most, whatever the database does', async () => {
   const api = await createTestApp();

@@ -134,7 +134,7 @@ function parseAnswer(bytes: Buffer): RawAnswer {
     const known = headers.get(name.toLowerCase());
     headers.set(name.toLowerCase(), known === undefined ? value : `${known}, ${value}`);
   }
-  // Whoever sent more than one request gets more than one answer: the first is told of.
+  // More than one request gets more than one answer: the first is returned.
   const text = parts.rest.subarray(0, Number(headers.get('content-length') ?? parts.rest.length)).toString();
   return { status: Number(status), headers, text, body: jsonOf(text) };
 }

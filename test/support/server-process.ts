@@ -119,7 +119,7 @@ export class ServerProcess {
         reject(new Error(`the server ended (${code ?? signal}) before it listened:\n${this.output}`)),
       );
     });
-    // Whoever waits only for the exit must not be bothered by it.
+    // A test that waits only for the exit must not fail because of it.
     this.listening.catch(() => {});
   }
 

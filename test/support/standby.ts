@@ -17,7 +17,7 @@ export const describeStandby = process.env[STANDBY_MISSING] === undefined ? desc
 
 const PASSWORD = 'freshgate';
 
-/** A primary, and a standby that replicates it until it is told otherwise. */
+/** A primary, and a standby that replicates it until it is promoted. */
 export class Cluster {
   private constructor(
     private readonly folder: string,

@@ -39,7 +39,7 @@ export async function users(
   });
 }
 
-/** The same within this process, on PostgreSQL: for what is not about processes, in a fraction of the time. */
+/** The same within this process, on PostgreSQL: faster, for tests that need no process. */
 export async function usersHere(
   args: string[],
   { folder, env = {}, input = '' }: CommandOptions,

@@ -721,7 +721,7 @@ describe('forged tokens', () => {
     });
 
     it('a mirrored signature (s → n − s) makes no second token, because a used token is remembered by its "jti"', async () => {
-      // Mathematics lets anybody do this who holds the token; refusing it would buy nothing, since no list of ours
+      // Every holder of the token can do this; refusing it would buy nothing, since no list of ours
       // (ended sessions, spent tokens, generations) knows a token by its bytes.
       const login = await api.login();
       const [r, s] = signatureOf(login.access);
@@ -748,7 +748,7 @@ describe('forged tokens', () => {
   });
 
   it('a token with our signature may repeat a member: the last value counts everywhere', async () => {
-    // RFC 7515 §4 and RFC 7519 §4 leave that or a refusal. Nobody without our key gets so far.
+    // RFC 7515 §4 and RFC 7519 §4 leave that or a refusal. This needs a signature with our key.
     const other = await api.login();
     const { header, payload } = partsOf(genuine.access);
     const twice = (name: string, first: unknown, rest: object) =>

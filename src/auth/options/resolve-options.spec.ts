@@ -13,7 +13,7 @@ const SECOND = 1000;
 const MINUTE = 60 * SECOND;
 const DAY = 24 * 60 * MINUTE;
 
-/** What somebody may write who has no compiler: an options object of any form. */
+/** An options object of any form, as plain JavaScript may pass it. */
 function resolve(given: object): AuthOptions {
   return resolveOptions({ ...KEYS, ...given });
 }

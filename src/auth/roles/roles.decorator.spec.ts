@@ -63,7 +63,7 @@ describe('requireRole', () => {
   });
 
   it.each([
-    ['nobody', undefined],
+    ['an anonymous request', undefined],
     ['a user without roles', user()],
     ['other roles', user('administrator', 'adm', 'ops')],
   ])('refuses %s', (_, who) => {

@@ -120,7 +120,7 @@ function fuzz({ env, engine }: Stage): void {
     expect(status).toBeGreaterThanOrEqual(200);
     if (status >= 500) throw new Error(`${status}: ${text}`);
     expect(headers.get('x-request-id')).toMatch(/^[\w.-]{1,64}$/);
-    // Of a HEAD nobody sees which 403 it is.
+    // The answer to a HEAD has no body that says which 403 it is.
     if (status !== 403 || method !== 'HEAD') {
       expect(headers.has('www-authenticate')).toBe(
         status === 401 || error?.['errorCode'] === 'insufficient_role',

@@ -208,7 +208,7 @@ const tail = fc.oneof(
   fc.constantFrom('', '{}', '2\r\n{}\r\n0\r\n\r\n', 'zz\r\n', '2;ext=1\r\n{}\r\n0\r\nAuthorization: Bearer x\r\n\r\n', 'fffffffff\r\n', '0\r\n\r\nGET /profile HTTP/1.1\r\nHost: x\r\n\r\n'),
   fc.uint8Array({ maxLength: 60 }).map((bytes) => Buffer.from(bytes).toString('latin1')),
 ); // prettier-ignore
-/** What is no HTTP, or hardly: a first line, fields, how lines end, and what follows. */
+/** Invalid or almost valid HTTP: a first line, fields, how lines end, and what follows. */
 export const wire = fc.tuple(
   line,
   fc.array(field, { maxLength: 6 }),

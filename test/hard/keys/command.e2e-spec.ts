@@ -119,7 +119,7 @@ describe('keys rotate', () => {
       run('rotate', '--kind', 'access'),
       run('rotate', '--kind', 'refresh'),
     ]);
-    // One of each kind: whoever is second of a kind finds a key that waits.
+    // One of each kind: the second of a kind finds a key that waits.
     expect(outcomes.map(({ code }) => code).reduce((sum, code) => sum + code)).toBe(2);
     for (const outcome of outcomes.filter(({ code }) => code === 1)) expectRefusal(outcome, /is waiting/);
     expect(read()).toHaveLength(4);

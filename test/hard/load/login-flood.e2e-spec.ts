@@ -78,7 +78,7 @@ describe('a flood of logins', () => {
     const looked = logins.filter(({ errorCode }) => errorCode === 'invalid_credentials');
     expect(refused.length / logins.length).toBeGreaterThan(0.5);
     expect(looked.length).toBeGreaterThan(0);
-    // Who is hashed has waited for all who came before; who is refused waits for nobody.
+    // A hashed login has waited for all before it; a refused one does not wait.
     expect(median(timesOf(refused))).toBeLessThan(median(timesOf(looked)) / 3);
   });
 

@@ -9,7 +9,7 @@ import { portOf } from '../../support/raw-http.js';
 import { separation, strayOf } from './separation.js';
 
 /*
- * How long a login takes to be refused tells nobody who has an account, or a disabled one. With one connection, one
+ * The time of a refused login does not reveal which accounts exist or are disabled. With one connection, one
  * request at a time, and the three kinds in random order within each round: whatever else the machine does falls on all
  * of them alike. LONG=1 looks closer, on both engines.
  */

@@ -23,7 +23,7 @@ interface Traffic {
   seconds: number;
 }
 
-/** `GET /profile` with this token, or wrong logins: some for these names, most for names that nobody has. */
+/** `GET /profile` with this token, or wrong logins: some for these names, most for unknown names. */
 export type Requests = { token: string } | { names: string[] };
 
 /** Sends from a process of its own, and waits for every answer. */

@@ -10,7 +10,7 @@ const MB = 1024 * 1024;
 const COUNT = 400;
 /** Bytes that may outlive a connection: caches that fill up, and compiled code. */
 const MAX_LEFT = 2 * MB;
-/** Bytes while nobody reads: the answers of what is worked on, in the largest case the document four times. */
+/** Bytes while the client does not read: the answers in progress, in the largest case the document four times. */
 const MAX_HELD = 8 * MB;
 /** Milliseconds for the server to do what it will do. */
 const SETTLED = 400;
@@ -80,7 +80,7 @@ describe('requests without a credential', () => {
   }
 
   it.each(REQUESTS.flatMap(([name, text]) => [COUNT, 20].map((count) => [count, name, text] as const)))(
-    'keep less than 2 MB, %d in one packet that nobody reads: %s',
+    'keep less than 2 MB, %d in one packet, with a client that does not read: %s',
     async (count, name, text) => {
       const before = await reading();
       const socket = await unread(text, count);

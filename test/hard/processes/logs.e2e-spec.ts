@@ -125,7 +125,7 @@ describe('the log of a server that is used in every way', () => {
       // example:end
       await client.send('GET', '/health/live', { 'X-Request-Id': token });
     }
-    // Bodies that are refused, quoted by whoever refuses them.
+    // Refused bodies, which a refusal may quote.
     for (const body of [
       `{"username":"cosmo","password":"${PASSWORD}"`,
       `"${PASSWORD}"`,
