@@ -1,6 +1,15 @@
 import { Module } from '@nestjs/common';
+import { DatabaseModule } from '../database/index.js';
+import { AuditController } from './audit/audit.controller.js';
+import { AuditTrail, auditTrailMigrations } from './audit/audit-trail.js';
 import { AccountImport } from './import/account-import.js';
+import { ManagedUsers } from './users/managed-users.js';
+import { UsersController } from './users/users.controller.js';
 
 /** What administrators can do about accounts. */
-@Module({ providers: [AccountImport] })
+@Module({
+  imports: [DatabaseModule.forFeature(auditTrailMigrations)],
+  controllers: [UsersController, AuditController],
+  providers: [ManagedUsers, AuditTrail, AccountImport],
+})
 export class AdministrationModule {}

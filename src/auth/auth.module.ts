@@ -34,6 +34,8 @@ import { UserStore } from '../users/user-store.js';
 import { Users } from '../users/users.repository.js';
 import { AccessGuard, AccessStrategy } from './access/access.guard.js';
 import { AccountAdmin } from './accounts/account-admin.js';
+import { AccountChanges } from './accounts/account-changes.js';
+import { LastAdmin } from './accounts/last-admin.js';
 import { AccountLoader, Accounts } from './accounts/accounts.js';
 import { AdminController } from './sessions/admin.controller.js';
 import { AuthController } from './login/auth.controller.js';
@@ -196,6 +198,8 @@ const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN } = new ConfigurableModule
     AccountLoader,
     LoadUser,
     AccountAdmin,
+    AccountChanges,
+    LastAdmin,
     RoutePolicies,
     HandlerCheck,
     OnceInterceptor,
@@ -213,6 +217,7 @@ const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN } = new ConfigurableModule
   // For features, health and metrics. The last six are used by interceptors and pipes that decorators add to the features' modules.
   exports: [
     AccountAdmin,
+    AccountChanges,
     Accounts,
     AuditLog,
     Authenticator,

@@ -49,4 +49,11 @@ export { type AuditEvent, AuditLog, type Caller } from '../audit/audit-log.js';
 export { Clock } from '../time/clock.js';
 export { type Acr, ACRS, type Proof } from '../tokens/proof.js';
 export { type RequiredProof, TokenError, type TokenErrorCode } from '../tokens/token.errors.js';
-export { type NewUser, type SeenUser, type User, type UserChange, UserStore } from '../users/user-store.js';
+export {
+  type NewUser,
+  type SeenUser,
+  type User,
+  type UserChange,
+  type UserQuery,
+  UserStore,
+} from '../users/user-store.js';

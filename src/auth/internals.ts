@@ -1,4 +1,6 @@
 /** What our own health, metrics, OpenAPI, test kit and commands need of `auth` besides its public API. Not for features. */
+export { type AccountChange, AccountChanges } from './accounts/account-changes.js';
+export { ADMIN_ROLE } from './accounts/last-admin.js';
 export { TOKEN_COOKIES } from './cookies/delivers-tokens.decorator.js';
 export { DEVICE_HEADER, type TokenPairDto } from './dto/token-pair.dto.js';
 export { errorCodesOf, errorResponse, type ErrorResponse } from './errors/api-errors.decorator.js';

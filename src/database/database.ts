@@ -106,6 +106,14 @@ export class Database extends Kysely<Tables> {
     }
   }
 
+  /**
+   * Waits until no other transaction holds the lock of that name, and holds it until this one ends. With SQLite,
+   * transactions run one after another anyway.
+   */
+  async lock(tx: Tx, name: string): Promise<void> {
+    if (this.engine === 'postgres') await sql`select pg_advisory_xact_lock(hashtext(${name}))`.execute(tx);
+  }
+
   /** Listens to `notify`, on PostgreSQL. */
   listen(channel: string, handlers: ListenerHandlers): Listener | undefined {
     return this.server && new Listener(this.server.url, channel, this.notifyAtOnce, handlers);

@@ -15,7 +15,10 @@ export function setupOpenApi(app: INestApplication): void {
     .setLicense('MIT', 'https://opensource.org/license/mit')
     .addServer('/')
     .addTag('auth', 'Register, log in, refresh tokens and manage sessions.')
-    .addTag('admin', 'Manage the sessions of other users. Requires the role `admin`.')
+    .addTag(
+      'admin',
+      'Manage other users and their sessions, read the audit trail. Requires the role `admin`.',
+    )
     .addTag('keys', 'Public keys that verify access tokens.')
     .addTag('health', 'Probes for load balancers and orchestrators.')
     .addTag('profile', 'The account of the user.')

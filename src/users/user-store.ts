@@ -50,6 +50,17 @@ export type UserChange = Partial<
   >
 >;
 
+/** Which users to list. */
+export interface UserQuery {
+  limit: number;
+  /** Begins after this username. */
+  after?: string | undefined;
+  /** Part of the username or of the proved address, in lower case. */
+  text?: string | undefined;
+  role?: string | undefined;
+  disabled?: boolean | undefined;
+}
+
 /**
  * All that authentication needs of users, so that a team can use its own table. It must be in the same database, because
  * sessions and users change in one transaction. Usernames and ids come from requests: an impossible one is not found, and
@@ -67,8 +78,8 @@ export abstract class UserStore {
   /** Returns usernames by id, without deleted users. */
   abstract usernames(ids: string[]): Promise<Map<string, string>>;
 
-  /** Lists users ordered by username, beginning after `after`. */
-  abstract list(limit: number, after?: string): Promise<User[]>;
+  /** Lists the users that meet every given condition, ordered by username. */
+  abstract list(query: UserQuery, tx?: Tx): Promise<User[]>;
 
   /**
    * Locks the user's row until the transaction ends.

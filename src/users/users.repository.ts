@@ -1,4 +1,5 @@
 import { Injectable } from '@nestjs/common';
+import { sql } from 'kysely';
 import { v7 as uuidv7, validate as isUuid } from 'uuid';
 import { Database, type Executor, type MigrationSet, type Tx } from '../database/index.js';
 import {
@@ -7,6 +8,7 @@ import {
   type User,
   type UserChange,
   USERNAME,
+  type UserQuery,
   type UserStore,
 } from './user-store.js';
 import { parseEmail } from './email-address.js';
@@ -82,11 +84,19 @@ export class Users implements UserStore {
     return new Map(rows.map((row) => [row.id, row.username]));
   }
 
-  async list(limit: number, after?: string): Promise<User[]> {
-    const rows = await this.db
+  async list({ limit, after, text, role, disabled }: UserQuery, db: Executor = this.db): Promise<User[]> {
+    const part = text === undefined ? undefined : `%${escapeLike(text)}%`;
+    const rows = await db
       .selectFrom('users')
       .selectAll()
       .$if(after !== undefined, (query) => query.where('username', '>', after ?? ''))
+      .$if(part !== undefined, (query) =>
+        query.where(sql<boolean>`(username like ${part} escape '\\' or email like ${part} escape '\\')`),
+      )
+      .$if(role !== undefined, (query) =>
+        query.where(sql<boolean>`' ' || roles || ' ' like ${`% ${escapeLike(role ?? '')} %`} escape '\\'`),
+      )
+      .$if(disabled !== undefined, (query) => query.where('disabled_at', disabled ? 'is not' : 'is', null))
       .orderBy('username')
       .limit(limit)
       .execute();
@@ -145,6 +155,11 @@ function toUser(row: UsersRow): User {
     disabledAt: row.disabled_at,
     createdAt: row.created_at,
   };
+}
+
+/** `_` is usual in names, and stands for any character in LIKE. */
+function escapeLike(text: string): string {
+  return text.replace(/[\\%_]/g, (character) => `\\${character}`);
 }
 
 function toColumn(roles: readonly string[]): string {

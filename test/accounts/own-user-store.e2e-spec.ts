@@ -13,6 +13,7 @@ import {
   type SeenUser,
   type User,
   type UserChange,
+  type UserQuery,
   UserStore,
 } from '../../src/auth/index.js';
 import { loadConfig } from '../../src/app.config.js';
@@ -108,11 +109,17 @@ class Members implements UserStore {
     );
   }
 
-  async list(limit: number, after = ''): Promise<User[]> {
-    const rows = await this.db
+  async list(
+    { limit, after = '', text = '', role, disabled }: UserQuery,
+    db: Tx | Database = this.db,
+  ): Promise<User[]> {
+    const rows = await db
       .selectFrom('members')
       .selectAll()
       .where('login', '>', after)
+      .where('login', 'like', `%${text}%`)
+      .$if(role !== undefined, (query) => query.where('job', '=', role ?? ''))
+      .$if(disabled !== undefined, (query) => query.where('locked', '=', disabled ? 1 : 0))
       .orderBy('login')
       .limit(limit)
       .execute();

@@ -82,8 +82,7 @@ export class AccountImport {
     if (!username && !(email && isProved))
       return 'username is missing, and there is no proved email to log in with';
     if (isProved && !email) return 'email is missing, and email_verified is true';
-    // The negation, for a text that is no time.
-    if (!(this.createdAt(account) <= this.clock.now())) return 'created_at is in the future';
+    if (this.createdAt(account) > this.clock.now()) return 'created_at is in the future';
     return undefined;
   }
 

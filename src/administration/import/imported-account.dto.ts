@@ -4,7 +4,6 @@ import {
   IsArray,
   IsBoolean,
   IsOptional,
-  IsRFC3339,
   IsString,
   IsUUID,
   Matches,
@@ -14,6 +13,7 @@ import { LowerCased } from '../../auth/index.js';
 import { readStoredHash } from '../../passwords/stored-hash.js';
 import { parseEmail } from '../../users/email-address.js';
 import { MAX_ROLES, ROLE, USERNAME } from '../../users/user-store.js';
+import { IsTime } from '../rfc3339.decorator.js';
 
 /** One line of an import. */
 export class ImportedAccountDto {
@@ -56,7 +56,7 @@ export class ImportedAccountDto {
   @IsOptional()
   readonly roles?: string[] | null;
 
-  @IsRFC3339({ message: 'created_at must be a time like 2024-05-01T12:00:00Z' })
+  @IsTime()
   @IsOptional()
   readonly created_at?: string | null;
 }

@@ -1,15 +1,12 @@
 import { Injectable } from '@nestjs/common';
-import { type AuditEvent, AuditLog } from '../../audit/audit-log.js';
-import { Database } from '../../database/index.js';
-import { SessionRevoker } from '../../sessions/session-revoker.js';
-import { type RevokeCause } from '../../sessions/sessions.table.js';
 import { Clock } from '../../time/clock.js';
 import { PasswordHasher } from '../../passwords/password-hasher.js';
 import { PasswordPolicy } from '../../passwords/password-policy.js';
 import { requireAcceptable } from './new-password.js';
-import { MAX_ROLES, ROLE, type User, type UserChange, UserStore } from '../../users/user-store.js';
+import { MAX_ROLES, ROLE, type User, UserStore } from '../../users/user-store.js';
 import { NewPasswordDto, RegisterDto } from '../dto/credentials.dto.js';
 import { ApiError, validationFailed } from '../errors/api-error.js';
+import { type AccountChange, AccountChanges } from './account-changes.js';
 import { type Acting, Accounts } from './accounts.js';
 import { lowerCased } from '../dto/lower-cased.decorator.js';
 import { createValidationPipe } from '../dto/validation.pipe.js';
@@ -18,34 +15,19 @@ const OPERATOR: Acting = { caller: { ip: null, userAgent: 'operator', requestId:
 
 export type AccountSummary = Pick<User, 'id' | 'username' | 'roles' | 'disabledAt' | 'createdAt'>;
 
-interface Change {
-  change: UserChange;
-  event: Pick<AuditEvent, 'event' | 'cause'>;
-  /** Why all sessions of the user are revoked with it; absent if they live on. */
-  revokes?: RevokeCause;
-}
-
 const PAGE_ROWS = 200;
-/** Between reading and changing, another change may come first. */
-const MAX_TRIES = 5;
 
-/**
- * What an operator can do about accounts. Each change is one transaction with its audit event, and moves the credential
- * version, so that a login in progress does not commit. A change that takes a right away revokes all sessions of the
- * user: no token outlives the right that it states.
- */
+/** What an operator can do about accounts, by username. */
 @Injectable()
 export class AccountAdmin {
   private readonly validation = createValidationPipe();
 
   constructor(
-    private readonly db: Database,
     private readonly accounts: Accounts,
     private readonly users: UserStore,
     private readonly hasher: PasswordHasher,
     private readonly policy: PasswordPolicy,
-    private readonly revoker: SessionRevoker,
-    private readonly audit: AuditLog,
+    private readonly changes: AccountChanges,
     private readonly clock: Clock,
   ) {}
 
@@ -67,7 +49,7 @@ export class AccountAdmin {
       if (roles.includes(role)) return undefined;
       return {
         change: { roles: requireRoles([...roles, role]) },
-        event: { event: 'authz_change', cause: `granted ${role}` },
+        events: [{ event: 'authz_change', cause: `granted ${role}` }],
       };
     });
   }
@@ -81,7 +63,7 @@ export class AccountAdmin {
       }
       return {
         change: { roles: roles.filter((each) => each !== role) },
-        event: { event: 'authz_change', cause: `revoked ${role}` },
+        events: [{ event: 'authz_change', cause: `revoked ${role}` }],
         revokes: 'role_revoked',
       };
     });
@@ -91,7 +73,7 @@ export class AccountAdmin {
   async disable(username: string, by = OPERATOR): Promise<AccountSummary> {
     return this.change(username, by, ({ disabledAt }) => ({
       change: { disabledAt: disabledAt ?? this.clock.now() },
-      event: { event: 'authn_login_lock', cause: 'account_disabled' },
+      events: [{ event: 'authn_login_lock', cause: 'account_disabled' }],
       revokes: 'account_disabled',
     }));
   }
@@ -100,7 +82,7 @@ export class AccountAdmin {
     return this.change(username, by, ({ disabledAt }) =>
       disabledAt === null
         ? undefined
-        : { change: { disabledAt: null }, event: { event: 'user_updated', cause: 'account_enabled' } },
+        : { change: { disabledAt: null }, events: [{ event: 'user_updated', cause: 'account_enabled' }] },
     );
   }
 
@@ -111,7 +93,7 @@ export class AccountAdmin {
     const passwordHash = await this.hasher.hash(password);
     return this.change(username, by, () => ({
       change: { passwordHash },
-      event: { event: 'authn_password_change', cause: 'password_reset' },
+      events: [{ event: 'authn_password_change', cause: 'password_reset' }],
       revokes: 'password_reset',
     }));
   }
@@ -120,7 +102,7 @@ export class AccountAdmin {
   async list(): Promise<AccountSummary[]> {
     const all: AccountSummary[] = [];
     for (;;) {
-      const page = await this.users.list(PAGE_ROWS, all.at(-1)?.username);
+      const page = await this.users.list({ limit: PAGE_ROWS, after: all.at(-1)?.username });
       all.push(...page.map(summaryOf));
       if (page.length < PAGE_ROWS) return all;
     }
@@ -129,29 +111,15 @@ export class AccountAdmin {
   private async change(
     username: string,
     by: Acting,
-    decide: (user: User) => Change | undefined,
+    decide: (user: User) => AccountChange | undefined,
   ): Promise<AccountSummary> {
     const name = lowerCased(username);
-    for (let attempt = 1; attempt <= MAX_TRIES; attempt++) {
+    const find = async () => {
       const user = await this.users.findByUsername(name);
       if (!user) throw new ApiError(404, 'not_found', `There is no account named ${name}`);
-      const decided = decide(user);
-      if (!decided || (await this.apply(user, decided, by)))
-        return summaryOf({ ...user, ...decided?.change });
-    }
-    throw new ApiError(409, 'changed_meanwhile', `${name} was changed at the same time; try again`);
-  }
-
-  /** Locks the user's row first and the sessions second, as everywhere. @returns false if the user has changed meanwhile */
-  private async apply(user: User, { change, event, revokes }: Change, by: Acting): Promise<boolean> {
-    return this.db.inTransaction(async (tx) => {
-      if (!(await this.users.update(tx, user, change))) return false;
-      const at = this.clock.now();
-      if (revokes) await this.revoker.revokeAll(tx, user.id, revokes, at);
-      const who = { actorId: by.actorId, subjectId: user.id };
-      await this.audit.record({ ...event, at, ...who }, by.caller, tx);
-      return true;
-    });
+      return user;
+    };
+    return summaryOf(await this.changes.apply(find, by, decide));
   }
 
   private async validate<T extends object>(metatype: new () => T, given: T): Promise<T> {

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { AuditLog, type Caller } from '../../audit/audit-log.js';
-import { Database } from '../../database/index.js';
+import { Database, type Tx } from '../../database/index.js';
 import { SessionRevoker } from '../../sessions/session-revoker.js';
 import { networkOf } from '../../http/client-address.js';
 import { Clock } from '../../time/clock.js';
@@ -12,6 +12,7 @@ import { type AccountDto, toAccountDto } from '../dto/account.dto.js';
 import { ApiError } from '../errors/api-error.js';
 import { UserLoader } from '../hooks.js';
 import { type Principal } from '../request/principal.js';
+import { LastAdmin } from './last-admin.js';
 import { requireAcceptable } from './new-password.js';
 
 /** Who acts: without `actorId` at the operator's shell and at registration. */
@@ -29,6 +30,7 @@ export class Accounts {
     private readonly hasher: PasswordHasher,
     private readonly policy: PasswordPolicy,
     private readonly revoker: SessionRevoker,
+    private readonly lastAdmin: LastAdmin,
     private readonly audit: AuditLog,
     private readonly clock: Clock,
   ) {}
@@ -75,15 +77,31 @@ export class Accounts {
     return this.users.usernames(ids);
   }
 
-  /** Deletes the account with everything that references it and revokes its sessions, in one transaction. */
+  /** Deletes the account with everything that references it, and revokes its sessions. @throws ApiError `last_admin` */
   async delete({ userId, sessionId }: Principal, caller: Caller): Promise<void> {
+    await this.db.inTransaction((tx) => this.deleteIn(tx, userId, { actorId: userId, caller }, sessionId));
+  }
+
+  /** Deletes somebody else's account. @throws ApiError `not_found`, `last_admin` */
+  async deleteOf(userId: string, by: Acting): Promise<void> {
     await this.db.inTransaction(async (tx) => {
-      const at = this.clock.now();
-      await this.users.delete(tx, userId);
-      await this.revoker.revokeAll(tx, userId, 'account_deleted', at);
-      const who = { actorId: userId, subjectId: userId, sessionId };
-      await this.audit.record({ event: 'user_deleted', at, ...who }, caller, tx);
+      if (!(await this.users.findById(userId, tx))) throw new ApiError(404, 'not_found', 'No such user');
+      await this.deleteIn(tx, userId, by);
     });
+  }
+
+  private async deleteIn(
+    tx: Tx,
+    userId: string,
+    { actorId, caller }: Acting,
+    sessionId?: string,
+  ): Promise<void> {
+    await this.lastAdmin.check(tx, userId);
+    const at = this.clock.now();
+    await this.users.delete(tx, userId);
+    await this.revoker.revokeAll(tx, userId, 'account_deleted', at);
+    const who = { actorId, subjectId: userId, sessionId };
+    await this.audit.record({ event: 'user_deleted', at, ...who }, caller, tx);
   }
 }
 

@@ -45,6 +45,7 @@ export const ERROR_CODES = {
   username_taken: { statuses: [409], description: 'Another account has this username.' },
   role_not_granted: { statuses: [409], description: 'The user does not have the role to be removed.' },
   changed_meanwhile: { statuses: [409], description: 'Other requests keep changing the same account.' },
+  last_admin: { statuses: [409], description: 'The last administrator cannot lose the role or the account.' },
   payload_too_large: { statuses: [413], description: 'The body is too large.' },
   unsupported_media_type: { statuses: [415], description: 'The body is not `application/json`.' },
   range_not_satisfiable: { statuses: [416], description: 'The file has no such range.' },

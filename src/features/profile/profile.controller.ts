@@ -3,6 +3,7 @@ import { ApiNoContentResponse, ApiOkResponse, ApiOperation, ApiTags } from '@nes
 import {
   AccountDto,
   Accounts,
+  ApiErrors,
   type Caller,
   ClearsTokens,
   CurrentUser,
@@ -33,6 +34,7 @@ export class ProfileController {
   @HttpCode(204)
   @ApiOperation({ summary: 'Delete the account and everything it owns. Its sessions are revoked.' })
   @ApiNoContentResponse()
+  @ApiErrors({ 409: 'last_admin' })
   async deleteAccount(@CurrentUser() user: Principal, @RequestCaller() caller: Caller): Promise<void> {
     await this.accounts.delete(user, caller);
   }

@@ -1,0 +1,205 @@
+import { afterAll, beforeAll, expect, it } from '@jest/globals';
+import { randomUUID } from 'node:crypto';
+import { AccountAdmin } from '../../src/auth/index.js';
+import { Database } from '../../src/database/index.js';
+import { type TokenAgent } from '../../src/testing/index.js';
+import { createTestApp, type TestApp } from '../support/create-test-app.js';
+import { describeEachEngine } from '../support/engines.js';
+import { expectError } from '../support/expect-error.js';
+
+describeEachEngine('administration of users', (engine) => {
+  let api: TestApp;
+  let admin: TokenAgent;
+  beforeAll(async () => {
+    api = await createTestApp({ engine });
+    admin = await api.as('zoe').role('admin').fresh();
+  });
+  afterAll(() => api.close());
+
+  const namesOf = (body: { items: { username: string }[] }) => body.items.map(({ username }) => username);
+  const lastEvents = async (subject: string, count: number) =>
+    (
+      await api
+        .get(Database)
+        .selectFrom('audit_events')
+        .selectAll()
+        .where('subject_id', '=', subject)
+        .orderBy('id', 'desc')
+        .limit(count)
+        .execute()
+    ).map(({ event, cause, actor_id }) => [event, cause, actor_id]);
+
+  it('needs the role, and a fresh token for each change', async () => {
+    const user = await api.as('nosy').fresh();
+    const stale = await api.as('zoe').stale();
+    const path = `/admin/users/${user.user.id}`;
+    for (const each of [
+      await user.get('/admin/users'),
+      await user.get(path),
+      await user.get('/admin/audit'),
+      await user.patch(path).send({ roles: ['admin'] }),
+      await user.delete(path),
+    ])
+      expectError(each, 403, 'insufficient_role');
+    await stale.get('/admin/users').expect(200);
+    await stale.get(path).expect(200);
+    await stale.get('/admin/audit').expect(200);
+    expectError(await stale.patch(path).send({ roles: ['admin'] }), 401, 'fresh_token_required');
+    expectError(await stale.delete(path), 401, 'fresh_token_required');
+  });
+
+  it('lists users by name in pages, and finds them by name, address, role and state', async () => {
+    for (const name of ['list_1', 'list_2', 'listx3', 'list.4', 'list.5']) await api.user(name);
+    const { id } = await api.user('list.5');
+    const db = api.get(Database);
+    await db.updateTable('users').set({ email: 'star_dog@app.example' }).where('id', '=', id).execute();
+    await api.get(AccountAdmin).grant('list_1', 'ops_a');
+    await api.get(AccountAdmin).grant('list_2', 'opsxa');
+    await api.get(AccountAdmin).disable('listx3');
+
+    const pages: string[][] = [];
+    let cursor: string | null = null;
+    do {
+      const query: Record<string, string> = { query: 'list', limit: '2', ...(cursor ? { cursor } : {}) };
+      const { body } = await admin.get('/admin/users').query(query).expect(200);
+      pages.push(namesOf(body));
+      cursor = body.next_cursor;
+    } while (cursor);
+    expect(pages.flat().toSorted()).toEqual(['list.4', 'list.5', 'list_1', 'list_2', 'listx3']);
+    expect(pages.map((page) => page.length)).toEqual([2, 2, 1]);
+
+    const find = async (query: object) => {
+      const { body, headers } = await admin.get('/admin/users').query(query).expect(200);
+      expect(headers['cache-control']).toBe('no-store');
+      return namesOf(body);
+    };
+    expect(await find({ query: 'LIST_' })).toEqual(['list_1', 'list_2']);
+    expect(await find({ query: '%' })).toEqual([]);
+    expect(await find({ query: '\\' })).toEqual([]);
+    expect(await find({ query: 'r_DOG@' })).toEqual(['list.5']);
+    expect(await find({ role: 'ops_a' })).toEqual(['list_1']);
+    expect(await find({ role: 'admin' })).toEqual(['zoe']);
+    expect(await find({ query: 'list', disabled: 'true' })).toEqual(['listx3']);
+    expect(await find({ query: 'list', disabled: 'false' })).not.toContain('listx3');
+    expect(await find({ role: 'ops_a', disabled: 'true' })).toEqual([]);
+  });
+
+  it.each([
+    { limit: '0' },
+    { limit: '101' },
+    { limit: '1e1' },
+    { role: 'Admin' },
+    { disabled: 'yes' },
+    { query: '' },
+    { query: 'a\0b' },
+    { query: 'x'.repeat(257) },
+    { cursor: '\0' },
+    { sort: 'name' },
+    { role: ['a', 'b'] },
+  ])('refuses a wrong list: %j', async (query) => {
+    expectError(await admin.get('/admin/users').query(query), 400, 'validation_failed');
+  });
+
+  it('shows a user, without the hash', async () => {
+    const { user } = await api.login();
+    const { body } = await admin.get(`/admin/users/${user.id}`).expect(200);
+    expect(body).toEqual({
+      id: user.id,
+      username: user.username,
+      email: null,
+      roles: [],
+      disabled_at: null,
+      created_at: new Date(api.clock.now()).toISOString(),
+    });
+  });
+
+  it.each([
+    ['an unknown id', randomUUID()],
+    ['no id', 'nobody'],
+    ['a NUL', '%00'],
+  ])('answers 404 for %s', async (_, id) => {
+    const path = `/admin/users/${id}`;
+    expectError(await admin.get(path), 404, 'not_found');
+    expectError(await admin.patch(path).send({ disabled: true }), 404, 'not_found');
+    expectError(await admin.delete(path), 404, 'not_found');
+  });
+
+  it('a granted role comes with the next refresh; a revoked one revokes the sessions at once', async () => {
+    const login = await api.login();
+    const path = `/admin/users/${login.user.id}`;
+    const granted = await admin
+      .patch(path)
+      .send({ roles: ['ops', 'admin', 'ops'] })
+      .expect(200);
+    expect(granted.body.roles).toEqual(['ops', 'admin']);
+    await login.rotate();
+    await api.request('GET', '/admin/users', login.access).expect(200);
+    // Said again, nothing changes.
+    await admin
+      .patch(path)
+      .send({ roles: ['admin', 'ops'], disabled: false })
+      .expect(200);
+    await admin.patch(path).send({}).expect(200);
+    await api.request('GET', '/admin/users', login.access).expect(200);
+
+    await admin
+      .patch(path)
+      .send({ roles: ['ops', 'dev'] })
+      .expect(200);
+    expectError(await api.request('GET', '/admin/users', login.access), 401, 'token_revoked');
+    expectError(await login.tryRefresh(login.refresh), 401, 'token_revoked');
+    expect(await lastEvents(login.user.id, 2)).toEqual([
+      ['authz_change', 'granted dev, revoked admin', admin.user.id],
+      ['authz_change', 'granted ops admin', admin.user.id],
+    ]);
+  });
+
+  it('a disabled user is locked out at once, and may log in when enabled again', async () => {
+    const login = await api.login();
+    const path = `/admin/users/${login.user.id}`;
+    const { body } = await admin
+      .patch(path)
+      .send({ disabled: true, roles: ['ops'] })
+      .expect(200);
+    expect(body).toMatchObject({ roles: ['ops'], disabled_at: new Date(api.clock.now()).toISOString() });
+    expectError(await api.request('GET', '/profile', login.access), 401, 'token_revoked');
+    const { username, password } = login.user;
+    expectError(
+      await api.request('POST', '/auth/login').send({ username, password }),
+      401,
+      'invalid_credentials',
+    );
+    expect((await admin.patch(path).send({ disabled: false }).expect(200)).body.disabled_at).toBeNull();
+    await login.user.login();
+    const events = await lastEvents(login.user.id, 5);
+    expect(events.filter(([, , actor]) => actor === admin.user.id)).toEqual([
+      ['user_updated', 'account_enabled', admin.user.id],
+      ['authn_login_lock', 'account_disabled', admin.user.id],
+      ['authz_change', 'granted ops', admin.user.id],
+    ]);
+  });
+
+  it('a deleted user is gone with the sessions', async () => {
+    const login = await api.login();
+    const path = `/admin/users/${login.user.id}`;
+    await admin.delete(path).expect(204);
+    expectError(await admin.delete(path), 404, 'not_found');
+    expectError(await api.request('GET', '/profile', login.access), 401, 'token_revoked');
+    expect(await lastEvents(login.user.id, 1)).toEqual([['user_deleted', null, admin.user.id]]);
+  });
+
+  it.each([
+    { disabled: 'true' },
+    { disabled: null },
+    { roles: 'admin' },
+    { roles: null },
+    { roles: ['Admin'] },
+    { roles: [7] },
+    { roles: [['admin']] },
+    { roles: Array.from({ length: 17 }, (_, i) => `r${i}`) },
+    { username: 'other' },
+  ])('refuses a wrong change: %j', async (body) => {
+    const path = `/admin/users/${admin.user.id}`;
+    expectError(await admin.patch(path).send(body), 400, 'validation_failed');
+  });
+});
