@@ -1,8 +1,9 @@
 import { Injectable, type OnApplicationBootstrap } from '@nestjs/common';
-import { DiscoveryService } from '@nestjs/core';
+import { ApplicationConfig, DiscoveryService } from '@nestjs/core';
 import { hasOnceInterceptor } from './fresh-access/once.interceptor.js';
 import { givesRoles } from './roles/roles.decorator.js';
 import { declaresPolicy } from './guard/auth-policy.js';
+import { requireDtos } from './guard/body-check.js';
 import { type Handler, handlersOf, type Transport } from './guard/handlers.js';
 import { routePolicyOf } from './guard/route-policies.js';
 
@@ -20,12 +21,20 @@ const CALLED_BY: Record<Exclude<Transport, 'http'>, string> = {
 @Injectable()
 export class HandlerCheck implements OnApplicationBootstrap {
   /** @throws Error that names the handler */
-  constructor(private readonly discovery: DiscoveryService) {
-    this.onApplicationBootstrap();
+  constructor(
+    private readonly discovery: DiscoveryService,
+    private readonly config: ApplicationConfig,
+  ) {
+    this.requirePolicies();
   }
 
   /** @throws Error that names the handler */
   onApplicationBootstrap(): void {
+    this.requirePolicies();
+    requireDtos(handlersOf(this.discovery), this.config);
+  }
+
+  private requirePolicies(): void {
     for (const handler of handlersOf(this.discovery)) {
       requireRolesInToken(handler);
       requirePublicOutsideHttp(handler);

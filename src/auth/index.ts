@@ -42,6 +42,7 @@ export { AccessOrRefresh, Refresh } from './refresh/refresh.decorator.js';
 export { type Authentication } from './guard/token-authenticator.js';
 export { type IssuedPair } from './dto/token-pair.dto.js';
 export { SessionsService } from './sessions/sessions.service.js';
+export { Unvalidated } from './dto/unvalidated.js';
 export { createValidationPipe } from './dto/validation.pipe.js';
 export { NotCached } from './request/not-cached.decorator.js';
 export { RequestCaller } from './request/caller.decorator.js';

@@ -144,7 +144,7 @@ describe('docs/coming-from-flask-jwt-extended.md', () => {
   function known(quote: string): boolean {
     const decorator = /^@(\w+)\(.*\)$/.exec(quote)?.[1];
     if (decorator !== undefined) return typeof exported(decorator) === 'function';
-    const script = /^npm run (\w+)( -- \w+)?$/.exec(quote)?.[1];
+    const script = /^npm run (\w+)( -- \w+( \S+)?)?$/.exec(quote)?.[1];
     if (script !== undefined) return script in scripts();
     if (/^[A-Z]+ \//.test(quote)) return routes(api).includes(quote);
     const [, owner = '', member = ''] = /^(\w+)\.(\w+)/.exec(quote) ?? [];

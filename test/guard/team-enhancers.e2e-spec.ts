@@ -55,6 +55,12 @@ class TeamController {
     return {};
   }
 
+  @FreshAccess({ once: true })
+  @Get('once')
+  once(): object {
+    return {};
+  }
+
   @Public()
   @Get('missing')
   missing(): never {
@@ -209,6 +215,11 @@ describe('a global filter of the team', () => {
     const stale = await app.request('GET', '/team/fresh', login.access).expect(401);
     expect(stale.body).toEqual(answered('fresh_token_required'));
     expect(parseChallenge(stale)).toMatchObject({ max_age: '300' });
+
+    await app.request('GET', '/team/once', fresh.access).expect(200);
+    const again = await app.request('GET', '/team/once', fresh.access).expect(401);
+    expect(again.body).toEqual(answered('fresh_token_required'));
+    expect(parseChallenge(again)).toMatchObject({ error: 'insufficient_user_authentication' });
 
     const credentials = { username: login.user.username, password: 'wrong-corgi' };
     const wrong = await app.request('POST', '/auth/login').send(credentials).expect(401);

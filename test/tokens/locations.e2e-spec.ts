@@ -15,6 +15,7 @@ import {
   Refresh,
   TOKEN_LOCATIONS,
   type TokenLocation,
+  Unvalidated,
 } from '../../src/auth/index.js';
 import { createTestApp, type TestApp, type TestLogin } from '../support/create-test-app.js';
 import { expectError } from '../support/expect-error.js';
@@ -54,7 +55,11 @@ class TeamController {
   /** No DTO: whatever was parsed. */
   @OptionalAccess({ locations: ['body', 'query'] })
   @Post('anything')
-  anything(@CurrentUser() user: Principal | null, @Query() query: object, @Body() body: unknown): object {
+  anything(
+    @CurrentUser() user: Principal | null,
+    @Query() query: object,
+    @Body(Unvalidated) body: unknown,
+  ): object {
     return { user: user?.userId ?? null, query, body: body ?? null };
   }
 
@@ -78,7 +83,7 @@ class TeamController {
 
   @AccessOrRefresh({ locations: EVERYWHERE })
   @Post('either')
-  either(@CurrentUser() user: Principal, @Body() body: unknown): object {
+  either(@CurrentUser() user: Principal, @Body(Unvalidated) body: unknown): object {
     return { user: user.userId, body: body ?? null };
   }
 }

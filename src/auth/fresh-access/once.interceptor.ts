@@ -7,10 +7,13 @@ import {
   Optional,
 } from '@nestjs/common';
 import { INTERCEPTORS_METADATA } from '@nestjs/common/constants.js';
+import { HttpAdapterHost } from '@nestjs/core';
 import { catchError, concatMap, from, type Observable, of } from 'rxjs';
 import { UsedTokens } from '../../sessions/used-tokens.js';
 import { TokenError } from '../../tokens/token.errors.js';
 import { statusOf } from '../error.filter.js';
+import { setRefusalHeaders } from '../errors/refusal-headers.js';
+import { AuthOptions } from '../options/auth-options.js';
 import { type AuthRequest, requestOf, responseOf } from '../request/auth-request.js';
 import { type TokenClaims } from '../request/principal.js';
 
@@ -22,13 +25,17 @@ import { type TokenClaims } from '../request/principal.js';
 @Injectable()
 export class OnceInterceptor implements NestInterceptor {
   /** Optional, so that a unit test of a controller need not provide it: without the guard nothing is claimed. */
-  constructor(@Optional() @Inject(UsedTokens) private readonly usedTokens?: UsedTokens) {}
+  constructor(
+    @Optional() @Inject(UsedTokens) private readonly usedTokens?: UsedTokens,
+    @Optional() @Inject(HttpAdapterHost) private readonly host?: HttpAdapterHost,
+    @Optional() @Inject(AuthOptions) private readonly options?: AuthOptions,
+  ) {}
 
   async intercept(context: ExecutionContext, next: CallHandler): Promise<Observable<unknown>> {
     const request = requestOf(context);
     // Another handler of the controller, or a subclass that adds the interceptor a second time.
     if (!usesTokenUp(request) || request.tokenUsed) return next.handle();
-    const { jti } = await this.claim(request);
+    const { jti } = await this.claimFor(context, request);
 
     const response = responseOf(context) as { statusCode: number };
     return next.handle().pipe(
@@ -42,6 +49,17 @@ export class OnceInterceptor implements NestInterceptor {
         throw error;
       }),
     );
+  }
+
+  /** Also if a filter of the application answers, a used token gets its challenge. */
+  private async claimFor(context: ExecutionContext, request: AuthRequest): Promise<TokenClaims> {
+    try {
+      return await this.claim(request);
+    } catch (error) {
+      const scheme = this.options?.locations.headerScheme ?? '';
+      if (this.host) setRefusalHeaders(this.host.httpAdapter, responseOf(context), error, scheme);
+      throw error;
+    }
   }
 
   /** Claims the token; the guard calls it for event streams. @throws TokenError `fresh_token_required` for a used token */
