@@ -31,6 +31,8 @@ const DEFAULTS: Record<string, unknown> = {
   TRUSTED_PROXIES: [],
   OPENAPI: undefined,
   APP_URL: undefined,
+  LOGIN_NAME: 'username',
+  MAIL_NOTICES_OFF: [],
   SMTP_URL: undefined,
   MAIL_FROM: undefined,
   AUDIT_RETENTION: 400 * DAY,
@@ -71,6 +73,11 @@ const LONG = { SESSION_TTL: '100w', MAIL_FROM: 'dogs@app.example' };
 
 const GOOD: Record<string, [text: string, value: unknown][]> = {
   APP_URL: texts(['https://app.example', 'http://localhost:3000', 'https://app.example/dogs']),
+  LOGIN_NAME: texts(['username', 'email']),
+  MAIL_NOTICES_OFF: [
+    ['new_device', ['new_device']],
+    ['token_reused, password_reset', ['token_reused', 'password_reset']],
+  ],
   SMTP_URL: texts(['smtp://localhost:25', 'smtps://a%40b.example:pass@mail.example']),
   MAIL_FROM: texts(['dogs@app.example', 'Dogs <dogs@app.example>']),
   NODE_ENV: texts(['production', 'development', 'test']),
@@ -241,6 +248,8 @@ const BAD: Record<string, string[]> = {
     'https://a:b@app.example',
     'HTTPS://APP.example',
   ],
+  LOGIN_NAME: ['Email', 'e-mail', 'both'],
+  MAIL_NOTICES_OFF: ['all', 'new_device,new_device'],
   MAIL_FROM: ['Dogs', 'a@b', 'a@app.example,b@app.example', 'Dogs <a@app.example', '"Dogs" <a@app.example>'],
   AUDIT_RETENTION: [...NO_DURATION, '23h'],
   AUTH_AUDIENCE: [',', ' '],

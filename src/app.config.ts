@@ -1,3 +1,4 @@
+import { AccountsOptions } from './accounts/accounts-options.js';
 import { type AuthModuleOptions, AuthOptions } from './auth/index.js';
 import { findContradictions } from './auth/internals.js';
 import { type AppConfig, ConfigError, type Environment, readConfig } from './config/config.js';
@@ -8,7 +9,13 @@ import { FEATURE_OPTIONS } from './features/features.options.js';
 import { MailOptions } from './mail/mail-options.js';
 
 /** Every class of options that the environment sets. */
-export const OPTIONS: readonly OptionsClass[] = [ServerOptions, AuthOptions, MailOptions, ...FEATURE_OPTIONS];
+export const OPTIONS: readonly OptionsClass[] = [
+  ServerOptions,
+  AuthOptions,
+  AccountsOptions,
+  MailOptions,
+  ...FEATURE_OPTIONS,
+];
 
 /** Every variable, in the order of the documentation. */
 export const VARIABLES: readonly Variable[] = OPTIONS.flatMap((type) => variablesOf(type));

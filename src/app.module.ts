@@ -1,5 +1,11 @@
 import { type DynamicModule, Module } from '@nestjs/common';
 import { AdministrationModule } from './administration/index.js';
+import {
+  AccountsModule,
+  AccountsOptions,
+  type AccountsSettings,
+  AccountsSettingsError,
+} from './accounts/index.js';
 import { AuthModule, type AuthModuleExtras, type AuthModuleOptions } from './auth/index.js';
 import { authOptionsGiven } from './app.config.js';
 import { type AppConfig, ConfigError } from './config/config.js';
@@ -26,9 +32,11 @@ export class AppModule {
       imports: [
         ConfigModule.forRoot(config, [ServerOptions, ...FEATURE_OPTIONS]),
         DatabaseModule.forRoot(openDatabase(config.server.databaseUrl)),
-        AuthModule.forRoot(auth),
+        // `AccountsModule` registers accounts.
+        AuthModule.forRoot({ ...auth, registers: false }),
         MailModule.forRoot({ ...config.get(MailOptions), production: config.server.isProduction }),
         AdministrationModule,
+        AccountsModule.forRoot(accountsSettings(config)),
         FeaturesModule,
         HealthModule,
       ],
@@ -47,12 +55,22 @@ export function authOptions(config: AppConfig): AuthModuleOptions {
   };
 }
 
+function accountsSettings(config: AppConfig): AccountsSettings {
+  const { appUrl, isProduction, port } = config.server;
+  const local = isProduction ? undefined : `http://localhost:${port}`;
+  return { ...config.get(AccountsOptions), appUrl: appUrl ?? local };
+}
+
 /** Names the variable in a module's error: modules do not know the variables. */
 function toConfigError(error: unknown): unknown {
   if (error instanceof DatabaseUrlError)
     return new ConfigError([{ variable: 'DATABASE_URL', problem: error.message }]);
   if (error instanceof KeyRingError)
     return new ConfigError([{ variable: 'AUTH_KEYS_FILE', problem: error.message }]);
+  if (error instanceof AccountsSettingsError) {
+    const variable = error.setting === 'appUrl' ? 'APP_URL' : 'SMTP_URL';
+    return new ConfigError([{ variable, problem: error.message }]);
+  }
   if (error instanceof MetricsAddressError) {
     const variable = error.setting === 'port' ? 'METRICS_PORT' : 'METRICS_HOST';
     return new ConfigError([{ variable, problem: error.message }]);

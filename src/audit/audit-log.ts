@@ -13,6 +13,8 @@ export interface Caller {
   requestId: string | null;
   /** Whether the client has closed the connection. Absent without a connection. */
   hasLeft?: () => boolean;
+  /** Whether the client has presented a device token of the user. Absent where none is looked for. */
+  knownDevice?: boolean;
 }
 
 export interface AuditEvent {
@@ -26,17 +28,29 @@ export interface AuditEvent {
   at: number;
 }
 
+/**
+ * Called before an event is recorded in a transaction: what it writes commits together with the event, and an error undoes
+ * both.
+ */
+export type AuditReaction = (entry: AuditEvent, caller: Caller, tx: Tx) => Promise<void>;
+
 /** The audit trail. An event recorded in the transaction of a change commits together with it. */
 @Injectable()
 export class AuditLog {
   private readonly logger = new Logger('Audit');
   private readonly listeners: ((entry: AuditEvent) => void)[] = [];
+  private readonly reactions: AuditReaction[] = [];
 
   constructor(private readonly db: Database) {}
 
   /** Adds a listener, for counting. It is called after the commit, and must not throw. */
   listen(listener: (entry: AuditEvent) => void): void {
     this.listeners.push(listener);
+  }
+
+  /** Adds work for the transaction in which an event is recorded. Call it in `onModuleInit`. */
+  react(reaction: AuditReaction): void {
+    this.reactions.push(reaction);
   }
 
   /** Announces an event to the listeners without recording it, because it changed nothing or is too frequent. */
@@ -46,6 +60,7 @@ export class AuditLog {
 
   /** @param once a name under which the event is recorded at most once: repeating it cannot fill the trail */
   async record(entry: AuditEvent, caller: Caller, tx?: Tx, once?: string): Promise<void> {
+    if (tx) for (const react of this.reactions) await react(entry, caller, tx);
     const { numInsertedOrUpdatedRows } = await (tx ?? this.db)
       .insertInto('audit_events')
       .values({

@@ -40,12 +40,12 @@ import { AccountLoader, Accounts } from './accounts/accounts.js';
 import { AdminController } from './sessions/admin.controller.js';
 import { AuthController } from './login/auth.controller.js';
 import { Authenticator } from './guard/authenticator.js';
+import { LOGIN_PROVIDERS } from './login/login-providers.js';
 import { LoginService } from './login/login.service.js';
 import { FactorRegistry } from './login/factor-registry.js';
-import { FactorReader, SeparateFactors } from './login/presented-factors.js';
+import { RegisterController } from './login/register.controller.js';
+import { Registration } from './login/registration.js';
 import { ProofRules } from './login/proof-rules.js';
-import { PasswordService } from './login/password.service.js';
-import { RefreshService } from './login/refresh.service.js';
 import { parseLimit } from '../rate-limits/limit.js';
 import { RateLimitOptions } from '../rate-limits/rate-limit-options.js';
 import { CsrfCheck } from './cookies/csrf-check.js';
@@ -64,10 +64,7 @@ import {
 } from './hooks.js';
 import { JwksController } from './jwks.controller.js';
 import { RateLimits } from '../rate-limits/rate-limits.js';
-import { Devices } from './login/devices.js';
-import { PasswordVerifier } from './login/password-verifier.js';
 import { DeviceReader } from './login/presented-devices.js';
-import { HashingCapacityGuard } from './login/hashing-capacity.guard.js';
 import { RateLimitPurge } from '../rate-limits/rate-limit-purge.js';
 import { rateLimitsMigrations } from '../rate-limits/rate-limits.table.js';
 import { LoadUser } from './accounts/load-user.pipe.js';
@@ -83,22 +80,24 @@ import { RoutePolicies } from './guard/route-policies.js';
 import { HandlerCheck } from './handler-check.js';
 import { RefreshGuard, RefreshStrategy } from './refresh/refresh.guard.js';
 import { TokenAuthenticator } from './guard/token-authenticator.js';
-import { TokenPairs } from './login/token-pairs.js';
 
 /** A team's own classes for the hooks (`hooks.ts`), and the modules that they need. */
 export interface AuthModuleExtras {
   imports?: DynamicModule['imports'];
   providers?: Provider[];
+  /** Whether `POST /auth/register` is ours. False if another module has it. Default true. */
+  registers?: boolean;
 }
 
 const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN } = new ConfigurableModuleBuilder<AuthModuleOptions>()
   .setClassMethodName('forRoot')
   .setFactoryMethodName('createAuthOptions')
   .setExtras<AuthModuleExtras>(
-    { imports: [], providers: [] },
-    (definition, { imports = [], providers = [] }) => ({
+    { imports: [], providers: [], registers: true },
+    (definition, { imports = [], providers = [], registers = true }) => ({
       ...definition,
       global: true,
+      controllers: registers ? [RegisterController] : [],
       imports: [...new Set([...(definition.imports ?? []), ...imports])],
       // After the defaults below with the same DI tokens, which they replace.
       providers: [...(definition.providers ?? []), ...providers],
@@ -168,21 +167,9 @@ const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN } = new ConfigurableModule
     { provide: RateLimitOptions, inject: [AuthOptions], useFactory: ({ limits }: AuthOptions) => limits },
     RateLimits,
     RateLimitPurge,
-    Devices,
-    DeviceReader,
-    PasswordVerifier,
-    HashingCapacityGuard,
-    LoginService,
-    RefreshService,
-    PasswordService,
-    ProofRules,
-    FactorRegistry,
-    FactorReader,
-    SeparateFactors,
+    ...LOGIN_PROVIDERS,
     SessionsService,
     Accounts,
-    Logins,
-    TokenPairs,
     Authenticator,
     TokenAuthenticator,
     TokenReader,
@@ -225,13 +212,19 @@ const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN } = new ConfigurableModule
     ErrorFilter,
     RevokedSessions,
     HashingQueue,
+    KeyRing,
     Logins,
     LoginService,
     ProofRules,
     FactorRegistry,
+    PasswordHasher,
+    RateLimits,
+    Registration,
     RevocationFeed,
-    SessionsService,
+    SessionRevoker,
     UserStore,
+    DeviceReader,
+    SessionsService,
     AuthOptions,
     CsrfCheck,
     LoadUser,

@@ -13,6 +13,15 @@ export {
 } from './login/factor-registry.js';
 export { FACTORS } from './login/presented-factors.js';
 export { LoginService } from './login/login.service.js';
+export { AccountDto, toAccountDto } from './dto/account.dto.js';
+export { NewPasswordField, RegisterDto, UsernameField } from './dto/credentials.dto.js';
+export { HashingCapacityGuard } from './login/hashing-capacity.guard.js';
+export { RefusalHeadersInterceptor } from './guard/refusal-headers.interceptor.js';
+export { Registration } from './login/registration.js';
+export { KeyedHashes } from './cookies/keyed-hashes.js';
+export { RateLimits } from '../rate-limits/rate-limits.js';
+export { SessionRevoker } from '../sessions/session-revoker.js';
+export { KeyRing } from '../keys/key-ring.js';
 export { listRoutes, type Route } from './guard/routes.js';
 export { findContradictions } from './options/resolve-options.js';
 export { type AuthPolicy, DEFAULT_POLICY, KINDS_OF } from './request/auth-policy.js';

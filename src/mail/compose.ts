@@ -22,8 +22,11 @@ export function escapeHtml(text: string): string {
   return text.replace(/[&<>"']/g, (character) => ESCAPES[character] ?? character);
 }
 
-/** Makes both bodies of a mail. No part of the content is read as HTML. */
-export function composeBodies({ before, link, code, after = [] }: MailContent): {
+/** Makes both bodies of a mail. No part of the content is read as HTML. @param language of the HTML, as `en` */
+export function composeBodies(
+  { before, link, code, after = [] }: MailContent,
+  language = 'en',
+): {
   text: string;
   html: string;
 } {
@@ -38,6 +41,6 @@ export function composeBodies({ before, link, code, after = [] }: MailContent): 
   ];
   return {
     text: `${text.join('\n\n')}\n`,
-    html: `<!doctype html>\n<html lang="en"><body>\n${html.join('\n')}\n</body></html>\n`,
+    html: `<!doctype html>\n<html lang="${escapeHtml(language)}"><body>\n${html.join('\n')}\n</body></html>\n`,
   };
 }

@@ -61,6 +61,17 @@ export class RateLimits {
   async register({ ip }: Caller): Promise<void> {
     await RateLimitReservation.make(this.counters, byNetwork(this.registrations, ip));
   }
+
+  /** Counts a request for a password reset. @throws RateLimitedError */
+  async forgot({ ip }: Caller): Promise<void> {
+    const limit = { ...this.registrations, name: 'forgot' };
+    await RateLimitReservation.make(this.counters, byNetwork(limit, ip));
+  }
+
+  /** Counts one use of any module's limit by a key, such as the id of a user. @throws RateLimitedError */
+  async count(limit: NamedLimit, key: string): Promise<void> {
+    await RateLimitReservation.make(this.counters, [{ limit, key }]);
+  }
 }
 
 function byNetwork(limit: NamedLimit, ip: string | null): RateLimitKey[] {

@@ -10,6 +10,7 @@ export type RevokeCause =
   | 'revoked_by_admin'
   | 'password_changed'
   | 'password_reset'
+  | 'email_undone'
   | 'role_revoked'
   | 'account_disabled'
   | 'account_deleted'

@@ -9,12 +9,15 @@ import {
   Clock,
   createValidationPipe,
 } from '../auth/index.js';
+import { AccountsModule, type AccountsOptions } from '../accounts/index.js';
 import { DatabaseModule, openDatabase } from '../database/index.js';
 import { generateKeySet } from '../keys/key-file.js';
 import { HashParameters } from '../passwords/password-hasher.js';
+import { Mailer, MailModule } from '../mail/index.js';
 import { TestApp } from './test-app.js';
 import { testAuthOptions } from './test-auth-options.js';
 import { TestClock } from './test-clock.js';
+import { TestMailer } from './test-mails.js';
 
 export interface TestAppOptions extends Pick<ModuleMetadata, 'imports' | 'controllers' | 'providers'> {
   /**
@@ -34,6 +37,10 @@ export interface TestAppOptions extends Pick<ModuleMetadata, 'imports' | 'contro
   override?: (builder: TestingModuleBuilder) => TestingModuleBuilder;
   /** What `main.ts` does between creating the application and listening. Default: sets the validation pipe. */
   configure?: (app: INestApplication) => void;
+  /** Adds registration, addresses and mail to what the kit provides, as `LOGIN_NAME` does; see `app.mails`. */
+  loginName?: AccountsOptions['loginName'];
+  /** Lets the application's own `Mailer` send. Without it mails are kept for `app.mails`. */
+  realMail?: boolean;
   /** Closes resources of the test. Also called if the application does not start. */
   onClosed?: () => Promise<void>;
 }
@@ -48,9 +55,12 @@ const CHEAP_HASHES: HashParameters = { ...new HashParameters(), memoryCost: 8, t
  */
 export async function createTestApp(options: TestAppOptions = {}): Promise<TestApp> {
   const { clock = new TestClock(), adapter = new FastifyAdapter(), onClosed = async () => {} } = options;
+  const mailer = new TestMailer();
   let app: INestApplication | undefined;
   try {
-    const testing = await builderOf(options).overrideProvider(Clock).useValue(clock).compile();
+    const builder = builderOf(options).overrideProvider(Clock).useValue(clock);
+    if (options.realMail !== true) builder.overrideProvider(Mailer).useValue(mailer);
+    const testing = await builder.compile();
     // Fastify parses JSON by itself. Nest would add forms, which pages of other sites can send.
     const bodies = options.adapter ? {} : { bodyParser: false };
     app = testing.createNestApplication(adapter, {
@@ -68,17 +78,18 @@ export async function createTestApp(options: TestAppOptions = {}): Promise<TestA
     throw error;
   }
   const started = app;
-  return new TestApp(started, clock, async () => {
+  const close = async () => {
     await started.close();
     await onClosed();
-  });
+  };
+  return new TestApp(started, clock, close, mailer);
 }
 
 function builderOf(options: TestAppOptions): TestingModuleBuilder {
   const { root, auth, databaseUrl, imports = [], controllers = [], providers = [] } = options;
   const { override = (same) => same } = options;
-  if (root && (auth || databaseUrl !== undefined))
-    throw new TypeError('auth and databaseUrl cannot be combined with root, which brings its own');
+  if (root && (auth || databaseUrl !== undefined || options.loginName !== undefined))
+    throw new TypeError('auth, databaseUrl and loginName cannot be combined with root, which brings its own');
   return override(
     Test.createTestingModule({
       imports: [...(root ? [root] : authOn(options)), ...imports],
@@ -90,9 +101,22 @@ function builderOf(options: TestAppOptions): TestingModuleBuilder {
   );
 }
 
-function authOn({ auth, databaseUrl = ':memory:' }: TestAppOptions): NonNullable<ModuleMetadata['imports']> {
+function authOn({
+  auth,
+  databaseUrl = ':memory:',
+  loginName,
+}: TestAppOptions): NonNullable<ModuleMetadata['imports']> {
+  const registers = loginName === undefined;
   return [
     DatabaseModule.forRoot(openDatabase(databaseUrl)),
-    AuthModule.forRoot(testAuthOptions({ keys: generateKeySet() }, auth)),
+    AuthModule.forRoot({ ...testAuthOptions({ keys: generateKeySet() }, auth), registers }),
+    ...(registers ? [] : accountsOn(loginName)),
+  ];
+}
+
+function accountsOn(loginName: AccountsOptions['loginName']): NonNullable<ModuleMetadata['imports']> {
+  return [
+    MailModule.forRoot({ smtpUrl: undefined, from: undefined, production: false }),
+    AccountsModule.forRoot({ loginName, noticesOff: [], appUrl: 'http://localhost:3000' }),
   ];
 }

@@ -3,8 +3,10 @@ import { randomUUID } from 'node:crypto';
 import request from 'supertest';
 import { Clock, Logins, lowerCased, UserStore } from '../auth/index.js';
 import { Database } from '../database/index.js';
+import { MailSender } from '../mail/index.js';
 import { PasswordHasher } from '../passwords/password-hasher.js';
 import { type TestClock } from './test-clock.js';
+import { TestMailer, TestMails } from './test-mails.js';
 import { TestLogin, TestUser } from './test-user.js';
 import { TEST_CALLER, TokenAgents } from './token-agents.js';
 
@@ -15,11 +17,17 @@ let passwordHash: string | undefined;
 
 /** A running application with helpers for tests. */
 export class TestApp {
+  /** The mails that were sent, instead of which none leaves the process. */
+  readonly mails: TestMails;
+
   constructor(
     readonly app: INestApplication,
     readonly clock: TestClock,
     readonly close: () => Promise<void>,
-  ) {}
+    mailer = new TestMailer(),
+  ) {
+    this.mails = new TestMails(mailer, () => this.get(MailSender));
+  }
 
   /** Returns a provider of any module. */
   get<T>(token: abstract new (...args: never[]) => T): T {
@@ -38,13 +46,21 @@ export class TestApp {
     return new TokenAgents(this, who);
   }
 
-  /** Returns the user of that name, or creates one with the kit's password. Without a name, creates a new one. */
-  async user(who: TestUser | string = `user-${randomUUID().slice(0, 18)}`): Promise<TestUser> {
+  /**
+   * Returns the user of that name, or creates one with the kit's password. Without a name, creates a new one. A name that
+   * is an e-mail address is that of an account without a username.
+   * @param email a proved address of the new user
+   */
+  async user(
+    who: TestUser | string = `user-${randomUUID().slice(0, 18)}`,
+    { email }: { email?: string } = {},
+  ): Promise<TestUser> {
     if (typeof who !== 'string') return who;
     const users = this.get(UserStore);
     // As every username in a request.
     const username = lowerCased(who);
-    const account = { username, passwordHash: await this.hashOfPassword(), roles: [] };
+    const address = email ?? (username.includes('@') ? username : null);
+    const account = { username, email: address, passwordHash: await this.hashOfPassword(), roles: [] };
     const createdAt = this.get(Clock).now();
     const user =
       (await users.findByUsername(username)) ??

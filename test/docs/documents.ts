@@ -50,7 +50,10 @@ export async function withExamples(
   try {
     const files = examples.map((code, i) => {
       const file = join(folder, 'example', `example-${i}.ts`);
-      writeFileSync(file, code.replace(/'\.\.\/\.\.\/(auth|database|mail)\//g, "'../../../src/$1/"));
+      writeFileSync(
+        file,
+        code.replace(/'\.\.\/\.\.\/(accounts|auth|database|mail|testing)\//g, "'../../../src/$1/"),
+      );
       return file;
     });
     await use(files);

@@ -12,6 +12,7 @@ const DOCUMENTS = {
   'docs/options.md': 4,
   'docs/errors.md': 1,
   'docs/extending.md': 2,
+  'docs/accounts.md': 2,
   'docs/mail.md': 2,
   'docs/tokens.md': 3,
   'docs/coming-from-flask-jwt-extended.md': 1,

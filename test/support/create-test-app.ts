@@ -25,7 +25,8 @@ export interface TestAppOptions {
   clock?: TestClock;
   /** With the hashing cost of production, instead of the kit's. */
   realHashes?: boolean;
-  /** Variables over the defaults. */
+  loginName?: 'username' | 'email';
+  /** Variables over the defaults. With `SMTP_URL`, mails are sent there and not kept for `app.mails`. */
   env?: Record<string, string>;
   /** What `AuthModule.forRoot` is given over what the variables say: options, each group by itself, and hooks. */
   auth?: Partial<AuthModuleOptions> & AuthModuleExtras;
@@ -45,6 +46,7 @@ export async function createTestApp(options: TestAppOptions = {}): Promise<TestA
     controllers,
     clock,
     realHashes,
+    loginName = 'username',
   } = options;
   const folder = mkdtempSync(join(tmpdir(), 'freshgate-test-'));
   const database = options.database ?? (await createTestDatabase(engine));
@@ -52,6 +54,7 @@ export async function createTestApp(options: TestAppOptions = {}): Promise<TestA
     NODE_ENV: 'test',
     DATABASE_URL: database.url,
     AUTH_KEYS_FILE: options.keysFile ?? join(folder, 'keys.json'),
+    LOGIN_NAME: loginName,
     ...env,
   });
   return startTestApp({
@@ -59,6 +62,8 @@ export async function createTestApp(options: TestAppOptions = {}): Promise<TestA
     ...(imports && { imports }),
     ...(controllers && { controllers }),
     ...(clock && { clock }),
+    // In production without SMTP_URL mail is off, which the kit would not be.
+    realMail: env?.['SMTP_URL'] !== undefined || env?.['NODE_ENV'] === 'production',
     ...(realHashes && {
       override: (builder) => builder.overrideProvider(HashParameters).useClass(HashParameters),
     }),

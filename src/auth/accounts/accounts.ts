@@ -7,7 +7,7 @@ import { Clock } from '../../time/clock.js';
 import { TokenError } from '../../tokens/token.errors.js';
 import { PasswordHasher } from '../../passwords/password-hasher.js';
 import { PasswordPolicy } from '../../passwords/password-policy.js';
-import { type User, UserStore } from '../../users/user-store.js';
+import { type NewUser, type User, UserStore } from '../../users/user-store.js';
 import { type AccountDto, toAccountDto } from '../dto/account.dto.js';
 import { ApiError } from '../errors/api-error.js';
 import { UserLoader } from '../hooks.js';
@@ -43,21 +43,27 @@ export class Accounts {
     { username, password, roles }: Pick<User, 'username' | 'roles'> & { password: string },
     { actorId, caller }: Acting,
   ): Promise<User> {
-    await requireAcceptable(this.policy, 'password', password, username);
-    const client = { network: networkOf(caller.ip), hasLeft: caller.hasLeft };
-    const passwordHash = await this.hasher.hash(password, client);
-    return this.db.inTransaction(async (tx) => {
-      const at = this.clock.now();
-      const user = await this.users.create(tx, { username, passwordHash, roles, createdAt: at });
-      if (!user) throw new ApiError(409, 'username_taken', `The username ${username} is taken`);
-      const cause = roles.length > 0 ? { cause: `roles ${roles.join(' ')}` } : {};
-      await this.audit.record(
-        { event: 'user_created', at, ...cause, actorId, subjectId: user.id },
-        caller,
-        tx,
-      );
-      return user;
-    });
+    const passwordHash = await this.hashNew(password, username, caller);
+    return this.db.inTransaction((tx) =>
+      this.insert(tx, { username, passwordHash, roles }, { actorId, caller }),
+    );
+  }
+
+  /** Checks a new password and hashes it. @throws ApiError `validation_failed` if the policy refuses it */
+  async hashNew(password: string, username: string, caller: Caller, field = 'password'): Promise<string> {
+    await requireAcceptable(this.policy, field, password, username);
+    return this.hasher.hash(password, { network: networkOf(caller.ip), hasLeft: caller.hasLeft });
+  }
+
+  /** Inserts an account whose password was hashed before, with its audit event. @throws ApiError `username_taken` */
+  async insert(tx: Tx, account: Omit<NewUser, 'createdAt'>, { actorId, caller }: Acting): Promise<User> {
+    const { username, roles } = account;
+    const at = this.clock.now();
+    const user = await this.users.create(tx, { ...account, createdAt: at });
+    if (!user) throw new ApiError(409, 'username_taken', `The username ${username} is taken`);
+    const cause = roles.length > 0 ? { cause: `roles ${roles.join(' ')}` } : {};
+    await this.audit.record({ event: 'user_created', at, ...cause, actorId, subjectId: user.id }, caller, tx);
+    return user;
   }
 
   /** @throws TokenError `token_revoked` if the account was deleted: its tokens die with it */

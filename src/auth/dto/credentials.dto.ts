@@ -44,21 +44,32 @@ function IsNewPassword(): PropertyDecorator {
   );
 }
 
+/** A new username in a body. */
+export function UsernameField(): PropertyDecorator {
+  return applyDecorators(
+    ApiProperty({
+      example: 'cosmo',
+      minLength: 3,
+      maxLength: 32,
+      pattern: USERNAME.source,
+      description: 'Spaces around it are dropped, and A to Z are converted to lower case.',
+    }),
+    LowerCased(),
+    Matches(USERNAME, { message: 'username must be 3 to 32 of a-z, 0-9, dot, underscore and hyphen' }),
+    IsString(),
+  );
+}
+
+/** A new password in a body. */
+export function NewPasswordField(example: string): PropertyDecorator {
+  return applyDecorators(ApiProperty({ example, ...NEW_PASSWORD }), IsNewPassword());
+}
+
 export class RegisterDto {
-  @ApiProperty({
-    example: 'cosmo',
-    minLength: 3,
-    maxLength: 32,
-    pattern: USERNAME.source,
-    description: 'Spaces around it are dropped, and A to Z are converted to lower case.',
-  })
-  @LowerCased()
-  @Matches(USERNAME, { message: 'username must be 3 to 32 of a-z, 0-9, dot, underscore and hyphen' })
-  @IsString()
+  @UsernameField()
   readonly username!: string;
 
-  @ApiProperty({ example: 'space-corgi', ...NEW_PASSWORD })
-  @IsNewPassword()
+  @NewPasswordField('space-corgi')
   readonly password!: string;
 }
 
@@ -93,7 +104,6 @@ export class ChangePasswordDto {
   @IsPassword()
   readonly current_password!: string;
 
-  @ApiProperty({ example: 'lunar-dachshund', ...NEW_PASSWORD })
-  @IsNewPassword()
+  @NewPasswordField('lunar-dachshund')
   readonly new_password!: string;
 }

@@ -1,5 +1,5 @@
 import { Body, Controller, HttpCode, Post, Put, UseGuards, UseInterceptors } from '@nestjs/common';
-import { ApiCreatedResponse, ApiHeader, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
+import { ApiHeader, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { ApiErrors } from '../errors/api-errors.decorator.js';
 import { type Caller } from '../../audit/audit-log.js';
 import { LoginService } from './login.service.js';
@@ -9,8 +9,7 @@ import { RequestCaller } from '../request/caller.decorator.js';
 import { DeliversTokens } from '../cookies/delivers-tokens.decorator.js';
 import { RefusalHeadersInterceptor } from '../guard/refusal-headers.interceptor.js';
 import { CurrentUser } from '../request/current-user.decorator.js';
-import { AccountDto, toAccountDto } from '../dto/account.dto.js';
-import { ChangePasswordDto, LoginDto, ReauthenticateDto, RegisterDto } from '../dto/credentials.dto.js';
+import { ChangePasswordDto, LoginDto, ReauthenticateDto } from '../dto/credentials.dto.js';
 import { TokenPairDto } from '../dto/token-pair.dto.js';
 import { FreshAccess } from '../fresh-access/fresh-access.decorator.js';
 import { Public } from '../guard/public.decorator.js';
@@ -54,24 +53,6 @@ export class AuthController {
     private readonly refreshes: RefreshService,
     private readonly passwords: PasswordService,
   ) {}
-
-  @Public()
-  @UseGuards(HashingCapacityGuard)
-  @Post('register')
-  @ApiOperation({ summary: 'Create an account.' })
-  @ApiCreatedResponse({ type: AccountDto })
-  @ApiErrors({
-    403: 'registration_closed',
-    409: 'username_taken',
-    429: 'rate_limited',
-    503: ['overloaded', 'database_unavailable'],
-  })
-  async register(
-    @Body(VALID) { username, password }: RegisterDto,
-    @RequestCaller() caller: Caller,
-  ): Promise<AccountDto> {
-    return toAccountDto(await this.logins.register(username, password, caller));
-  }
 
   @Public()
   @UseGuards(HashingCapacityGuard)

@@ -1,12 +1,8 @@
 import { Injectable } from '@nestjs/common';
 import { type Caller } from '../../audit/audit-log.js';
-import { RateLimits } from '../../rate-limits/rate-limits.js';
 import { type SessionLives } from '../../sessions/sessions.repository.js';
 import { PASSWORD_PROOF } from '../../tokens/proof.js';
 import { type User } from '../../users/user-store.js';
-import { Accounts } from '../accounts/accounts.js';
-import { ApiError } from '../errors/api-error.js';
-import { AuthOptions } from '../options/auth-options.js';
 import { Devices } from './devices.js';
 import { FactorRegistry, type PresentedFactors } from './factor-registry.js';
 import { Logins } from './logins.js';
@@ -15,28 +11,16 @@ import { type ProofAttempt } from './proof-rules.js';
 import { proofOf, TokenPairs } from './token-pairs.js';
 import { type IssuedPair } from '../dto/token-pair.dto.js';
 
-/** Registration and login. */
+/** Login. */
 @Injectable()
 export class LoginService {
   constructor(
-    private readonly accounts: Accounts,
     private readonly passwords: PasswordVerifier,
-    private readonly limits: RateLimits,
     private readonly factors: FactorRegistry,
     private readonly devices: Devices,
     private readonly logins: Logins,
     private readonly pairs: TokenPairs,
-    private readonly options: AuthOptions,
   ) {}
-
-  /** @throws ApiError `registration_closed`, `rate_limited`, `validation_failed`, `username_taken` */
-  async register(username: string, password: string, caller: Caller): Promise<User> {
-    if (this.options.registration === 'closed') {
-      throw new ApiError(403, 'registration_closed', 'Registration is closed');
-    }
-    await this.limits.register(caller);
-    return this.accounts.create({ username, password, roles: [] }, { caller });
-  }
 
   /**
    * Opens a session and issues a fresh token pair for it. Every wrong password looks the same and takes the same time;
@@ -51,7 +35,8 @@ export class LoginService {
   ): Promise<IssuedPair> {
     const user = await this.passwords.atLogin(username, password, devices, caller);
     const factor = await this.factors.verify(user, factors, caller);
-    return this.open(user, { method: PASSWORD_PROOF, factor }, caller);
+    const knownDevice = this.devices.find(user.id, devices) !== undefined;
+    return this.open(user, { method: PASSWORD_PROOF, factor }, { ...caller, knownDevice });
   }
 
   /**

@@ -18,7 +18,7 @@ export class LimitsGroup {
   @IsLimit()
   readonly device: string = '10 per 1h';
 
-  /** Registrations from one address. */
+  /** Registrations from one address, and, counted apart, requests for a password reset. */
   @IsLimit()
   readonly register: string = '20 per 1h';
 

@@ -1,0 +1,22 @@
+import { Injectable } from '@nestjs/common';
+import { AccountsSettings } from './accounts-settings.js';
+import { type MailPurpose } from './mail-tokens.js';
+
+/** Pages of the frontend, which post the token of their query. */
+const PATHS: Record<MailPurpose, string> = {
+  register: '/register/confirm',
+  verify: '/email/verify',
+  undo: '/email/undo',
+  reset: '/password/reset',
+};
+
+/** Where links of mails lead. Override `to` for other paths. */
+@Injectable()
+export class AccountLinks {
+  constructor(private readonly settings: AccountsSettings) {}
+
+  /** Built from `APP_URL` alone: a request could name any host. The token is in the query, because link scanners drop fragments. */
+  to(purpose: MailPurpose, token: string): string {
+    return `${this.settings.appUrl}${PATHS[purpose]}?token=${encodeURIComponent(token)}`;
+  }
+}

@@ -1,0 +1,11 @@
+/** What the owner of an account is told by mail. */
+export const NOTICES = [
+  'new_device',
+  'factor_added',
+  'factor_removed',
+  'password_changed',
+  'password_reset',
+  'email_changed',
+  'token_reused',
+] as const;
+export type Notice = (typeof NOTICES)[number];
