@@ -4,6 +4,7 @@ import { type NestFastifyApplication } from '@nestjs/platform-fastify';
 import { type AddressInfo } from 'node:net';
 import { explainFailedStart, startWarnings } from './app.module.js';
 import { createAdapter } from './http/adapter.js';
+import { AuthOptions } from './auth/index.js';
 import { APP_OPTIONS, configureApp } from './app.setup.js';
 import { configFromEnvironment } from './app.config.js';
 import { type AppConfig, ConfigError } from './config/config.js';
@@ -21,6 +22,8 @@ async function start(): Promise<void> {
   await listen(configureApp(app, config), config);
   const logger = new Logger('freshgate');
   for (const warning of startWarnings(config)) logger.warn(warning);
+  if (config.get(AuthOptions).locations.order.includes('cookie') && !config.server.isProduction)
+    logger.log(cookieAdvice(app));
   logger.log(announcement(app, config.server));
 }
 
@@ -32,6 +35,15 @@ function announcement(app: NestFastifyApplication, { servesOpenApi }: AppConfig[
   // Cookies of a page at localhost are not sent to 127.0.0.1, and there is no page at 0.0.0.0.
   const docs = isEverywhere(address) || isLoopback(address) ? `http://localhost:${port}` : url;
   return `listening on ${url}${scope}${servesOpenApi ? `, API documentation at ${docs}/docs` : ''}`;
+}
+
+/** Said at the start, because nothing else would say why a login leaves no cookies. */
+function cookieAdvice(app: NestFastifyApplication): string {
+  const { port } = app.getHttpServer().address() as AddressInfo;
+  return (
+    `tokens are in cookies: open pages at http://localhost and call http://localhost:${port}, ` +
+    'because to a browser 127.0.0.1 is another site, whose cookies it does not keep'
+  );
 }
 
 const isEverywhere = (address: string) => address === '0.0.0.0' || address === '::';

@@ -12,6 +12,7 @@ const ADAPTER_SUITES = [
   'accounts/own-user-store',
   'cookies/cookies',
   'cookies/csrf',
+  'guard/async-context',
   'guard/caching',
   'guard/declarations',
   'guard/fresh-access',

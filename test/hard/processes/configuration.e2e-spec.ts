@@ -141,11 +141,19 @@ describe('the announcement of a start', () => {
     async (HOST, text) => {
       const server = await start({ env: { ...MEMORY, HOST } });
       expect(server.output).toMatch(text);
+      expect(server.output).not.toContain('tokens are in cookies');
       const { headers } = await fetch(`http://127.0.0.1:${new URL(server.url).port}/health/live`);
       expect(headers.has('strict-transport-security')).toBe(false);
       await server.stop();
     },
   );
+
+  it('says under which name a browser keeps the cookies', async () => {
+    const server = await start({ env: { ...MEMORY, TOKEN_LOCATIONS: 'cookie' } });
+    const { port } = new URL(server.url);
+    expect(server.output).toContain(`open pages at http://localhost and call http://localhost:${port}`);
+    await server.stop();
+  });
 });
 
 describe('a warning at the start', () => {
