@@ -4,7 +4,8 @@ import { AuthOptions, ErrorDto } from '../auth/index.js';
 import { FactorRegistry, listRoutes } from '../auth/internals.js';
 import { addFactors } from './factors.js';
 import { OperationIds } from './operation-ids.js';
-import { describeProtection, type Operation } from './protection.js';
+import { type Operation } from './operation.js';
+import { describeProtection } from './protection.js';
 
 /**
  * `SwaggerModule.createDocument` with the policy and error codes of every route, read from the same declarations as the

@@ -1,7 +1,7 @@
 import { type Type } from '@nestjs/common';
 import { getSchemaPath } from '@nestjs/swagger';
 import { FACTORS } from '../auth/internals.js';
-import { type Operation } from './protection.js';
+import { type Operation } from './operation.js';
 
 /** Adds the members of second factors to the bodies of the routes that take them. */
 export function addFactors(operation: Operation, bodies: readonly Type<object>[]): void {

@@ -3,23 +3,9 @@ import { formatDuration } from '../time/duration.js';
 import { type Acr, ACRS, reaches } from '../tokens/proof.js';
 import { type TokenKind } from '../tokens/token-claims.js';
 import { type AuthOptions, type TokenLocation } from '../auth/index.js';
-import {
-  type Route,
-  type AuthPolicy,
-  DEFAULT_POLICY,
-  KINDS_OF,
-  type ErrorResponse,
-} from '../auth/internals.js';
+import { type Route, type AuthPolicy, DEFAULT_POLICY, KINDS_OF } from '../auth/internals.js';
+import { type Operation } from './operation.js';
 import { addErrors } from './refusals.js';
-
-export interface Operation {
-  operationId: string;
-  security?: Record<string, string[]>[];
-  description?: string;
-  requestBody?: { content?: Record<string, { schema?: object }> };
-  responses: Record<string, ErrorResponse>;
-  [extension: `x-${string}`]: unknown;
-}
 
 /**
  * Adds to an operation what its route requires, in words and as security schemes, and how the server refuses.

@@ -8,7 +8,7 @@ import {
   type ErrorResponse,
   tokenChallenge,
 } from '../auth/internals.js';
-import { type Operation } from './protection.js';
+import { type Operation } from './operation.js';
 
 const BODILESS: ReadonlySet<string> = new Set(['get', 'head', 'options', 'trace']);
 
