@@ -21,8 +21,8 @@ export class MigrationSet {
   }
 
   /** Runs the missing migrations. If several instances start at once, one runs them and the others wait. */
-  async run(): Promise<void> {
-    const { error, results = [] } = await this.db.withoutLimits(async (db) => {
+  async run(database = this.db): Promise<void> {
+    const { error, results = [] } = await database.withoutLimits(async (db) => {
       const schema = await schemaOf(db);
       const others = await this.namesOfOthers(db, schema);
       return this.migrator(db, others, schema).migrateToLatest();
@@ -34,9 +34,9 @@ export class MigrationSet {
   }
 
   /** Our migrations that are missing in the database. It may have additional ones of a newer version. */
-  async missing(): Promise<string[]> {
+  async missing(database = this.db): Promise<string[]> {
     const { rows } = await sql<{ name: string }>`
-      select name from ${sql.table(DEFAULT_MIGRATION_TABLE)}`.execute(this.db);
+      select name from ${sql.table(DEFAULT_MIGRATION_TABLE)}`.execute(database);
     const ran = new Set(rows.map(({ name }) => name));
     return Object.keys(this.migrations).filter((name) => !ran.has(name));
   }

@@ -41,7 +41,7 @@ const MAX_PAUSE_MS = 150;
  * @throws DatabaseUrlError for a URL that names no file
  */
 export function openSqlite(url: string): Database {
-  return new Database('sqlite', new EmbeddedDialect(url === ':memory:' ? url : pathOf(url)));
+  return new Database('sqlite', new EmbeddedDialect(url === ':memory:' ? url : sqlitePath(url)));
 }
 
 async function openFile(path: string): Promise<SqliteHandle> {
@@ -88,7 +88,7 @@ async function tryToOpen(path: string): Promise<SqliteHandle> {
 }
 
 /** `file:./data/x.db` is relative to the working directory, as is `file:data/x.db`; `file:///x.db` is absolute. */
-function pathOf(url: string): string {
+export function sqlitePath(url: string): string {
   try {
     const path = url.startsWith('file://')
       ? fileURLToPath(url)
