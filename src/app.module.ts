@@ -12,6 +12,7 @@ import { type AppConfig, ConfigError } from './config/config.js';
 import { ConfigModule } from './config/config.module.js';
 import { ServerOptions } from './config/server-options.js';
 import { DatabaseModule, DatabaseUrlError, openDatabase } from './database/index.js';
+import { FactorsModule } from './factors/index.js';
 import { FeaturesModule } from './features/features.module.js';
 import { FEATURE_OPTIONS } from './features/features.options.js';
 import { HealthModule } from './health/health.module.js';
@@ -37,6 +38,7 @@ export class AppModule {
         MailModule.forRoot({ ...config.get(MailOptions), production: config.server.isProduction }),
         AdministrationModule,
         AccountsModule.forRoot(accountsSettings(config)),
+        FactorsModule,
         FeaturesModule,
         HealthModule,
       ],

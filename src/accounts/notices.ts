@@ -13,8 +13,8 @@ const NOTICE_OF: Partial<Record<string, Notice>> = {
   authn_login_success: 'new_device',
   authn_password_change: 'password_changed',
   authn_token_reuse: 'token_reused',
-  factor_added: 'factor_added',
-  factor_removed: 'factor_removed',
+  authn_factor_added: 'factor_added',
+  authn_factor_removed: 'factor_removed',
 };
 
 /** Tells the owner of an account what happened to it: a mail in the transaction of the audit event. */

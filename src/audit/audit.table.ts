@@ -1,7 +1,7 @@
 import { type Kysely } from 'kysely';
 import { type Migrations } from '../database/index.js';
 
-/** Names of the OWASP Logging Vocabulary. */
+/** Names of the OWASP Logging Vocabulary, and in its style those of second factors, which it does not have. */
 export type AuditEventName =
   | 'user_created'
   | 'user_updated'
@@ -16,6 +16,13 @@ export type AuditEventName =
   | 'authn_reauthentication_success'
   | 'authn_reauthentication_fail'
   | 'authn_token_reuse'
+  | 'authn_factor_required'
+  | 'authn_factor_added'
+  | 'authn_factor_removed'
+  | 'authn_factor_fail'
+  | 'authn_factor_fail_max'
+  | 'authn_recovery_code_used'
+  | 'authn_recovery_codes_renewed'
   | 'session_created'
   | 'session_renewed'
   | 'session_revoked';

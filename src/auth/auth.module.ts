@@ -42,7 +42,7 @@ import { AuthController } from './login/auth.controller.js';
 import { Authenticator } from './guard/authenticator.js';
 import { LOGIN_PROVIDERS } from './login/login-providers.js';
 import { LoginService } from './login/login.service.js';
-import { FactorRegistry } from './login/factor-registry.js';
+import { FactorRegistry } from './accounts/factor-registry.js';
 import { RegisterController } from './login/register.controller.js';
 import { Registration } from './login/registration.js';
 import { ProofRules } from './login/proof-rules.js';
@@ -232,6 +232,7 @@ const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN } = new ConfigurableModule
     UsedTokens,
     TokenCookies,
     UserLoader,
+    UserStore,
   ],
 })
 export class AuthModule extends ConfigurableModuleClass implements NestModule {

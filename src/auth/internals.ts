@@ -2,7 +2,7 @@
 export { type AccountChange, AccountChanges } from './accounts/account-changes.js';
 export { ADMIN_ROLE } from './accounts/last-admin.js';
 export { TOKEN_COOKIES } from './cookies/delivers-tokens.decorator.js';
-export { DEVICE_HEADER, type TokenPairDto } from './dto/token-pair.dto.js';
+export { DEVICE_HEADER, TokenPairDto } from './dto/token-pair.dto.js';
 export { errorCodesOf, errorResponse, type ErrorResponse } from './errors/api-errors.decorator.js';
 export { tokenChallenge } from './errors/challenge.js';
 export {
@@ -10,7 +10,7 @@ export {
   type Factor,
   type PresentedFactors,
   type ProvedFactor,
-} from './login/factor-registry.js';
+} from './accounts/factor-registry.js';
 export { FACTORS } from './login/presented-factors.js';
 export { LoginService } from './login/login.service.js';
 export { AccountDto, toAccountDto } from './dto/account.dto.js';

@@ -7,10 +7,12 @@ export const USAGE = `Usage:
   npm run users -- disable NAME
   npm run users -- enable NAME
   npm run users -- reset-password NAME [--password-stdin]
+  npm run users -- reset-factors NAME
   npm run users -- list
   npm run users -- import FILE
 
-disable, revoke and reset-password revoke every session of the user. import takes JSON lines, from the standard input if
+disable, revoke and reset-password revoke every session of the user. reset-factors removes the second factors and
+recovery codes of a user who has lost them. import takes JSON lines, from the standard input if
 FILE is -; see docs/move-in.md. Without --password-stdin, which reads one line,
 a random password is made and shown once. Settings come from the environment and .env, as for the server.
 `;
@@ -21,7 +23,7 @@ export type Command =
   | { command: 'help' }
   | { command: 'list' }
   | { command: 'import'; file: string }
-  | Named<'disable' | 'enable'>
+  | Named<'disable' | 'enable' | 'reset-factors'>
   | (Named<'grant' | 'revoke'> & { role: string })
   | (Named<'reset-password'> & { passwordFromStdin: boolean })
   | (Named<'create'> & { passwordFromStdin: boolean; roles: string[] });
@@ -34,6 +36,7 @@ const COMMANDS: Record<string, { operands: string[]; options: string[] }> = {
   disable: { operands: ['NAME'], options: [] },
   enable: { operands: ['NAME'], options: [] },
   'reset-password': { operands: ['NAME'], options: ['password-stdin'] },
+  'reset-factors': { operands: ['NAME'], options: [] },
   list: { operands: [], options: [] },
   import: { operands: ['FILE'], options: [] },
 };

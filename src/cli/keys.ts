@@ -12,11 +12,13 @@ import {
 } from '../keys/key-file.js';
 import {
   KeyRingError,
+  type KeyUse,
   type PrivateJwk,
   type PrivateJwkSet,
   readKeySet,
   SIGNING_ALGORITHMS,
   type SigningAlgorithm,
+  type TokenKind,
 } from '../keys/key-ring.js';
 import { readPemKey } from '../keys/pem-key.js';
 import {
@@ -30,15 +32,15 @@ import {
   toTime,
   withoutEnded,
 } from '../keys/key-rotation.js';
-import { type TokenKind } from '../tokens/token-claims.js';
 import { OperatorError, parseWords } from './operator.js';
 import { formatTable } from './table.js';
 
 const HELP = `Changes the file that AUTH_KEYS_FILE names, under running servers: they read it within two seconds.
 
   npm run keys -- generate [--alg ES256]       make the file; never over an existing one
-  npm run keys -- rotate [--kind access|refresh] [--alg ALG]
-                                               add a key, of both kinds or of one, that signs in six minutes
+  npm run keys -- rotate [--kind access|refresh|factor] [--alg ALG]
+                                               add a key that signs in six minutes: one for each kind of token, or one
+                                               of a kind; factor: for the secrets of second factors enrolled from then on
   npm run keys -- import FILE.pem [--kind access|refresh] [--alg ALG]
                                                add a private key of your own, which signs as one of rotate does;
                                                makes the file if there is none
@@ -60,7 +62,7 @@ interface Input {
   kid: string | undefined;
   file: string | undefined;
   alg: SigningAlgorithm | undefined;
-  kind: TokenKind | undefined;
+  kind: KeyUse | undefined;
   atOnce: boolean;
 }
 
@@ -98,9 +100,11 @@ const COMMANDS: Record<string, { takes: string[]; run: (input: Input) => string[
 function importKey(input: Input): string[] {
   const { path, now, kind = 'access', alg, file } = input;
   if (file === undefined) throw new OperatorError('import needs the FILE of the key');
+  if (kind === 'factor')
+    throw new OperatorError('import takes --kind access or refresh: keys of second factors are made here');
   const jwk = readPemKey(file, kind, alg);
-  const other = kind === 'access' ? 'refresh' : 'access';
-  if (createKeyFile(path, { keys: [jwk, generateKey(other, DEFAULT_ALGORITHM[other])] }))
+  const others = (['access', 'refresh', 'factor'] as const).filter((use) => use !== kind);
+  if (createKeyFile(path, { keys: [jwk, ...others.map((use) => generateKey(use, DEFAULT_ALGORITHM[use]))] }))
     return [
       `made ${path}; keep it like a password`,
       `${jwk.kid} (${jwk.alg}) signs ${kind} tokens from now on`,
@@ -112,7 +116,8 @@ function importKey(input: Input): string[] {
 }
 
 function signsFrom({ kid, alg, token_use: kind, signs_from: from }: PrivateJwk): string {
-  return `${kid} (${alg}) signs ${kind} tokens from ${toTime(Number(from) * 1000)} on`;
+  const use = kind === 'factor' ? 'is for second factors enrolled' : `signs ${kind} tokens`;
+  return `${kid} (${alg}) ${use} from ${toTime(Number(from) * 1000)} on`;
 }
 
 function retireSuperseded(input: Input): string[] {
@@ -141,6 +146,8 @@ function costs({ kid, kind, successor, made }: Removal): string[] {
   const price = {
     access: 'every access token that it signed is refused: clients refresh once',
     refresh: 'every refresh token that it signed is refused: those users log in again',
+    factor:
+      'every authenticator whose secret derives from it is void: those users log in with a recovery code and enrol again',
   };
   return [
     `${kid} is removed${kind === null ? ': no token of that issuer verifies by it' : `; ${price[kind]}`}`,
@@ -191,7 +198,7 @@ function run(args: string[]): string {
     kid: word,
     file: word,
     alg: oneOf(SIGNING_ALGORITHMS, 'alg', values.alg),
-    kind: oneOf(['access', 'refresh'], 'kind', values.kind),
+    kind: oneOf(['access', 'refresh', 'factor'], 'kind', values.kind),
     atOnce: values.now ?? false,
   });
   return `${lines.join('\n')}\n`;

@@ -117,6 +117,10 @@ async function run(
       const { username } = await accounts.resetPassword(command.name, password);
       return `${username} has a new password. All sessions are revoked.\n${shown(command, password)}`;
     }
+    case 'reset-factors': {
+      const { username } = await accounts.resetFactors(command.name);
+      return `${username} has no second factor any more, and logs in with the password alone.\n`;
+    }
     case 'list':
       return formatAccounts(await accounts.list());
   }

@@ -16,20 +16,18 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { dirname } from 'node:path';
-import {
-  KeyRingError,
-  RSA_BITS,
-  SECRET_BYTES,
-  type SigningAlgorithm,
-  type TokenKind,
-} from './key-material.js';
+import { KeyRingError, RSA_BITS, SECRET_BYTES, type KeyUse, type SigningAlgorithm } from './key-material.js';
 import { type PrivateJwk, type PrivateJwkSet, readKeySet } from './key-ring.js';
 
 /** Where the keys come from: a file, which the first start may create, or the keys themselves. */
 export type KeySource = { file: string; create: boolean } | PrivateJwkSet;
 
-/** The default algorithm of each kind: others verify access tokens, only this server reads refresh tokens. */
-export const DEFAULT_ALGORITHM: Record<TokenKind, SigningAlgorithm> = { access: 'ES256', refresh: 'HS256' };
+/** The default algorithm of each use: others verify access tokens, only this server uses the other keys. */
+export const DEFAULT_ALGORITHM: Record<KeyUse, SigningAlgorithm> = {
+  access: 'ES256',
+  refresh: 'HS256',
+  factor: 'HS256',
+};
 
 /** Readable by its owner only. */
 const MODE = 0o600;
@@ -92,10 +90,16 @@ export function exposedMode(path: string): string | undefined {
 }
 
 export function generateKeySet(access: SigningAlgorithm = DEFAULT_ALGORITHM.access): PrivateJwkSet {
-  return { keys: [generateKey('access', access), generateKey('refresh', DEFAULT_ALGORITHM.refresh)] };
+  return {
+    keys: [
+      generateKey('access', access),
+      generateKey('refresh', DEFAULT_ALGORITHM.refresh),
+      generateKey('factor', DEFAULT_ALGORITHM.factor),
+    ],
+  };
 }
 
-export function generateKey(kind: TokenKind, alg: SigningAlgorithm): PrivateJwk {
+export function generateKey(kind: KeyUse, alg: SigningAlgorithm): PrivateJwk {
   return { ...generateMaterial(alg), kid: randomUUID(), alg, use: 'sig', token_use: kind };
 }
 

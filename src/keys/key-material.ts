@@ -13,6 +13,9 @@ import {
 /** The kinds of token; each key signs one. */
 export type TokenKind = 'access' | 'refresh';
 
+/** What a key is for: signing tokens, or deriving the secrets of second factors. */
+export type KeyUse = TokenKind | 'factor';
+
 /** An error in the keys, for the operator. Its message never contains key material. */
 export class KeyRingError extends Error {
   override readonly name = 'KeyRingError';
@@ -30,7 +33,7 @@ export function isSigningAlgorithm(value: unknown): value is SigningAlgorithm {
 export interface PrivateJwk extends JsonWebKey {
   kid: string;
   alg: SigningAlgorithm;
-  token_use: TokenKind;
+  token_use: KeyUse;
   /** NumericDate from which it signs. Absent: always. */
   signs_from?: number;
   /** NumericDate until which it verifies and is published. Absent: for ever. */

@@ -2,17 +2,18 @@ import { type JsonWebKey, type KeyObject } from 'node:crypto';
 import {
   isSigningAlgorithm,
   KeyRingError,
+  type KeyUse,
   type PrivateJwk,
   problem,
   readForeignKey,
   readKeyPair,
   SIGNING_ALGORITHMS,
   type SigningAlgorithm,
-  type TokenKind,
 } from './key-material.js';
 
 export {
   KeyRingError,
+  type KeyUse,
   type PrivateJwk,
   SIGNING_ALGORITHMS,
   type SigningAlgorithm,
@@ -30,7 +31,7 @@ export interface PrivateJwkSet {
 export interface RingKey {
   readonly kid: string;
   readonly alg: SigningAlgorithm;
-  readonly kind: TokenKind;
+  readonly kind: KeyUse;
   /** The foreign issuer whose tokens it verifies; null for ours. */
   readonly issuer: string | null;
   /** Null for a foreign issuer's key. */
@@ -80,7 +81,7 @@ export class KeyRing {
   }
 
   /** Returns the key that signs. @throws KeyRingError if the last key of the kind has expired */
-  signingKey(kind: TokenKind, now: number): SigningKey {
+  signingKey(kind: KeyUse, now: number): SigningKey {
     return requireSigningKey([...this.keys.values()], kind, now);
   }
 
@@ -120,11 +121,7 @@ export function readKeySet(set: unknown): RingKey[] {
 }
 
 /** Returns the newest of our keys that may sign now; of equally new keys, the first in the file. */
-export function findSigningKey(
-  keys: readonly RingKey[],
-  kind: TokenKind,
-  now: number,
-): SigningKey | undefined {
+export function findSigningKey(keys: readonly RingKey[], kind: KeyUse, now: number): SigningKey | undefined {
   return keys
     .filter((key): key is SigningKey => key.signWith !== null && key.kind === kind)
     .filter(({ signsFrom, verifiesUntil }) => signsFrom <= now && now < verifiesUntil)
@@ -134,14 +131,15 @@ export function findSigningKey(
     );
 }
 
-function requireSigningKey(keys: readonly RingKey[], kind: TokenKind, now: number): SigningKey {
+function requireSigningKey(keys: readonly RingKey[], kind: KeyUse, now: number): SigningKey {
   const key = findSigningKey(keys, kind, now);
   if (key) return key;
   const own = keys.some((each) => each.kind === kind && each.issuer === null);
+  const rotate = kind === 'factor' ? 'rotate --kind factor' : 'rotate';
   throw new KeyRingError(
     own
-      ? `no key with "token_use": "${kind}" signs now; \`npm run keys -- rotate\` adds one, or change "signs_from" or "verifies_until"`
-      : `no key of our own with "token_use": "${kind}"; \`npm run keys -- rotate\` adds one`,
+      ? `no key with "token_use": "${kind}" signs now; \`npm run keys -- ${rotate}\` adds one, or change "signs_from" or "verifies_until"`
+      : `no key of our own with "token_use": "${kind}"; \`npm run keys -- ${rotate}\` adds one`,
   );
 }
 
@@ -151,13 +149,21 @@ function toRingKey(jwk: PrivateJwk | null, index: number): RingKey {
   if (typeof kid !== 'string' || !VISIBLE_ASCII.test(kid)) {
     throw new KeyRingError(`key ${index} has no "kid" of visible ASCII characters`);
   }
-  if (kind !== 'access' && kind !== 'refresh') {
-    throw problem(jwk, '"token_use" must be "access" or "refresh"');
+  if (kind !== 'access' && kind !== 'refresh' && kind !== 'factor') {
+    throw problem(jwk, '"token_use" must be "access", "refresh" or "factor"');
   }
   if (!isSigningAlgorithm(alg)) {
     throw problem(jwk, `"alg" must be one of ${SIGNING_ALGORITHMS.join(', ')}`);
   }
   if (use !== undefined && use !== 'sig') throw problem(jwk, '"use" must be "sig" or absent');
+  // Secrets are derived from it, so it must be one itself.
+  if (kind === 'factor' && alg !== 'HS256')
+    throw problem(jwk, '"alg" of a key with "token_use": "factor" must be HS256');
+  if (kind === 'factor' && jwk.verifies_until !== undefined)
+    throw problem(
+      jwk,
+      '"verifies_until" must be absent: authenticators derive from a "factor" key until they are removed',
+    );
   const signsFrom = readDate(jwk, 'signs_from', 0);
   const verifiesUntil = readDate(jwk, 'verifies_until', Infinity);
   const times = { signsFrom, verifiesUntil };

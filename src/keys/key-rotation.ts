@@ -5,6 +5,7 @@ import {
   findSigningKey,
   JWKS_MAX_AGE_SECONDS,
   KeyRingError,
+  type KeyUse,
   type PrivateJwk,
   type PrivateJwkSet,
   readKeySet,
@@ -26,7 +27,7 @@ export interface Change<T> {
 export interface Removal {
   kid: string;
   /** Null for a foreign issuer's key. */
-  kind: TokenKind | null;
+  kind: KeyUse | null;
   signed: boolean;
   /** The key that signs from now on, if the removed one signed. */
   successor: string | null;
@@ -37,7 +38,7 @@ export interface Removal {
 /** Adds a key of the kind, which signs once all caches can know it, or at once if no key signs. @throws KeyRingError */
 export function rotate(
   set: PrivateJwkSet,
-  kind: TokenKind,
+  kind: KeyUse,
   now: number,
   alg?: SigningAlgorithm,
 ): Change<PrivateJwk> {
@@ -67,7 +68,8 @@ export function add(set: PrivateJwkSet, jwk: PrivateJwk, now: number): Change<Pr
 
 /**
  * Sets the end of keys to when the last token that they can have signed has expired: of one key, which must have a
- * successor, or of every key that has a successor and no end. `ttl`: milliseconds. @throws KeyRingError
+ * successor, or of every key that has a successor and no end. Never of a factor key: authenticators derive from it for as
+ * long as they are enrolled. `ttl`: milliseconds. @throws KeyRingError
  */
 export function retire(
   set: PrivateJwkSet,
@@ -80,7 +82,7 @@ export function retire(
   for (const key of kid === undefined ? keys : [named(keys, kid)]) {
     const refusal = whyNotRetired(keys, key, now);
     const successor = successorOf(keys, key, now);
-    if (successor && refusal === undefined) {
+    if (successor && refusal === undefined && key.kind !== 'factor') {
       const lastToken = Math.max(now, successor.signsFrom) + ttl[key.kind];
       ends.set(key.kid, Math.ceil(lastToken / 1000) + LEEWAY_SECONDS);
     } else if (kid !== undefined) throw new KeyRingError(`key "${kid}" ${refusal}`);
@@ -155,7 +157,7 @@ export function toTime(milliseconds: number): string {
 }
 
 /** Sorts our keys of a kind by when they start to sign; of equally new keys, the first in the file wins. */
-function inOrder(keys: readonly RingKey[], kind: TokenKind): RingKey[] {
+function inOrder(keys: readonly RingKey[], kind: KeyUse): RingKey[] {
   return keys
     .filter((key) => key.kind === kind && key.issuer === null)
     .toReversed()
@@ -173,6 +175,8 @@ function successorOf(keys: readonly RingKey[], key: RingKey, now: number): RingK
 
 function whyNotRetired(keys: readonly RingKey[], key: RingKey, now: number): string | undefined {
   if (key.issuer !== null) return `is a foreign issuer's; \`retire ${key.kid} --now\` removes it`;
+  if (key.kind === 'factor')
+    return `is for second factors, and stays while authenticators derive from it; \`retire ${key.kid} --now\` removes it, and their users need recovery codes`;
   if (key.verifiesUntil !== Infinity)
     return `is retired already, and verifies until ${toTime(key.verifiesUntil)}`;
   if (!successorOf(keys, key, now))

@@ -3,7 +3,7 @@ export const REDACTED = '[redacted]';
 
 /** Members and headers whose values are secrets, in any object; `d` and `k` are those of a private JWK. */
 const SECRET_NAME =
-  /^(?:.*password|.*_token|.*secret|token|(?:proxy-)?authorization|(?:set-)?cookie|x-(?:csrf|device)-token|d|k)$/i;
+  /^(?:.*password|.*_token|.*secret|token|otp|.*recovery_codes?|challenge|.*otpauth_uri|(?:proxy-)?authorization|(?:set-)?cookie|x-(?:csrf|device)-token|d|k)$/i;
 
 /** Characters. Longer text is cut, so that no caller can fill the disk with one request. */
 const MAX_TEXT_LENGTH = 8_192;

@@ -30,7 +30,7 @@ export function createOpenApiDocument(
   for (const [path, item] of Object.entries(document.paths)) {
     for (const [method, operation] of Object.entries(item as Record<string, Operation>)) {
       const route = ids.routeOf(operation.operationId, method, path);
-      addFactors(operation, factorBodies);
+      addFactors(operation, factors);
       const schemes = describeProtection(operation, method, route, authOptions);
       components.securitySchemes = { ...components.securitySchemes, ...schemes };
     }

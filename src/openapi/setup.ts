@@ -15,6 +15,7 @@ export function setupOpenApi(app: INestApplication): void {
     .setLicense('MIT', 'https://opensource.org/license/mit')
     .addServer('/')
     .addTag('auth', 'Register, log in, refresh tokens and manage sessions.')
+    .addTag('factors', 'Second factors: one-time codes and recovery codes.')
     .addTag(
       'admin',
       'Manage other users and their sessions, read the audit trail. Requires the role `admin`.',
@@ -49,7 +50,7 @@ function adoptTokens(response: { ok: boolean; url: string; text?: string }): obj
   const page = globalThis as unknown as {
     ui: { preauthorizeApiKey: (scheme: string, token: string) => void };
   };
-  if (response.ok && /\/auth\/(login|refresh|reauthenticate|password)$/.test(response.url)) {
+  if (response.ok && /\/auth\/(login|login\/factor|refresh|reauthenticate|password)$/.test(response.url)) {
     const { access_token, refresh_token } = JSON.parse(response.text ?? '{}') as Record<string, string>;
     if (access_token !== undefined) page.ui.preauthorizeApiKey('access_token', access_token);
     if (refresh_token !== undefined) page.ui.preauthorizeApiKey('refresh_token', refresh_token);

@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
-import { Database } from '../database/index.js';
+import { Database, type Executor } from '../database/index.js';
 
-/** Fresh tokens that may be used once: the claim is a row, so it holds across routes, instances and restarts. */
+/** Tokens that may be used once: the claim is a row, so it holds across routes, instances and restarts. */
 @Injectable()
 export class UsedTokens {
   constructor(private readonly db: Database) {}
@@ -9,9 +9,10 @@ export class UsedTokens {
   /**
    * Claims a token. Of N parallel claims exactly one returns true.
    * @param expiresAt the token's own expiry (milliseconds); the claim outlives it by the margin of `Purger`
+   * @param db the transaction of what the token is used for, so that a failure gives it back
    */
-  async claim(jti: string, expiresAt: number): Promise<boolean> {
-    const { numInsertedOrUpdatedRows } = await this.db
+  async claim(jti: string, expiresAt: number, db: Executor = this.db): Promise<boolean> {
+    const { numInsertedOrUpdatedRows } = await db
       .insertInto('spent_tokens')
       .values({ jti, expires_at: expiresAt })
       .onConflict((conflict) => conflict.column('jti').doNothing())

@@ -2,6 +2,7 @@
 export { createTestApp, type TestAppOptions } from './create-test-app.js';
 export { type ExpectedChallenge, expectChallenge, parseChallenge } from './expect-challenge.js';
 export { TestApp } from './test-app.js';
+export { TestAuthenticator } from './test-authenticator.js';
 export { TestMail, TestMailbox, TestMails } from './test-mails.js';
 export { TestClock } from './test-clock.js';
 export { TestLogin, TestUser } from './test-user.js';

@@ -5,6 +5,7 @@ import { Clock, Logins, lowerCased, UserStore } from '../auth/index.js';
 import { Database } from '../database/index.js';
 import { MailSender } from '../mail/index.js';
 import { PasswordHasher } from '../passwords/password-hasher.js';
+import { TestAuthenticator } from './test-authenticator.js';
 import { type TestClock } from './test-clock.js';
 import { TestMailer, TestMails } from './test-mails.js';
 import { TestLogin, TestUser } from './test-user.js';
@@ -19,6 +20,7 @@ let passwordHash: string | undefined;
 export class TestApp {
   /** The mails that were sent, instead of which none leaves the process. */
   readonly mails: TestMails;
+  private readonly authenticators = new Map<string, TestAuthenticator>();
 
   constructor(
     readonly app: INestApplication,
@@ -69,6 +71,26 @@ export class TestApp {
       (await users.findByUsername(username));
     if (!user) throw new Error(`user ${who} does not exist and could not be created`);
     return new TestUser(this, user.id, user.username, PASSWORD);
+  }
+
+  /**
+   * The authenticator of a user, added with the first call as a client adds it: `await app.authenticator('cosmo')`, then
+   * `.code()`. The application must have a module for second factors.
+   */
+  async authenticator(who: TestUser | string): Promise<TestAuthenticator> {
+    const user = await this.user(who);
+    const known = this.authenticators.get(user.id);
+    if (known) return known;
+    const agent = await this.as(user).fresh();
+    const enrolled = await agent.post('/auth/factors/otp').send({}).expect(201);
+    const { id, otpauth_uri } = enrolled.body as { id: string; otpauth_uri: string };
+    const authenticator = new TestAuthenticator(otpauth_uri, this.get(Clock));
+    // Of the step before, so that the current code can still be used.
+    const otp = authenticator.code(-1);
+    const confirmed = await agent.post(`/auth/factors/otp/${id}/confirm`).send({ otp }).expect(200);
+    authenticator.recoveryCodes = (confirmed.body as { recovery_codes: string[] }).recovery_codes;
+    this.authenticators.set(user.id, authenticator);
+    return authenticator;
   }
 
   private async hashOfPassword(): Promise<string> {

@@ -28,11 +28,21 @@ export class TokenAgents {
     private readonly app: TestApp,
     private readonly who: TestUser | string,
     private readonly roles: readonly string[] = [],
+    private readonly hasOtp = false,
   ) {}
+
+  /** What the user has: `await app.as('cosmo').with.otp().fresh()`. */
+  readonly with = {
+    /**
+     * An authenticator; `app.authenticator('cosmo')` shows its codes. Tokens are then of the level `mfa`, if no other is
+     * given: there are no fresh ones below it.
+     */
+    otp: (): TokenAgents => new TokenAgents(this.app, this.who, this.roles, true),
+  };
 
   /** Grants roles to the user. */
   role(...roles: string[]): TokenAgents {
-    return new TokenAgents(this.app, this.who, [...this.roles, ...roles]);
+    return new TokenAgents(this.app, this.who, [...this.roles, ...roles], this.hasOtp);
   }
 
   /** An access token from a proof just now: of a password, or of the level that is given. */
@@ -69,10 +79,11 @@ export class TokenAgents {
   private async agent(
     kind: TokenKind,
     choose: (pair: IssuedPair) => string | Promise<string>,
-    acr?: Acr,
+    acr: Acr = this.hasOtp ? 'mfa' : 'pwd',
   ): Promise<TokenAgent> {
     const user = await this.app.user(this.who);
     for (const role of this.roles) await this.app.get(AccountAdmin).grant(user.username, role);
+    if (this.hasOtp) await this.app.authenticator(user);
     const token = await choose(await this.app.get(Logins).open(user.id, TEST_CALLER, proofOf(acr)));
     const agent = request.agent(this.app.app.getHttpServer());
     const headers = headersWith(token, kind, this.app.get(AuthOptions));
@@ -83,7 +94,7 @@ export class TokenAgents {
 
 const AMR: Record<Acr, string[]> = { pwd: ['pwd'], mfa: ['pwd', 'otp', 'mfa'], phr: ['hwk', 'user'] };
 
-function proofOf(acr: Acr = 'pwd'): LoginOptions {
+function proofOf(acr: Acr): LoginOptions {
   return { acr, amr: AMR[acr] };
 }
 

@@ -30,9 +30,12 @@ const CHARACTER = '[A-Za-z0-9_-]';
 const SEGMENT = `(?:${CHARACTER}{4})*(?:${CHARACTER}{4}|${CHARACTER}{2}[AEIMQUYcgkosw048]|${CHARACTER}[AQgw])`;
 const COMPACT_JWS = new RegExp(`^${SEGMENT}\\.${SEGMENT}\\.${SEGMENT}$`);
 
+/** A key for tokens, not for the secrets of second factors. */
+export type TokenKey = RingKey & { readonly kind: TokenKind };
+
 /** The key that signed a token and its claims, which never change. Expiry and revocation are checked at each use. */
 export interface VerifiedToken {
-  readonly key: RingKey;
+  readonly key: TokenKey;
   readonly claims: AccessClaims | RefreshClaims;
 }
 
@@ -91,7 +94,7 @@ export class TokenVerifier {
 
   /** Checks what remains after the library has verified a token, in a strategy's `validate`. @throws TokenError */
   examine({ header, payload }: Jwt): VerifiedToken {
-    const key = this.keys.find(String(header.kid), this.clock.now());
+    const key = this.find(String(header.kid));
     if (!key) throw new TokenError('token_invalid', 'the key of the token has been retired');
     const claims = key.issuer === null ? parseClaims(key.kind, payload) : parseForeignClaims(payload);
     this.requireIssuer(key, claims.iss);
@@ -104,9 +107,9 @@ export class TokenVerifier {
    * `alg: none` or use a public key as an HMAC secret (RFC 8725 §3.1).
    * @throws TokenError `token_invalid`
    */
-  keyFor(token: string): RingKey {
+  keyFor(token: string): TokenKey {
     const header = readHeader(token);
-    const key = typeof header.kid === 'string' ? this.keys.find(header.kid, this.clock.now()) : undefined;
+    const key = typeof header.kid === 'string' ? this.find(header.kid) : undefined;
     if (!key) throw new TokenError('token_invalid', 'no key has the "kid" of the token');
     if (header.alg !== key.alg)
       throw new TokenError('token_invalid', `"alg" is not the algorithm of key ${key.kid}`);
@@ -141,11 +144,20 @@ export class TokenVerifier {
     return iss !== this.options.issuer && !this.options.acceptIssuers.includes(iss);
   }
 
+  private find(kid: string): TokenKey | undefined {
+    const key = this.keys.find(kid, this.clock.now());
+    return key && isTokenKey(key) ? key : undefined;
+  }
+
   /** Each key verifies only the tokens of its issuer: a foreign key must not speak in our name. */
   private requireIssuer({ issuer, kid }: RingKey, iss: string): void {
     const isIts = issuer === null ? !this.isForeign({ iss }) : iss === issuer && this.isForeign({ iss });
     if (!isIts) throw new TokenError('token_invalid', `"iss" is not the issuer of key ${kid}`);
   }
+}
+
+function isTokenKey(key: RingKey): key is TokenKey {
+  return key.kind !== 'factor';
 }
 
 /** Converts an error of the JWT library. */

@@ -16,7 +16,8 @@ describe('verified tokens', () => {
     set = generateKeySet();
     keys = new KeyRing(set, clock.now());
     known = new VerifiedTokens(keys, clock);
-    verified = { key: keys.signingKey('access', clock.now()), claims: {} as VerifiedToken['claims'] };
+    const key = keys.signingKey('access', clock.now()) as VerifiedToken['key'];
+    verified = { key, claims: {} as VerifiedToken['claims'] };
   });
 
   it('are found by the whole token alone', () => {
@@ -60,7 +61,7 @@ describe('verified tokens', () => {
     const [access, refresh] = set.keys;
     const successor = generateKeySet().keys[0]!;
     keys.replace({ keys: [{ ...access!, verifies_until: end }, successor, refresh!] }, clock.now());
-    known.add('a.b.c', { ...verified, key: keys.find(access!.kid, clock.now())! });
+    known.add('a.b.c', { ...verified, key: keys.find(access!.kid, clock.now()) as VerifiedToken['key'] });
     clock.advance(end * 1000 - clock.now() - 1);
     expect(known.find('a.b.c')).toBeDefined();
     clock.advance(1);

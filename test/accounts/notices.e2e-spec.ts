@@ -66,7 +66,7 @@ describeEachEngine('notices to the owner', (engine) => {
 
   it('tell of a factor that was added or removed, by the audit event', async () => {
     const user = await newUser();
-    for (const event of ['factor_added', 'factor_removed'])
+    for (const event of ['authn_factor_added', 'authn_factor_removed'] as const)
       await app.get(Database).inTransaction(async (tx) => {
         const entry = { event, subjectId: user.id, at: app.get(Clock).now() } as unknown as AuditEvent;
         await app.get(AuditLog).record(entry, TEST_CALLER, tx);

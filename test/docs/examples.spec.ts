@@ -11,6 +11,7 @@ const DOCUMENTS = {
   'README.md': 1,
   'docs/options.md': 4,
   'docs/errors.md': 1,
+  'docs/factors.md': 1,
   'docs/extending.md': 2,
   'docs/accounts.md': 2,
   'docs/mail.md': 2,

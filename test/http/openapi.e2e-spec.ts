@@ -303,7 +303,7 @@ describe('the OpenAPI document of this application', () => {
     });
     expect(errorsOf(find('login'))).toEqual({
       400: ['validation_failed'],
-      401: ['invalid_credentials'],
+      401: ['invalid_credentials', 'second_factor_required'],
       ...body,
       ...limited,
       503: ['overloaded', 'database_unavailable'],

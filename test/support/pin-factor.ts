@@ -51,6 +51,10 @@ export class PinFactor implements Factor, OnModuleInit {
     };
   }
 
+  async removeAll(): Promise<boolean> {
+    return false;
+  }
+
   async levelOf(): Promise<Acr> {
     return 'mfa';
   }

@@ -7,6 +7,7 @@ import { MAX_ROLES, ROLE, type User, UserStore } from '../../users/user-store.js
 import { NewPasswordDto, RegisterDto } from '../dto/credentials.dto.js';
 import { ApiError, validationFailed } from '../errors/api-error.js';
 import { type AccountChange, AccountChanges } from './account-changes.js';
+import { FactorRegistry } from './factor-registry.js';
 import { type Acting, Accounts } from './accounts.js';
 import { lowerCased } from '../dto/lower-cased.decorator.js';
 import { createValidationPipe } from '../dto/validation.pipe.js';
@@ -28,6 +29,7 @@ export class AccountAdmin {
     private readonly hasher: PasswordHasher,
     private readonly policy: PasswordPolicy,
     private readonly changes: AccountChanges,
+    private readonly factors: FactorRegistry,
     private readonly clock: Clock,
   ) {}
 
@@ -95,6 +97,21 @@ export class AccountAdmin {
       change: { passwordHash },
       events: [{ event: 'authn_password_change', cause: 'password_reset' }],
       revokes: 'password_reset',
+    }));
+  }
+
+  /**
+   * Removes all second factors and recovery codes, for a user who has lost them. Sessions live on.
+   * @throws ApiError `not_found` if the user has none
+   */
+  async resetFactors(username: string, by = OPERATOR): Promise<AccountSummary> {
+    return this.change(username, by, ({ id, username: name }) => ({
+      change: {},
+      also: async (tx) => {
+        if (await this.factors.removeAll(tx, id)) return;
+        throw new ApiError(404, 'not_found', `${name} has no second factor`);
+      },
+      events: [{ event: 'authn_factor_removed', cause: 'reset_by_operator' }],
     }));
   }
 

@@ -19,6 +19,8 @@ interface ApiErrorOptions {
   headers?: Readonly<Record<string, string>>;
   /** With `validation_failed`: every field that was refused, and why. */
   errors?: FieldError[];
+  /** More members of the body. */
+  members?: Readonly<Record<string, unknown>>;
   cause?: unknown;
 }
 
@@ -33,9 +35,16 @@ export class ApiError<Code extends ErrorCode = ErrorCode> extends HttpException 
   readonly headers: Readonly<Record<string, string>>;
 
   constructor(status: ErrorCodes[Code], errorCode: Code, message: string, options: ApiErrorOptions = {}) {
-    const { reason, retryAfter, challenge, headers = {}, errors, cause } = options;
+    const { reason, retryAfter, challenge, headers = {}, errors, members, cause } = options;
     super(
-      { statusCode: status, error: STATUS_CODES[status], message, errorCode, ...(errors ? { errors } : {}) },
+      {
+        ...members,
+        statusCode: status,
+        error: STATUS_CODES[status],
+        message,
+        errorCode,
+        ...(errors ? { errors } : {}),
+      },
       status,
       { errorCode, cause },
     );

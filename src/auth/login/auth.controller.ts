@@ -18,7 +18,7 @@ import { RotatesRefresh } from '../refresh/refresh.decorator.js';
 import { type RefreshRequest, PresentedRefresh } from '../refresh/refresh-request.js';
 import { type IssuedPair } from '../dto/token-pair.dto.js';
 import { createValidationPipe } from '../dto/validation.pipe.js';
-import { type PresentedFactors as Presented } from './factor-registry.js';
+import { type PresentedFactors as Presented } from '../accounts/factor-registry.js';
 import { PresentedFactors, TakesFactors } from './presented-factors.js';
 import { PresentedDevices } from './presented-devices.js';
 import { DEVICE_HEADER } from '../dto/token-pair.dto.js';

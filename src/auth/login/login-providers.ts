@@ -1,6 +1,6 @@
 import { type Provider } from '@nestjs/common';
 import { Devices } from './devices.js';
-import { FactorRegistry } from './factor-registry.js';
+import { FactorRegistry } from '../accounts/factor-registry.js';
 import { HashingCapacityGuard } from './hashing-capacity.guard.js';
 import { LoginService } from './login.service.js';
 import { Logins } from './logins.js';

@@ -4,7 +4,7 @@ import { type SessionLives } from '../../sessions/sessions.repository.js';
 import { PASSWORD_PROOF } from '../../tokens/proof.js';
 import { type User } from '../../users/user-store.js';
 import { Devices } from './devices.js';
-import { FactorRegistry, type PresentedFactors } from './factor-registry.js';
+import { FactorRegistry, type PresentedFactors } from '../accounts/factor-registry.js';
 import { Logins } from './logins.js';
 import { invalidCredentials, PasswordVerifier } from './password-verifier.js';
 import { type ProofAttempt } from './proof-rules.js';

@@ -11,7 +11,7 @@ import { TokenError } from '../../tokens/token.errors.js';
 import { UserStore } from '../../users/user-store.js';
 import { requireAcceptable } from '../accounts/new-password.js';
 import { type Principal } from '../request/principal.js';
-import { FactorRegistry, type PresentedFactors } from './factor-registry.js';
+import { FactorRegistry, type PresentedFactors } from '../accounts/factor-registry.js';
 import { Logins } from './logins.js';
 import { hashingClient, invalidCredentials, PasswordVerifier } from './password-verifier.js';
 import { proofOf, TokenPairs } from './token-pairs.js';

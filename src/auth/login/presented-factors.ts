@@ -13,7 +13,11 @@ import { getMetadataStorage } from 'class-validator';
 import { type Observable } from 'rxjs';
 import { createValidationPipe } from '../dto/validation.pipe.js';
 import { type AuthRequest, requestOf } from '../request/auth-request.js';
-import { type Factor, FactorRegistry, type PresentedFactors as Presented } from './factor-registry.js';
+import {
+  type Factor,
+  FactorRegistry,
+  type PresentedFactors as Presented,
+} from '../accounts/factor-registry.js';
 
 const VALID = createValidationPipe();
 

@@ -3,7 +3,7 @@ import { type Tx } from '../../database/index.js';
 import { type SessionLives } from '../../sessions/sessions.repository.js';
 import { type Proof, type ProofMethod } from '../../tokens/proof.js';
 import { type User } from '../../users/user-store.js';
-import { type ProvedFactor } from './factor-registry.js';
+import { type ProvedFactor } from '../accounts/factor-registry.js';
 
 /** A condition on a proof, beside the proof itself: a second factor, accepted terms, office hours. */
 export interface ProofRule {

@@ -13,7 +13,7 @@ import { TokenError } from '../../tokens/token.errors.js';
 import { type User, UserStore } from '../../users/user-store.js';
 import { ApiError } from '../errors/api-error.js';
 import { type RefreshRequest } from '../refresh/refresh-request.js';
-import { FactorRegistry, type PresentedFactors } from './factor-registry.js';
+import { FactorRegistry, type PresentedFactors } from '../accounts/factor-registry.js';
 import { invalidCredentials, PasswordVerifier } from './password-verifier.js';
 import { ProofRules } from './proof-rules.js';
 import { TokenPairs } from './token-pairs.js';

@@ -2,6 +2,7 @@ import { Injectable, type Type } from '@nestjs/common';
 import { type Caller } from '../../audit/audit-log.js';
 import { type Tx } from '../../database/index.js';
 import { type Acr, reaches } from '../../tokens/proof.js';
+import { type ErrorCode } from '../errors/error-codes.js';
 import { type User } from '../../users/user-store.js';
 
 /** A factor that was proved beside another proof. */
@@ -22,6 +23,8 @@ export interface ProvedFactor {
 export interface Factor {
   /** The members that it adds to the bodies of login, reauthentication and password change. All are optional. */
   readonly body?: Type<object>;
+  /** The code, with status 401, that asks for it; for the OpenAPI document. */
+  readonly refusal?: ErrorCode;
   /**
    * Verifies what a valid body presents, after the password and before the transaction: counting attempts and comparing
    * must outlive a transaction that is rolled back.
@@ -31,6 +34,8 @@ export interface Factor {
   verify?(user: User, body: object, caller: Caller): Promise<ProvedFactor | undefined>;
   /** The strongest level that the user can prove with it; undefined if they have none of this kind. */
   levelOf(userId: string, tx?: Tx): Promise<Acr | undefined>;
+  /** Removes all that the user has of this kind, for an operator. @returns whether there was anything */
+  removeAll(tx: Tx, userId: string): Promise<boolean>;
 }
 
 /** What a request presents, by factor. Validated. */
@@ -57,6 +62,13 @@ export class FactorRegistry {
       if (proved) return proved;
     }
     return undefined;
+  }
+
+  /** @returns whether the user had any */
+  async removeAll(tx: Tx, userId: string): Promise<boolean> {
+    let found = false;
+    for (const factor of this.factors) found = (await factor.removeAll(tx, userId)) || found;
+    return found;
   }
 
   /** The strongest level that the user can prove; what changes factors requires it. */

@@ -1,0 +1,159 @@
+import { Injectable } from '@nestjs/common';
+import {
+  ApiError,
+  type AuditEvent,
+  AuditLog,
+  AuthOptions,
+  type Caller,
+  Clock,
+  type Principal,
+  TokenError,
+  type User,
+  UserStore,
+  validationFailed,
+} from '../auth/index.js';
+import { FactorRegistry } from '../auth/internals.js';
+import { Database, type Tx } from '../database/index.js';
+import { reaches } from '../tokens/proof.js';
+import { ENROLMENT_MS, MAX_AUTHENTICATORS, OtpFactors } from './otp-factors.js';
+import { OtpSecrets } from './otp-secrets.js';
+import { RecoveryCodes } from './recovery-codes.js';
+import { SecondFactor } from './second-factor.js';
+import { type EnrolledOtpDto, type FactorsDto } from './factors.dto.js';
+import { otpauthUri } from './totp.js';
+
+/**
+ * What a user does about their own factors. Each change needs a token of the strongest level that the user has, moves the
+ * credential version, so that logins in progress end, and revokes no session.
+ */
+@Injectable()
+export class FactorsService {
+  constructor(
+    private readonly db: Database,
+    private readonly users: UserStore,
+    private readonly otp: OtpFactors,
+    private readonly secrets: OtpSecrets,
+    private readonly recovery: RecoveryCodes,
+    private readonly factor: SecondFactor,
+    private readonly registry: FactorRegistry,
+    private readonly audit: AuditLog,
+    private readonly clock: Clock,
+    private readonly options: AuthOptions,
+  ) {}
+
+  async list(userId: string): Promise<FactorsDto> {
+    const time = (milliseconds: number | null) =>
+      milliseconds === null ? null : new Date(milliseconds).toISOString();
+    const otp = await this.otp.listConfirmed(userId);
+    return {
+      otp: otp.map(({ id, name, created_at, last_used_at }) => ({
+        id,
+        name,
+        created_at: new Date(created_at).toISOString(),
+        last_used_at: time(last_used_at),
+      })),
+      passkeys: [],
+      recovery_codes_left: await this.recovery.count(userId),
+    };
+  }
+
+  /** @throws TokenError `fresh_token_required`; ApiError `validation_failed` for too many authenticators */
+  async enrol(who: Principal, name: string): Promise<EnrolledOtpDto> {
+    const user = await this.userOf(who);
+    return this.db.inTransaction(async (tx) => {
+      if (!(await this.users.lockIfUnchanged(tx, user))) throw changedMeanwhile();
+      await this.requireStrongest(tx, who);
+      if ((await this.otp.listConfirmed(user.id, tx)).length >= MAX_AUTHENTICATORS)
+        throw validationFailed([
+          { field: 'otp', messages: [`has ${MAX_AUTHENTICATORS} authenticators, the most there can be`] },
+        ]);
+      const row = await this.otp.begin(tx, user, name, this.clock.now());
+      const secret = this.secrets.of(row);
+      if (!secret) throw new Error('the key of a new authenticator is missing');
+      const otpauth_uri = otpauthUri(secret, this.options.tokens.issuer, user.username);
+      return { id: row.id, otpauth_uri, expires_in: ENROLMENT_MS / 1000 };
+    });
+  }
+
+  /**
+   * @returns ten new recovery codes; earlier ones are void
+   * @throws ApiError `not_found` if nothing waits to be confirmed, `invalid_credentials`; RateLimitedError
+   */
+  async confirm(who: Principal, id: string, code: string, caller: Caller): Promise<string[]> {
+    const user = await this.userOf(who);
+    const now = this.clock.now();
+    const pending = await this.otp.findPending(user, id, now);
+    if (!pending) throw new ApiError(404, 'not_found', 'No such enrolment, or it is over; start again');
+    const proved = await this.factor.compare(user, caller, async () => {
+      const matched = this.otp.match([pending], code, now);
+      return matched && ((tx) => this.otp.confirm(tx, matched, now));
+    });
+    return this.change(who, user, caller, { event: 'authn_factor_added', cause: 'otp' }, async (tx) => {
+      await proved.use(tx);
+      return this.recovery.renew(tx, user.id);
+    });
+  }
+
+  /** With the last authenticator the recovery codes go too. @throws TokenError `fresh_token_required`; ApiError `not_found` */
+  async remove(who: Principal, id: string, caller: Caller): Promise<void> {
+    const user = await this.userOf(who);
+    await this.change(who, user, caller, { event: 'authn_factor_removed', cause: 'otp' }, async (tx) => {
+      await this.requireStrongest(tx, who);
+      if (!(await this.otp.remove(tx, user.id, id)))
+        throw new ApiError(404, 'not_found', 'No such authenticator');
+      if ((await this.otp.listConfirmed(user.id, tx)).length === 0)
+        await this.recovery.removeAll(tx, user.id);
+    });
+  }
+
+  /** @throws TokenError `fresh_token_required`; ApiError `not_found` for a user without an authenticator */
+  async renewRecoveryCodes(who: Principal, caller: Caller): Promise<string[]> {
+    const user = await this.userOf(who);
+    return this.change(who, user, caller, { event: 'authn_recovery_codes_renewed' }, async (tx) => {
+      await this.requireStrongest(tx, who);
+      if ((await this.otp.listConfirmed(user.id, tx)).length === 0)
+        throw new ApiError(404, 'not_found', 'Recovery codes belong to an authenticator; add one first');
+      return this.recovery.renew(tx, user.id);
+    });
+  }
+
+  /** One transaction: the user's row first, as everywhere, which moves the credential version; then the change, and its event. */
+  private async change<T>(
+    { userId, sessionId }: Principal,
+    user: User,
+    caller: Caller,
+    event: Pick<AuditEvent, 'event' | 'cause'>,
+    work: (tx: Tx) => Promise<T>,
+  ): Promise<T> {
+    return this.db.inTransaction(async (tx) => {
+      if (!(await this.users.update(tx, user, {}))) throw changedMeanwhile();
+      const result = await work(tx);
+      const who = { actorId: userId, subjectId: userId, sessionId, at: this.clock.now() };
+      await this.audit.record({ ...event, ...who }, caller, tx);
+      return result;
+    });
+  }
+
+  /** @throws TokenError `fresh_token_required` that names the level */
+  private async requireStrongest(tx: Tx, { userId, acr }: Principal): Promise<void> {
+    const strongest = await this.registry.strongest(userId, tx);
+    if (acr !== null && reaches(acr, strongest)) return;
+    const required = { acr: strongest, maxAge: this.options.freshMaxAge };
+    throw new TokenError(
+      'fresh_token_required',
+      `acr ${acr}, the strongest of the user is ${strongest}`,
+      required,
+    );
+  }
+
+  /** @throws TokenError `token_revoked` */
+  private async userOf({ userId }: Principal): Promise<User> {
+    const user = await this.users.findById(userId);
+    if (user?.disabledAt === null) return user;
+    throw new TokenError('token_revoked', `account ${userId} is ${user ? 'disabled' : 'gone'}`);
+  }
+}
+
+function changedMeanwhile(): ApiError {
+  return new ApiError(409, 'changed_meanwhile', 'The account was changed at the same time; try again');
+}

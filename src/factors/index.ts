@@ -1,0 +1,2 @@
+/** The public API of second factors. */
+export { FactorsModule } from './factors.module.js';
