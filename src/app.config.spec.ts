@@ -17,6 +17,8 @@ const DEFAULTS: Record<string, unknown> = {
   METRICS_PORT: undefined,
   METRICS_HOST: '127.0.0.1',
   DATABASE_URL: 'file:./data/freshgate.db',
+  DATABASE_POOL: 10,
+  SHUTDOWN_DRAIN: 0,
   AUTH_ISSUER: 'freshgate',
   AUTH_AUDIENCE: ['freshgate'],
   AUTH_KEYS_FILE: './data/keys.json',
@@ -93,6 +95,14 @@ const GOOD: Record<string, [text: string, value: unknown][]> = {
     ['9464', 9464],
   ],
   METRICS_HOST: texts(['0.0.0.0', '::1', 'metrics.example']),
+  DATABASE_POOL: [
+    ['1', 1],
+    ['1000', 1000],
+  ],
+  SHUTDOWN_DRAIN: [
+    ['0s', 0],
+    ['10m', 10 * MINUTE],
+  ],
   DATABASE_URL: texts([
     ':memory:',
     'file:/var/lib/x.db',
@@ -179,6 +189,8 @@ const BAD: Record<string, string[]> = {
   LOG_LEVEL: ['INFO', 'verbose', 'warning', '30', ' info'],
   METRICS_PORT: [...NO_NUMBER, '65536'],
   METRICS_HOST: [' '],
+  DATABASE_POOL: [...NO_NUMBER, '0', '1001'],
+  SHUTDOWN_DRAIN: [...NO_DURATION, '11m'],
   ACCESS_TOKEN_TTL: [...NO_DURATION, '0s'],
   REFRESH_TOKEN_TTL: [...NO_DURATION, '0s'],
   SESSION_TTL: [...NO_DURATION, '0s'],

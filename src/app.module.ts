@@ -11,7 +11,13 @@ import { authOptionsGiven } from './app.config.js';
 import { type AppConfig, ConfigError } from './config/config.js';
 import { ConfigModule } from './config/config.module.js';
 import { ServerOptions } from './config/server-options.js';
-import { DatabaseModule, DatabaseUrlError, openDatabase } from './database/index.js';
+import {
+  DatabaseModule,
+  DatabaseStartError,
+  DatabaseUrlError,
+  openDatabase,
+  toStartError,
+} from './database/index.js';
 import { FactorsModule } from './factors/index.js';
 import { FeaturesModule } from './features/features.module.js';
 import { FEATURE_OPTIONS } from './features/features.options.js';
@@ -32,7 +38,7 @@ export class AppModule {
       module: AppModule,
       imports: [
         ConfigModule.forRoot(config, [ServerOptions, ...FEATURE_OPTIONS]),
-        DatabaseModule.forRoot(openDatabase(config.server.databaseUrl)),
+        DatabaseModule.forRoot(openDatabase(config.server.databaseUrl, config.server.databasePool)),
         // `AccountsModule` registers accounts.
         AuthModule.forRoot({ ...auth, registers: false }),
         MailModule.forRoot({ ...config.get(MailOptions), production: config.server.isProduction }),
@@ -91,11 +97,12 @@ export function startWarnings({ server, warnings }: AppConfig): string[] {
       ];
 }
 
-/** For stderr: one line for each wrong variable; a stack trace only for other errors. */
+/** For stderr: one line for each wrong variable or for the database; a stack trace only for other errors. */
 export function explainFailedStart(thrown: unknown): string {
-  const error = toConfigError(thrown);
+  const error = toConfigError(toStartError(thrown));
   if (error instanceof ConfigError)
     return `Invalid configuration; freshgate did not start:\n${error.message.replace(/^/gm, '  ')}\n`;
+  if (error instanceof DatabaseStartError) return `freshgate did not start: ${error.message}\n`;
   const trace = error instanceof Error ? (error.stack ?? error.message) : String(error);
   return `freshgate did not start: ${trace}\n`;
 }

@@ -37,7 +37,6 @@ export function configureApp<App extends INestApplication>(app: App, { server }:
     app.enableCors(cors);
   }
   app.useGlobalPipes(createValidationPipe());
-  app.enableShutdownHooks();
   if (server.servesOpenApi) {
     usePageSecurityHeaders(app.getHttpAdapter(), '/docs');
     setupOpenApi(app);

@@ -1,69 +1,13 @@
-import { Logger } from '@nestjs/common';
-import { NestFactory } from '@nestjs/core';
-import { type NestFastifyApplication } from '@nestjs/platform-fastify';
-import { type AddressInfo } from 'node:net';
-import { explainFailedStart, startWarnings } from './app.module.js';
-import { createAdapter } from './http/adapter.js';
-import { AuthOptions } from './auth/index.js';
-import { APP_OPTIONS, configureApp } from './app.setup.js';
-import { configFromEnvironment } from './app.config.js';
-import { type AppConfig, ConfigError } from './config/config.js';
-import { createLogger, createPino } from './logging/logger.js';
-import { ServerModule } from './server.module.js';
+import { StopSignals } from './app.signals.js';
 
-async function start(): Promise<void> {
-  const config = configFromEnvironment();
-  const log = createPino(config.server);
-  const app = await NestFactory.create<NestFastifyApplication>(
-    await ServerModule.forRoot(config, log),
-    createAdapter(config.server.trustedProxies),
-    { ...APP_OPTIONS, logger: createLogger(log) },
-  );
-  await listen(configureApp(app, config), config);
-  const logger = new Logger('freshgate');
-  for (const warning of startWarnings(config)) logger.warn(warning);
-  if (config.get(AuthOptions).locations.order.includes('cookie') && !config.server.isProduction)
-    logger.log(cookieAdvice(app));
-  logger.log(announcement(app, config.server));
-}
-
-/** `app.getUrl()` returns 127.0.0.1 even if the server listens on every interface. */
-function announcement(app: NestFastifyApplication, { servesOpenApi }: AppConfig['server']): string {
-  const { address, family, port } = app.getHttpServer().address() as AddressInfo;
-  const url = `http://${family === 'IPv6' ? `[${address}]` : address}:${port}`;
-  const scope = isEverywhere(address) ? ' (every network interface)' : '';
-  // Cookies of a page at localhost are not sent to 127.0.0.1, and there is no page at 0.0.0.0.
-  const docs = isEverywhere(address) || isLoopback(address) ? `http://localhost:${port}` : url;
-  return `listening on ${url}${scope}${servesOpenApi ? `, API documentation at ${docs}/docs` : ''}`;
-}
-
-/** Said at the start, because nothing else would say why a login leaves no cookies. */
-function cookieAdvice(app: NestFastifyApplication): string {
-  const { port } = app.getHttpServer().address() as AddressInfo;
-  return (
-    `tokens are in cookies: open pages at http://localhost and call http://localhost:${port}, ` +
-    'because to a browser 127.0.0.1 is another site, whose cookies it does not keep'
-  );
-}
-
-const isEverywhere = (address: string) => address === '0.0.0.0' || address === '::';
-const isLoopback = (address: string) => address === '127.0.0.1' || address === '::1';
-
-async function listen(app: NestFastifyApplication, { server: { host, port } }: AppConfig): Promise<void> {
-  try {
-    await app.listen(port, host);
-  } catch (error) {
-    const { code = '', syscall = '', message } = error as NodeJS.ErrnoException;
-    const variable = /^(EADDRINUSE|EACCES)$/.test(code) ? 'PORT' : 'HOST';
-    throw /^(listen|bind|getaddrinfo)$/.test(syscall)
-      ? new ConfigError([{ variable, problem: message }])
-      : error;
-  }
-}
+// Before anything else is loaded: a process with id 1, as in a container, ignores signals that it does not handle.
+const signals = new StopSignals();
 
 try {
-  await start();
+  const { startServer } = await import('./app.start.js');
+  signals.onStop(await startServer());
 } catch (thrown) {
+  const { explainFailedStart } = await import('./app.module.js');
   process.stderr.write(explainFailedStart(thrown));
   // Open handles (a pool, the listener of a half-started server) would keep the process alive.
   process.exit(1);

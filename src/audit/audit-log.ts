@@ -1,4 +1,5 @@
 import { Injectable, Logger } from '@nestjs/common';
+import { sql } from 'kysely';
 import { v5 as uuidv5, v7 as uuidv7 } from 'uuid';
 import { Database, type Tx } from '../database/index.js';
 import { type AuditEventName } from './audit.table.js';
@@ -34,6 +35,10 @@ export interface AuditEvent {
  */
 export type AuditReaction = (entry: AuditEvent, caller: Caller, tx: Tx) => Promise<void>;
 
+interface Size {
+  size: number;
+}
+
 /** The audit trail. An event recorded in the transaction of a change commits together with it. */
 @Injectable()
 export class AuditLog {
@@ -51,6 +56,17 @@ export class AuditLog {
   /** Adds work for the transaction in which an event is recorded. Call it in `onModuleInit`. */
   react(reaction: AuditReaction): void {
     this.reactions.push(reaction);
+  }
+
+  /** Estimates the number of recorded events without reading them. */
+  async estimateSize(): Promise<number> {
+    const query =
+      this.db.engine === 'postgres'
+        ? sql<Size>`select greatest(reltuples, 0)::bigint as size from pg_class where oid = 'audit_events'::regclass`
+        : // Purges remove the oldest rows, so those that remain are numbered nearly without gaps.
+          sql<Size>`select coalesce(max(rowid) - min(rowid) + 1, 0) as size from audit_events`;
+    const { rows } = await query.execute(this.db);
+    return rows[0]?.size ?? 0;
   }
 
   /** Announces an event to the listeners without recording it, because it changed nothing or is too frequent. */

@@ -1,4 +1,6 @@
 import { IsOptional } from 'class-validator';
+import { parseDuration } from '../time/duration.js';
+import { IsDuration } from '../time/is-duration.js';
 import { FromEnv } from './from-env.js';
 import { AreNetworks, AreOrigins, IsAppUrl, IsText, IsWholeNumber, MustBe, ToList } from './validators.js';
 
@@ -45,6 +47,11 @@ export class ServerOptions {
   @IsText()
   readonly databaseUrl: string = 'file:./data/freshgate.db';
 
+  /** PostgreSQL connections of the pool of each instance; one more listens. */
+  @FromEnv('DATABASE_POOL')
+  @IsWholeNumber(1, 1_000)
+  readonly databasePool: number = 10;
+
   /**
    * Private JWK Set, mode 0600. Generated on the first start outside production; required in production. Keep it like a
    * password.
@@ -89,6 +96,13 @@ export class ServerOptions {
   @IsOptional()
   @IsAppUrl()
   readonly appUrl: string | undefined = undefined;
+
+  /**
+   * How long the server goes on after `SIGTERM`, not ready, before it closes: the time that the load balancer needs to notice.
+   */
+  @FromEnv('SHUTDOWN_DRAIN')
+  @IsDuration({ min: '0s', max: '10m' })
+  readonly shutdownDrain: number = parseDuration('0s');
 
   get isProduction(): boolean {
     return this.environment === 'production';

@@ -75,3 +75,27 @@ export function fromSqlite(error: unknown): unknown {
     ? new DatabaseUnavailableError(error)
     : error;
 }
+
+/** The database cannot be used now, although its URL may be right. The message is one line and says what to do. */
+export class DatabaseStartError extends Error {
+  override readonly name = 'DatabaseStartError';
+}
+
+/**
+ * What a failed start says of the database: DatabaseUrlError if the server refuses the user or knows no such database,
+ * DatabaseStartError if it does not answer or the user lacks a right; any other error as it is.
+ */
+export function toStartError(error: unknown): unknown {
+  if (!isError(error) || error instanceof DatabaseUrlError) return error;
+  const code = codeOf(error);
+  const message = reasonOf(error);
+  if (/^(28|3D)/.test(code)) return new DatabaseUrlError(`the database cannot be used: ${message}`);
+  if (code === '42501')
+    return new DatabaseStartError(
+      `the database user lacks a right: ${message}. As the owner of the database, run ` +
+        'GRANT USAGE, CREATE ON SCHEMA ... TO ..., and let this user own the tables of freshgate',
+    );
+  if (error instanceof DatabaseUnavailableError)
+    return new DatabaseStartError(`the database is not available: ${message}`);
+  return error;
+}

@@ -6,7 +6,6 @@ import {
   type OnApplicationShutdown,
   type OnModuleInit,
 } from '@nestjs/common';
-import { DatabaseUrlError, reasonOf } from './database-errors.js';
 import { Database } from './database.js';
 import { type Migrations, MigrationSet } from './migrations.js';
 
@@ -46,15 +45,10 @@ export class DatabaseModule implements OnModuleInit, OnApplicationShutdown {
     private readonly migrations: MigrationSet,
   ) {}
 
-  /** @throws DatabaseUrlError if no usable database answers at the URL */
+  /** @throws what `toStartError` explains */
   async onModuleInit(): Promise<void> {
-    try {
-      await this.database.ping();
-      await this.database.checkServer();
-    } catch (error) {
-      if (error instanceof DatabaseUrlError) throw error;
-      throw new DatabaseUrlError(`the database cannot be used: ${reasonOf(error)}`);
-    }
+    await this.database.ping();
+    await this.database.checkServer();
     await this.migrations.run();
   }
 

@@ -1,6 +1,7 @@
 import { CompiledQuery, type Dialect, Kysely, sql, type Transaction } from 'kysely';
 import { setTimeout as delay } from 'node:timers/promises';
 import { DatabaseUrlError, isDeadlock } from './database-errors.js';
+import { DatabaseStatistics } from './database-statistics.js';
 import { checkNotifications, Listener, type ListenerHandlers, NotificationsLostError } from './listener.js';
 import { type Execute, type ReadPages, readByCursor } from './page-reader.js';
 import { assertWritable } from './writable.js';
@@ -41,6 +42,7 @@ export class Database extends Kysely<Tables> {
     dialect: Dialect,
     /** How to get a separate connection, and a handle without a statement timeout. */
     private readonly server?: { url: string; openUnlimited: () => Database },
+    readonly statistics = new DatabaseStatistics(),
   ) {
     super({ dialect });
   }
@@ -190,11 +192,12 @@ export class Database extends Kysely<Tables> {
    * SQLite has no clock of its own.
    */
   async clockSkew(now: () => number): Promise<number> {
-    if (this.engine === 'sqlite') return 0;
+    if (this.engine === 'sqlite') return (this.statistics.clockSkew = 0);
     const sent = now();
     const { rows } = await sql<{ now: number }>`
       select (extract(epoch from clock_timestamp()) * 1000)::bigint as now`.execute(this);
     const midway = (sent + now()) / 2;
-    return Math.round(midway - (rows[0]?.now ?? 0));
+    this.statistics.clockSkew = Math.round(midway - (rows[0]?.now ?? 0));
+    return this.statistics.clockSkew;
   }
 }

@@ -3,9 +3,11 @@ export { copyDatabase, CopyError } from './copy/copy-database.js';
 export { Database, MAX_CLOCK_SKEW_MS, type Engine, type Executor, type Tables, type Tx } from './database.js';
 export {
   DatabaseInUseError,
+  DatabaseStartError,
   DatabaseUnavailableError,
   DatabaseUrlError,
   isForeignKeyViolation,
+  toStartError,
   isUniqueViolation,
   reasonOf,
 } from './database-errors.js';

@@ -10,9 +10,10 @@ export const READ_ONLY = '25006';
 
 /**
  * Classes of SQLSTATE after which the client may try again: connection exceptions, transaction rollback, insufficient
- * resources, operator intervention (shutdown, statement timeout), system errors.
+ * resources, objects in use (lock timeout), operator intervention (shutdown, statement timeout), system errors, damage found by
+ * the server; and a right that was taken away, which no client can help.
  */
-const NOT_NOW = /^(08|40|53|57|58)/;
+const NOT_NOW = /^(08|40|53|55|57|58|XX|42501)/;
 
 /**
  * Codes of closed connections: 57P shutdowns, 25P03 and 25P04 time limits. Needed because the severity is in the

@@ -7,16 +7,22 @@ import {
 } from 'kysely';
 import type pg from 'pg';
 import { columnTypes } from './column-types.js';
-import { DatabaseUnavailableError, DatabaseUrlError, isError } from './database-errors.js';
+import { codeOf, DatabaseUnavailableError, DatabaseUrlError, isError } from './database-errors.js';
+import { type DatabaseStatistics } from './database-statistics.js';
 import { assertWritable } from './writable.js';
 import { endsConnection, isNotNow } from './postgres-errors.js';
 
-const MAX_CONNECTIONS = 10;
 const CONNECT_TIMEOUT_MS = 5_000;
 const IDLE_TIMEOUT_MS = 30_000;
 const IDLE_IN_TRANSACTION_MS = 10_000;
 /** How much longer the driver waits than the server's limit on a statement; only the driver notices a silent server. */
 const SILENCE_MS = 1_000;
+
+export interface PoolOptions {
+  readonly max: number;
+  /** Milliseconds that a statement may take; 0 for no limit. */
+  readonly statementTimeout: number;
+}
 
 /**
  * A bounded pool whose connections reach a writable primary. If one connection is lost, it closes all idle ones,
@@ -28,21 +34,26 @@ export class ServerPool implements PostgresPool {
   /** Connections of an earlier generation are not used again. */
   private generation = 0;
 
-  /** @param statementTimeout milliseconds that a statement may take; 0 for no limit */
   constructor(
     driver: typeof pg,
     url: string,
-    private readonly statementTimeout: number,
+    private readonly options: PoolOptions,
+    private readonly statistics: DatabaseStatistics,
   ) {
+    const { max, statementTimeout } = options;
     // Sends only the name when connecting: a pooler such as PgBouncer refuses other parameters.
     this.pool = new driver.Pool({
       connectionString: url,
       application_name: 'freshgate',
-      max: MAX_CONNECTIONS,
+      max,
       connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
       idleTimeoutMillis: IDLE_TIMEOUT_MS,
       ...(statementTimeout > 0 && { query_timeout: statementTimeout + SILENCE_MS }),
       types: columnTypes(driver),
+    });
+    statistics.observePool(() => {
+      const { totalCount: open, idleCount: idle, waitingCount: waiting } = this.pool;
+      return { max, open, idle, waiting };
     });
     const logger = new Logger('Database');
     // An unhandled error event would end the process. The pool repeats those of idle connections.
@@ -80,6 +91,10 @@ export class ServerPool implements PostgresPool {
     return generation === this.generation && !isLost;
   }
 
+  count(error: unknown): void {
+    this.statistics.countError(codeOf(error) || 'other');
+  }
+
   private async take(): Promise<ServerConnection> {
     let connection: ServerConnection | undefined;
     try {
@@ -93,6 +108,7 @@ export class ServerPool implements PostgresPool {
       return connection;
     } catch (error) {
       connection?.release(true);
+      this.count(error);
       throw error instanceof DatabaseUrlError ? error : new DatabaseUnavailableError(error as Error);
     }
   }
@@ -101,7 +117,7 @@ export class ServerPool implements PostgresPool {
   private async setUp(client: pg.PoolClient): Promise<void> {
     await client.query(`
       set application_name = 'freshgate';
-      set statement_timeout = ${this.statementTimeout};
+      set statement_timeout = ${this.options.statementTimeout};
       set idle_in_transaction_session_timeout = ${IDLE_IN_TRANSACTION_MS};
       set session characteristics as transaction isolation level read committed`);
     await assertWritable(client);
@@ -144,6 +160,7 @@ class ServerConnection implements PostgresPoolClient {
   }
 
   private fail(error: unknown): never {
+    this.pool.count(error);
     if (endsConnection(error)) this.state.isLost = true;
     if (this.state.isLost) this.pool.giveUp(this.state);
     throw isError(error) && (this.state.isLost || isNotNow(error))

@@ -1,21 +1,29 @@
 import { PostgresDialect } from 'kysely';
 import { DatabaseUrlError, EXPECTED_URL } from './database-errors.js';
+import { DatabaseStatistics } from './database-statistics.js';
 import { Database } from './database.js';
-import { ServerPool } from './postgres-pool.js';
+import { type PoolOptions, ServerPool } from './postgres-pool.js';
 
-/** Maximum milliseconds for a statement of a request. */
+/** Milliseconds that a statement of a request may take. */
 const STATEMENT_TIMEOUT_MS = 5_000;
+const DEFAULT_POOL = 10;
 
 /**
- * Opens a bounded pool. It connects with the first query, so an unreachable server is noticed then.
- * @param statementTimeout milliseconds; 0 for no limit, as migrations need
- * @throws DatabaseUrlError if the URL is invalid
+ * Opens a bounded pool. Nothing is connected yet; an unreachable server shows at the first query.
+ * @throws DatabaseUrlError when the URL cannot be read
  */
-export function openPostgres(url: string, statementTimeout = STATEMENT_TIMEOUT_MS): Database {
+export function openPostgres(url: string, pool = DEFAULT_POOL): Database {
+  return open(url, { max: pool, statementTimeout: STATEMENT_TIMEOUT_MS });
+}
+
+function open(url: string, options: PoolOptions): Database {
   if (!URL.canParse(url)) throw new DatabaseUrlError(EXPECTED_URL);
+  const statistics = new DatabaseStatistics();
   const dialect = new PostgresDialect({
-    // Three megabytes, loaded only if PostgreSQL is used.
-    pool: async () => new ServerPool((await import('pg')).default, url, statementTimeout),
+    // `pg` is 3 MB, so it is loaded only for PostgreSQL.
+    pool: async () => new ServerPool((await import('pg')).default, url, options, statistics),
   });
-  return new Database('postgres', dialect, { url, openUnlimited: () => openPostgres(url, 0) });
+  // Without limits, as migrations need it.
+  const openUnlimited = () => open(url, { ...options, statementTimeout: 0 });
+  return new Database('postgres', dialect, { url, openUnlimited }, statistics);
 }

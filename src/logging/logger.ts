@@ -4,6 +4,7 @@ import { type ServerOptions } from '../config/server-options.js';
 import { readable } from './readable.js';
 import { currentRequest } from './request-scope.js';
 import { escapeLine, scrub, scrubText } from './scrub.js';
+import { StandardOutput } from './standard-output.js';
 
 type LogOptions = Pick<ServerOptions, 'logLevel' | 'environment'>;
 type Level = 'fatal' | 'error' | 'warn' | 'info' | 'debug' | 'trace';
@@ -19,7 +20,7 @@ export interface Sink {
  */
 export function createPino(
   { logLevel, environment }: LogOptions,
-  sink: Sink = stdout(environment),
+  sink: Sink = new StandardOutput(process.stdout, environment === 'production' ? undefined : readable),
 ): PinoRoot {
   return pino(
     {
@@ -77,11 +78,4 @@ function clean(args: unknown[]): [details: object, message: string | undefined] 
   if (error) details.err ??= error;
   const message = texts[0] ?? (details.err instanceof Error ? details.err.message : undefined);
   return [scrub(details) as object, message === undefined ? undefined : scrubText(message)];
-}
-
-/** Written synchronously, so that lines before a crash are not lost. */
-function stdout(environment: string): Sink {
-  const destination = pino.destination({ fd: 1, sync: true });
-  if (environment === 'production') return destination;
-  return { write: (line) => void destination.write(readable(line)) };
 }

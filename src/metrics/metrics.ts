@@ -20,14 +20,38 @@ export class Metrics {
     return new Counter({ name: PREFIX + name, help, labelNames, registers: [this.registry] });
   }
 
-  /** A gauge that is read with each scrape, and costs nothing in between. */
-  gauge(name: string, help: string, read: () => number): void {
+  /** A gauge that is read with each scrape, and costs nothing in between; NaN if it cannot be read. */
+  gauge(name: string, help: string, read: () => number | Promise<number>): void {
     const gauge = new Gauge({
       name: PREFIX + name,
       help,
       registers: [],
-      collect() {
-        this.set(read());
+      async collect() {
+        this.set(
+          await Promise.resolve()
+            .then(read)
+            .catch(() => Number.NaN),
+        );
+      },
+    });
+    this.registry.registerMetric(gauge);
+  }
+
+  /** A gauge with one label that is read with each scrape. */
+  gauges(
+    name: string,
+    help: string,
+    label: string,
+    read: () => Iterable<[value: string, gauge: number]> | Promise<Iterable<[value: string, gauge: number]>>,
+  ): void {
+    const gauge = new Gauge<string>({
+      name: PREFIX + name,
+      help,
+      labelNames: [label],
+      registers: [],
+      async collect() {
+        this.reset();
+        for (const [value, measured] of await read()) this.set({ [label]: value }, measured);
       },
     });
     this.registry.registerMetric(gauge);

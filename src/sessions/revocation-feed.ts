@@ -10,6 +10,7 @@ import {
   type Tx,
 } from '../database/index.js';
 import { RevokedSessions, type Revocation, REVOCATION_LEEWAY_MS } from './revoked-sessions.js';
+import { RepeatedFailure } from './repeated-failure.js';
 import { SessionOptions } from './session-options.js';
 import { type RevokeCause } from './sessions.table.js';
 
@@ -43,7 +44,10 @@ export class RevocationFeed implements OnApplicationBootstrap, OnApplicationShut
   private notificationsAreLost = false;
   private reading = false;
   private position: ReadPosition | undefined;
-  private lastWarning = '';
+  private readonly listening = new RepeatedFailure((message) => this.logger.warn(message));
+  private readonly polling = new RepeatedFailure((message) => this.logger.warn(message));
+  /** How often LISTEN was lost or could not be begun, and how often it began after the first time. */
+  readonly counts = { listenFailures: 0, reconnects: -1 };
   /** By the monotonic clock, which steps of the wall clock do not affect. */
   private heardAt = -Infinity;
 
@@ -59,6 +63,7 @@ export class RevocationFeed implements OnApplicationBootstrap, OnApplicationShut
       this.listener = this.db.listen(CHANNEL, {
         onListening: async (read) => {
           await this.catchUp(read);
+          this.counts.reconnects++;
           resolve();
         },
         onNotification: (payload) => this.revoked.add(parse(payload)),
@@ -95,8 +100,8 @@ export class RevocationFeed implements OnApplicationBootstrap, OnApplicationShut
   }
 
   private onHeartbeat(sentAt: number): void {
-    if (this.lastWarning !== '') this.logger.log('LISTEN works again');
-    this.lastWarning = '';
+    const failures = this.listening.end();
+    if (failures > 0) this.logger.log(`LISTEN works again after ${failures} failures`);
     this.isListening = true;
     this.notificationsAreLost = false;
     this.heardAt = Math.max(this.heardAt, sentAt);
@@ -105,15 +110,17 @@ export class RevocationFeed implements OnApplicationBootstrap, OnApplicationShut
   private onLost(error: Error): void {
     this.isListening = false;
     this.notificationsAreLost = error instanceof NotificationsLostError;
-    this.warn(`LISTEN does not work, reading revocations each second: ${reasonOf(error)}`);
+    this.counts.listenFailures++;
+    this.listening.add(`LISTEN does not work, reading revocations each second: ${reasonOf(error)}`);
   }
 
   private async readWhileCut(): Promise<void> {
     if (this.isListening || this.reading) return;
     try {
       await this.catchUp(this.db.readPages);
+      this.polling.end();
     } catch (error) {
-      this.warn(`revocations cannot be read: ${reasonOf(error)}`);
+      this.polling.add(`revocations cannot be read: ${reasonOf(error)}`);
     }
   }
 
@@ -180,11 +187,6 @@ export class RevocationFeed implements OnApplicationBootstrap, OnApplicationShut
       await this.publish(tx, revocations);
       return revocations.length;
     });
-  }
-
-  private warn(message: string): void {
-    if (message !== this.lastWarning) this.logger.warn(message);
-    this.lastWarning = message;
   }
 }
 

@@ -67,7 +67,7 @@ const RULES: Record<string, string[]> = {
   features: ['auth/index', 'database/index', 'mail/index', 'config/from-env', 'config/validators'],
   health: ['auth/index', 'auth/internals', 'database/index'],
   logging: ['http/*', 'config/server-options'],
-  metrics: ['http/*', 'auth/index', 'auth/internals', 'database/index'],
+  metrics: ['http/*', 'auth/index', 'auth/internals', 'database/index', 'health/*'],
   testing: [
     'accounts/index',
     'mail/index',

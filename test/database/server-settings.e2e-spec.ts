@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, expect, it, jest } from '@jest/globals';
 import { sql } from 'kysely';
 import { randomUUID } from 'node:crypto';
+import { explainFailedStart } from '../../src/app.module.js';
 import { Database } from '../../src/database/index.js';
 import { createTestApp, type TestApp } from '../support/create-test-app.js';
 import { createTestDatabase, describePostgres, POSTGRES_URL, type TestDatabase } from '../support/engines.js';
@@ -65,6 +66,25 @@ describePostgres('PostgreSQL as others have set it up', () => {
       );
     } finally {
       await run(server, `drop database ${name} with (force)`);
+    }
+  });
+
+  it('in which the user may not create tables stops the start with a line that names GRANT', async () => {
+    const role = `role_${randomUUID().slice(0, 8)}`;
+    await run(database, `create role ${role} login password 'space-corgi'`);
+    await run(database, 'revoke create on schema public from public');
+    const url = new URL(database.url);
+    url.username = role;
+    url.password = 'space-corgi';
+    try {
+      const failure: unknown = await createTestApp({
+        database: { url: url.href, drop: async () => {} },
+      }).catch((error: unknown) => error);
+      expect(explainFailedStart(failure)).toMatch(
+        /^freshgate did not start: the database user lacks a right: permission denied for [^\n]+ GRANT [^\n]+\n$/,
+      );
+    } finally {
+      await run(database, `drop role ${role}`);
     }
   });
 

@@ -1,10 +1,14 @@
 import { Controller, Get, HttpException, Param } from '@nestjs/common';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { Public } from '../../src/auth/index.js';
-import { HashingQueue } from '../../src/auth/internals.js';
+import { HashingQueue, RevocationFeed } from '../../src/auth/internals.js';
 import { MetricsModule } from '../../src/metrics/metrics.module.js';
 import { MetricsServer } from '../../src/metrics/metrics-server.js';
+import { sql } from 'kysely';
+import { Database } from '../../src/database/index.js';
 import { createTestApp, type TestApp, type TestAppOptions } from '../support/create-test-app.js';
+import { createTestDatabase, describePostgres } from '../support/engines.js';
+import { until } from '../support/until.js';
 import { fill } from '../support/full-queue.js';
 import { metricsOf } from '../support/metrics.js';
 
@@ -133,5 +137,42 @@ describe('two applications in one process', () => {
     await expect(fetch(url)).rejects.toThrow();
     expect((await fetch(other.url)).status).toBe(200);
     await there.close();
+  });
+});
+
+describePostgres('metrics of PostgreSQL', () => {
+  it('show the pool, errors by SQLSTATE, readiness, the clock, LISTEN and the audit trail', async () => {
+    const database = await createTestDatabase('postgres');
+    const api = await metered({ database, env: { DATABASE_POOL: '3' } });
+    try {
+      const db = api.get(Database);
+      await api.login();
+      await sql`analyze audit_events`.execute(db);
+      await expect(sql`select 1 / 0`.execute(db)).rejects.toThrow('division by zero');
+      await until(5_000, async () => api.get(RevocationFeed).isListening);
+      await sql`select pg_terminate_backend(pid) from pg_stat_activity
+        where datname = current_database() and application_name = 'freshgate-listener'`.execute(db);
+      await until(5_000, async () => (await metricsOf(api)).get('freshgate_listen_reconnects_total') === 1);
+      const busy = Array.from({ length: 5 }, () => sql`select pg_sleep(0.5)`.execute(db));
+      await until(2_000, async () => db.statistics.pool?.waiting === 2);
+      expect(db.statistics.pool).toEqual({ max: 3, open: 3, idle: 0, waiting: 2 });
+      await Promise.all(busy);
+      api.clock.advance(Date.now() - api.clock.now());
+      // The first scrape compares the clocks, the second one shows the result.
+      await metricsOf(api);
+      const series = await metricsOf(api);
+      const value = (name: string) => series.get(`freshgate_${name}`);
+      expect(value('database_pool_connections{state="max"}')).toBe(3);
+      expect(value('database_pool_connections{state="idle"}')).toBeGreaterThan(0);
+      expect(value('database_errors_total{code="22012"}')).toBe(1);
+      for (const part of ['database', 'migrations', 'clock', 'revocations'])
+        expect(value(`ready{part="${part}"}`)).toBe(1);
+      expect(Math.abs(value('clock_skew_seconds') ?? Number.NaN)).toBeLessThan(2);
+      expect(value('listen_failures_total')).toBe(1);
+      expect(value('audit_events')).toBeGreaterThan(0);
+    } finally {
+      await api.close();
+      await database.drop();
+    }
   });
 });

@@ -297,8 +297,6 @@ describe('a DATABASE_URL that cannot be honoured', () => {
       meaning: 'an engine that is not supported',
       advice: /file:PATH, :memory: or postgres:/,
     },
-    { url: 'no server', meaning: 'a PostgreSQL server that is not there', advice: /127\.0\.0\.1:1\b/ },
-    { url: 'no host', meaning: 'an unknown PostgreSQL host', advice: /no-such-host\.invalid/ },
     {
       url: 'no URL',
       meaning: 'an invalid PostgreSQL URL',
@@ -309,6 +307,18 @@ describe('a DATABASE_URL that cannot be honoured', () => {
     { url: 'no database', meaning: 'a file that is no database', advice: /notes\.db cannot be opened/ },
   ])('stops the start: $meaning', async ({ url, advice }) => {
     expectRefusal(await starts.of(url), 'DATABASE_URL', advice);
+  });
+
+  // The URL may be right: the server is down, or its name is not known yet.
+  it.each([
+    ['no server', /127\.0\.0\.1:1\b/],
+    ['no host', /no-such-host\.invalid/],
+  ])('stops the start, in one line that does not blame the configuration: %s', async (url, reason) => {
+    const { exit, errors } = await starts.of(url);
+    expect(exit).toEqual({ code: 1, signal: null });
+    expect(errors).toMatch(/^freshgate did not start: the database is not available: [^\n]+\n$/);
+    expect(errors).toMatch(reason);
+    expect(errors).not.toContain(SECRET);
   });
 
   it('leaves a file that is no database as it was', async () => {
