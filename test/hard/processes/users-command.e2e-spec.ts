@@ -144,7 +144,7 @@ describe('npm run users, wrongly set', () => {
     const nowhere = { folder, env: { DATABASE_URL: 'postgres://nobody:hunter2@127.0.0.1:1/none' } };
     const { code, stderr } = await users(['list'], nowhere);
     expect(code).toBe(1);
-    expect(stderr).toMatch(/^freshgate did not start: the database is not available: .*\n$/);
+    expect(stderr).toMatch(/^The database cannot be reached: .*\n$/);
     expect(stderr).not.toContain('hunter2');
     const memory = await users(['create', 'zvezdochka'], { folder, env: { DATABASE_URL: ':memory:' } });
     expect(memory).toMatchObject({
