@@ -14,7 +14,8 @@ import { formatAccounts } from './table.js';
 
 const SERVER_RUNS =
   'The database is in use: SQLite allows one process, so stop the server (or the other command) first; ' +
-  'or revoke sessions through the server, with DELETE /admin/users/ID/sessions; or use PostgreSQL, where commands work beside the server\n';
+  'or change users through the running server, with the routes under /admin/users/ (docs/administration.md); ' +
+  'or use PostgreSQL, where commands work beside the server\n';
 
 /** How to fix an error, if its message does not say it. */
 const HINTS: Record<string, string> = {

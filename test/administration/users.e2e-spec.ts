@@ -179,6 +179,73 @@ describeEachEngine('administration of users', (engine) => {
     ]);
   });
 
+  it('a created user sets the password by the mail, and nobody knew it before', async () => {
+    const { body } = await admin
+      .post('/admin/users')
+      .send({ username: 'New-User', email: 'New@App.example', roles: ['ops'] })
+      .expect(201);
+    expect(body).toMatchObject({ username: 'new-user', email: 'new@app.example', roles: ['ops'] });
+    expect(await lastEvents(body.id, 1)).toEqual([['user_created', 'roles ops', admin.user.id]]);
+    const login = (username: string, password: string) =>
+      api.request('POST', '/auth/login').send({ username, password });
+    expectError(await login('new-user', '!'), 401, 'invalid_credentials');
+    const token = await api.mails.to('new@app.example').last().token;
+    const set = { token, new_password: 'lunar-dachshund' };
+    await api.request('POST', '/auth/password/reset').send(set).expect(204);
+    await login('new-user', 'lunar-dachshund').expect(200);
+    await login('new@app.example', 'lunar-dachshund').expect(200);
+
+    const nameless = await admin.post('/admin/users').send({ email: 'nameless@app.example' }).expect(201);
+    expect(nameless.body).toMatchObject({ username: null, email: 'nameless@app.example' });
+    const create = (user: object) => admin.post('/admin/users').send(user);
+    expectError(await create({ username: 'new-user', email: 'x@app.example' }), 409, 'username_taken');
+    expectError(await create({ username: 'newer', email: 'NEW@app.example' }), 409, 'email_taken');
+    for (const wrong of [
+      {},
+      { username: 'no-email' },
+      { email: 'a@b@c.example' },
+      { email: 'a@b.example,c@d.example' },
+      { email: 'a@b.example', username: 'x' },
+      { email: 'a@b.example', username: null },
+      { email: 'a@b.example', roles: ['Admin'] },
+      { email: 'a@b.example', password: 'space-corgi' },
+    ])
+      expectError(await create(wrong), 400, 'validation_failed');
+  });
+
+  it('a reset makes the password void, revokes the sessions and sends a mail', async () => {
+    const user = await api.user(undefined, { email: 'reset@app.example' });
+    const login = await user.login();
+    const path = `/admin/users/${user.id}/reset-password`;
+    await admin.post(path).expect(202);
+    expectError(await api.request('GET', '/profile', login.access), 401, 'token_revoked');
+    const { username, password } = user;
+    const tryLogin = (given: string) =>
+      api.request('POST', '/auth/login').send({ username, password: given });
+    expectError(await tryLogin(password), 401, 'invalid_credentials');
+    expect(await lastEvents(user.id, 2)).toEqual([
+      ['authn_login_fail', 'wrong_password', null],
+      ['authn_password_change', 'password_reset', admin.user.id],
+    ]);
+    const mails = await api.mails.to('reset@app.example').all();
+    const link = mails.map(({ link: each }) => each).find((each) => each !== undefined);
+    const token = new URL(String(link)).href.split('token=')[1] ?? '';
+    await api
+      .request('POST', '/auth/password/reset')
+      .send({ token, new_password: 'lunar-dachshund' })
+      .expect(204);
+    expect((await tryLogin('lunar-dachshund')).status).toBe(200);
+  });
+
+  it('a reset changes nothing where no mail would arrive', async () => {
+    const [without, disabled] = [await api.user(), await api.user(undefined, { email: 'off@app.example' })];
+    await api.get(AccountAdmin).disable(disabled.username);
+    for (const each of [without, disabled])
+      expectError(await admin.post(`/admin/users/${each.id}/reset-password`), 409, 'no_mail');
+    await without.login();
+    expectError(await admin.post(`/admin/users/${randomUUID()}/reset-password`), 404, 'not_found');
+  });
+
   it('a deleted user is gone with the sessions', async () => {
     const login = await api.login();
     const path = `/admin/users/${login.user.id}`;

@@ -11,8 +11,8 @@ import {
 } from 'class-validator';
 import { LowerCased } from '../../auth/index.js';
 import { readStoredHash } from '../../passwords/stored-hash.js';
-import { parseEmail } from '../../users/email-address.js';
 import { MAX_ROLES, ROLE, USERNAME } from '../../users/user-store.js';
+import { IsEmail } from '../email.decorator.js';
 import { IsTime } from '../rfc3339.decorator.js';
 
 /** One line of an import. */
@@ -30,10 +30,7 @@ export class ImportedAccountDto {
   @IsOptional()
   readonly username?: string | null;
 
-  @Matches(/@/, { message: 'email must be one address, such as cosmo@app.example' })
-  @Transform(({ value }: { value: unknown }) =>
-    typeof value === 'string' ? (parseEmail(value) ?? '') : value,
-  )
+  @IsEmail()
   @IsOptional()
   readonly email?: string | null;
 

@@ -1,7 +1,16 @@
 import { Injectable } from '@nestjs/common';
 import { Accounts, type Acting, ApiError, Clock, type User, UserStore } from '../../auth/index.js';
 import { type AccountChange, AccountChanges } from '../../auth/internals.js';
-import { type ListUsersQuery, type UpdateUserDto } from './users.dto.js';
+import { Database } from '../../database/index.js';
+import { NO_PASSWORD } from '../../passwords/stored-hash.js';
+import { PasswordMails } from './password-mails.js';
+import { type CreateUserDto, type ListUsersQuery, type UpdateUserDto } from './users.dto.js';
+
+declare module '../../auth/index.js' {
+  interface ErrorCodes {
+    email_taken: 409;
+  }
+}
 
 /** What administrators do about other users, by id. */
 @Injectable()
@@ -10,6 +19,8 @@ export class ManagedUsers {
     private readonly users: UserStore,
     private readonly accounts: Accounts,
     private readonly changes: AccountChanges,
+    private readonly mails: PasswordMails,
+    private readonly db: Database,
     private readonly clock: Clock,
   ) {}
 
@@ -29,6 +40,42 @@ export class ManagedUsers {
     return user;
   }
 
+  /**
+   * Creates an account without a password, and sends the mail to set one. The address counts as proved: the administrator
+   * vouches for it, and only its owner gets in.
+   * @throws ApiError `no_mail`, `username_taken`, `email_taken`
+   */
+  async create({ username, email, roles = [] }: CreateUserDto, by: Acting): Promise<User> {
+    this.mails.requireOn();
+    if (await this.users.findByUsername(email)) throw emailTaken();
+    const account = { username: username ?? email, email, passwordHash: NO_PASSWORD, roles };
+    return this.db.inTransaction(async (tx) => {
+      const user = await this.accounts.insert(tx, account, by);
+      await this.mails.add(tx, user.id);
+      return user;
+    });
+  }
+
+  /**
+   * Makes the password void, revokes all sessions and sends the mail to set a new password.
+   * @throws ApiError `not_found`, `no_mail`, `changed_meanwhile`
+   */
+  async resetPassword(id: string, by: Acting): Promise<void> {
+    await this.changes.apply(
+      () => this.get(id),
+      by,
+      (user) => {
+        this.mails.requireReachable(user);
+        return {
+          change: { passwordHash: NO_PASSWORD },
+          events: [{ event: 'authn_password_change', cause: 'password_reset' }],
+          revokes: 'password_reset',
+          also: (tx) => this.mails.add(tx, user.id),
+        };
+      },
+    );
+  }
+
   /** @throws ApiError `not_found`, `last_admin`, `changed_meanwhile` */
   async update(id: string, wanted: UpdateUserDto, by: Acting): Promise<User> {
     return this.changes.apply(
@@ -42,6 +89,10 @@ export class ManagedUsers {
   async delete(id: string, by: Acting): Promise<void> {
     await this.accounts.deleteOf(id, by);
   }
+}
+
+function emailTaken(): ApiError {
+  return new ApiError(409, 'email_taken', 'Another account has this e-mail address');
 }
 
 function changeOf(user: User, { disabled, roles }: UpdateUserDto, now: number): AccountChange | undefined {

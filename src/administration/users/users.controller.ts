@@ -1,5 +1,12 @@
-import { Body, Controller, Delete, Get, HttpCode, Param, Patch, Query, UsePipes } from '@nestjs/common';
-import { ApiNoContentResponse, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
+import { Body, Controller, Delete, Get, HttpCode, Param, Patch, Post, Query, UsePipes } from '@nestjs/common';
+import {
+  ApiAcceptedResponse,
+  ApiCreatedResponse,
+  ApiNoContentResponse,
+  ApiOkResponse,
+  ApiOperation,
+  ApiTags,
+} from '@nestjs/swagger';
 import {
   type Acting,
   ApiErrors,
@@ -14,6 +21,7 @@ import {
 } from '../../auth/index.js';
 import { ManagedUsers } from './managed-users.js';
 import {
+  CreateUserDto,
   ListUsersQuery,
   ManagedUserDto,
   ManagedUserListDto,
@@ -44,6 +52,35 @@ export class UsersController {
   @ApiErrors({ 404: 'not_found' })
   async getUser(@Param('id') id: string): Promise<ManagedUserDto> {
     return toManagedUserDto(await this.users.get(id));
+  }
+
+  @FreshAccess()
+  @Post()
+  @ApiOperation({ summary: 'Create a user, who gets a mail to set the password.' })
+  @ApiCreatedResponse({ type: ManagedUserDto })
+  @ApiErrors({ 409: ['username_taken', 'email_taken', 'no_mail'] })
+  async createUser(
+    @CurrentUser() admin: Principal,
+    @Body() body: CreateUserDto,
+    @RequestCaller() caller: Caller,
+  ): Promise<ManagedUserDto> {
+    return toManagedUserDto(await this.users.create(body, actingAs(admin, caller)));
+  }
+
+  @FreshAccess()
+  @Post(':id/reset-password')
+  @HttpCode(202)
+  @ApiOperation({
+    summary: 'Make the password void, revoke all sessions and send a mail to set a new password.',
+  })
+  @ApiAcceptedResponse()
+  @ApiErrors({ 404: 'not_found', 409: ['no_mail', 'changed_meanwhile'] })
+  async resetUserPassword(
+    @CurrentUser() admin: Principal,
+    @Param('id') id: string,
+    @RequestCaller() caller: Caller,
+  ): Promise<void> {
+    await this.users.resetPassword(id, actingAs(admin, caller));
   }
 
   @FreshAccess()

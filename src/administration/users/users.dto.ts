@@ -3,7 +3,9 @@ import { Transform } from 'class-transformer';
 import { ArrayMaxSize, IsArray, IsBoolean, IsIn, IsOptional, Matches, ValidateIf } from 'class-validator';
 import { LowerCased } from '../../auth/index.js';
 import { IsWholeNumber } from '../../config/validators.js';
-import { MAX_ROLES, ROLE, type User } from '../../users/user-store.js';
+import { MAX_EMAIL_LENGTH } from '../../users/email-address.js';
+import { MAX_ROLES, ROLE, type User, USERNAME } from '../../users/user-store.js';
+import { IsEmail } from '../email.decorator.js';
 
 const ROLE_RULE = 'must be 1 to 64 of a-z, 0-9, dot, underscore, colon and hyphen';
 /** PostgreSQL refuses text with a NUL. */
@@ -34,6 +36,30 @@ export class ListUsersQuery {
   @Matches(TEXT, { message: 'cursor must be next_cursor of the previous page' })
   @IsOptional()
   readonly cursor?: string;
+}
+
+export class CreateUserDto {
+  @ApiPropertyOptional({
+    example: 'cosmo',
+    pattern: USERNAME.source,
+    description: 'Without it, the account logs in with its address.',
+  })
+  @LowerCased()
+  @Matches(USERNAME, { message: 'username must be 3 to 32 of a-z, 0-9, dot, underscore and hyphen' })
+  @ValidateIf((_, value) => value !== undefined)
+  readonly username?: string;
+
+  @ApiProperty({ example: 'cosmo@example.com', maxLength: MAX_EMAIL_LENGTH })
+  @IsEmail()
+  readonly email!: string;
+
+  @ApiPropertyOptional({ type: [String], maxItems: MAX_ROLES })
+  @Matches(ROLE, { each: true, message: `each role ${ROLE_RULE}` })
+  @ArrayMaxSize(MAX_ROLES)
+  @IsArray()
+  @Transform(({ value }: { value: unknown }) => (Array.isArray(value) ? [...new Set(value)] : value))
+  @ValidateIf((_, value) => value !== undefined)
+  readonly roles?: string[];
 }
 
 export class UpdateUserDto {
