@@ -3,6 +3,7 @@ export const NOTICES = [
   'new_device',
   'factor_added',
   'factor_removed',
+  'recovery_code_used',
   'password_changed',
   'password_reset',
   'email_changed',

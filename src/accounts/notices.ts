@@ -14,7 +14,9 @@ const NOTICE_OF: Partial<Record<string, Notice>> = {
   authn_password_change: 'password_changed',
   authn_token_reuse: 'token_reused',
   authn_factor_added: 'factor_added',
+  authn_recovery_codes_renewed: 'factor_added',
   authn_factor_removed: 'factor_removed',
+  authn_recovery_code_used: 'recovery_code_used',
 };
 
 /** Tells the owner of an account what happened to it: a mail in the transaction of the audit event. */

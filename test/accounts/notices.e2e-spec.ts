@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, expect, it } from '@jest/globals';
-import { AuditLog, type AuditEvent, Clock } from '../../src/auth/index.js';
+import { AuditLog, Clock } from '../../src/auth/index.js';
 import { Database } from '../../src/database/index.js';
 import { TEST_CALLER } from '../../src/testing/token-agents.js';
 import { createTestApp, type TestApp, type TestUser } from '../support/create-test-app.js';
@@ -66,12 +66,12 @@ describeEachEngine('notices to the owner', (engine) => {
 
   it('tell of a factor that was added or removed, by the audit event', async () => {
     const user = await newUser();
-    for (const event of ['authn_factor_added', 'authn_factor_removed'] as const)
+    for (const event of ['authn_factor_added', 'authn_factor_removed', 'authn_recovery_code_used'] as const)
       await app.get(Database).inTransaction(async (tx) => {
-        const entry = { event, subjectId: user.id, at: app.get(Clock).now() } as unknown as AuditEvent;
+        const entry = { event, subjectId: user.id, at: app.get(Clock).now() };
         await app.get(AuditLog).record(entry, TEST_CALLER, tx);
       });
-    expect(await subjects()).toEqual(['Second factor added', 'Second factor removed']);
+    expect(await subjects()).toEqual(['Second factor added', 'Second factor removed', 'Recovery code used']);
   });
 
   it('are lost with their cause, and only with it', async () => {

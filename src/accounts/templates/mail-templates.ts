@@ -13,6 +13,7 @@ const ENGLISH: { [N in TemplateName]: (facts: TemplateFacts[N]) => MailContent }
   new_device: notices.newDevice,
   factor_added: notices.factorAdded,
   factor_removed: notices.factorRemoved,
+  recovery_code_used: notices.recoveryCodeUsed,
   password_changed: notices.passwordChanged,
   password_reset: notices.passwordReset,
   email_changed: notices.emailChanged,

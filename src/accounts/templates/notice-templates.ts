@@ -13,11 +13,20 @@ export function newDevice({ app, origin }: TemplateFacts['new_device']): MailCon
 }
 
 export function factorAdded({ app, origin }: TemplateFacts['factor_added']): MailContent {
-  return notice(`Second factor added at ${app}`, 'A second factor was added to your account.', origin);
+  return notice(
+    `Second factor added at ${app}`,
+    'A second factor or new recovery codes were added to your account.',
+    origin,
+  );
 }
 
 export function factorRemoved({ app, origin }: TemplateFacts['factor_removed']): MailContent {
   return notice(`Second factor removed at ${app}`, 'A second factor of your account was removed.', origin);
+}
+
+export function recoveryCodeUsed({ app, origin }: TemplateFacts['recovery_code_used']): MailContent {
+  const sentence = 'One of your recovery codes was used in place of your second factor.';
+  return notice(`Recovery code used at ${app}`, sentence, origin);
 }
 
 export function passwordChanged({ app, origin }: TemplateFacts['password_changed']): MailContent {

@@ -24,6 +24,7 @@ export interface TemplateFacts {
   new_device: Common & { origin: Origin };
   factor_added: Common & { origin: Origin };
   factor_removed: Common & { origin: Origin };
+  recovery_code_used: Common & { origin: Origin };
   password_changed: Common & { origin: Origin };
   password_reset: Common & { origin: Origin };
   email_changed: Link;
