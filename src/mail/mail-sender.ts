@@ -11,6 +11,11 @@ import { Outbox } from './outbox.js';
 
 /** For mails whose pause is over, and those of instances that have crashed. */
 const PERIOD_MS = 5_000;
+/**
+ * Between a commit and the mail, and as much again at random. The work of a mail must be no part of the time of the request
+ * that asked for it: whether there is a mail to send is whether there is an account.
+ */
+const SEND_DELAY_MS = 200;
 /** One mail, however slowly the server answers; less than a claim lasts. */
 const SEND_TIMEOUT_MS = 60_000;
 /** For a mail that is being sent when the server stops. */
@@ -24,6 +29,7 @@ const STOP_TIMEOUT_MS = 5_000;
 export class MailSender implements OnApplicationBootstrap, OnModuleDestroy {
   private readonly logger = new Logger('Mail');
   private timer: NodeJS.Timeout | undefined;
+  private soon: NodeJS.Timeout | undefined;
   private running: Promise<void> | undefined;
   /** A mail was added while the last look for one was under way. */
   private again = false;
@@ -42,13 +48,14 @@ export class MailSender implements OnApplicationBootstrap, OnModuleDestroy {
       return;
     }
     await this.queue.releaseClaims();
-    this.outbox.onAdded(() => this.kick());
+    this.outbox.onAdded(() => this.kickSoon());
     this.timer = setInterval(() => this.kick(), PERIOD_MS).unref();
     this.kick();
   }
 
   async onModuleDestroy(): Promise<void> {
     clearInterval(this.timer);
+    clearTimeout(this.soon);
     this.stopping = true;
     const stopped = new AbortController();
     await Promise.race([
@@ -64,6 +71,16 @@ export class MailSender implements OnApplicationBootstrap, OnModuleDestroy {
   async run(): Promise<void> {
     this.kick();
     await this.running;
+  }
+
+  private kickSoon(): void {
+    this.soon ??= setTimeout(
+      () => {
+        this.soon = undefined;
+        this.kick();
+      },
+      SEND_DELAY_MS * (1 + Math.random()),
+    ).unref();
   }
 
   private kick(): void {
