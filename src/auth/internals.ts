@@ -11,6 +11,7 @@ export {
   type PresentedFactors,
   type ProvedFactor,
 } from './accounts/factor-registry.js';
+export { PresentedDevices } from './login/presented-devices.js';
 export { FACTORS } from './login/presented-factors.js';
 export { LoginService } from './login/login.service.js';
 export { AccountDto, toAccountDto } from './dto/account.dto.js';

@@ -22,7 +22,11 @@ export class FactorLoginService {
    * @throws TokenError `token_expired`, `token_invalid`, or `token_revoked` if the challenge has been used or the
    * credentials have changed; ApiError `invalid_credentials`; RateLimitedError
    */
-  async login({ challenge, ...codes }: FactorLoginDto, caller: Caller): Promise<IssuedPair> {
+  async login(
+    { challenge, ...codes }: FactorLoginDto,
+    devices: readonly string[],
+    caller: Caller,
+  ): Promise<IssuedPair> {
     const login = this.challenges.read(challenge);
     const user = await this.users.findById(login.id);
     if (user?.disabledAt !== null || user.credentialVersion !== login.credentialVersion)
@@ -43,6 +47,6 @@ export class FactorLoginService {
       },
     };
     const { sessionTtl, accessTtl } = login;
-    return this.logins.open(user, attempt, caller, { sessionTtl, accessTtl });
+    return this.logins.open(user, attempt, devices, caller, { sessionTtl, accessTtl });
   }
 }

@@ -1,6 +1,7 @@
 import { Body, Controller, Delete, Get, HttpCode, Param, ParseUUIDPipe, Post } from '@nestjs/common';
 import {
   ApiCreatedResponse,
+  ApiHeader,
   ApiNoContentResponse,
   ApiOkResponse,
   ApiOperation,
@@ -18,7 +19,7 @@ import {
   Public,
   RequestCaller,
 } from '../auth/index.js';
-import { TokenPairDto } from '../auth/internals.js';
+import { DEVICE_HEADER, PresentedDevices, TokenPairDto } from '../auth/internals.js';
 import { FactorLoginService } from './factor-login.service.js';
 import {
   ConfirmOtpDto,
@@ -47,7 +48,16 @@ export class FactorsController {
   @HttpCode(200)
   @DeliversTokens()
   @ApiOperation({ summary: 'Finish a login with a second factor. Success uses the challenge up.' })
-  @ApiOkResponse({ type: TokenPairDto })
+  @ApiHeader({ name: DEVICE_HEADER, required: false, description: 'As with the login.' })
+  @ApiOkResponse({
+    type: TokenPairDto,
+    headers: {
+      [DEVICE_HEADER]: {
+        description: 'Send it with the next login on this device.',
+        schema: { type: 'string' },
+      },
+    },
+  })
   @ApiErrors({
     401: ['invalid_credentials', 'token_expired', 'token_invalid', 'token_revoked'],
     429: 'rate_limited',
@@ -55,9 +65,10 @@ export class FactorsController {
   })
   async loginWithFactor(
     @Body(VALID) body: FactorLoginDto,
+    @PresentedDevices() devices: string[],
     @RequestCaller() caller: Caller,
   ): Promise<IssuedPair> {
-    return this.logins.login(body, caller);
+    return this.logins.login(body, devices, caller);
   }
 
   @Get('factors')

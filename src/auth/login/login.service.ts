@@ -35,8 +35,7 @@ export class LoginService {
   ): Promise<IssuedPair> {
     const user = await this.passwords.atLogin(username, password, devices, caller);
     const factor = await this.factors.verify(user, factors, caller);
-    const knownDevice = this.devices.find(user.id, devices) !== undefined;
-    return this.open(user, { method: PASSWORD_PROOF, factor }, { ...caller, knownDevice });
+    return this.open(user, { method: PASSWORD_PROOF, factor }, devices, caller);
   }
 
   /**
@@ -47,11 +46,13 @@ export class LoginService {
   async open(
     user: User,
     attempt: ProofAttempt,
+    devices: readonly string[],
     caller: Caller,
     lives: SessionLives = {},
   ): Promise<IssuedPair> {
     const contents = await this.pairs.contents(user);
-    const session = await this.logins.openUnlessChanged(user, caller, attempt, lives);
+    const knownDevice = this.devices.find(user.id, devices) !== undefined;
+    const session = await this.logins.openUnlessChanged(user, { ...caller, knownDevice }, attempt, lives);
     if (!session) throw invalidCredentials('the user changed during the login');
     const { accessTtl } = lives;
     const pair = this.pairs.issue(session, contents, { proof: proofOf(session), accessTtl });

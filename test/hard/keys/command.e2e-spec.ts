@@ -45,6 +45,7 @@ describe('keys generate', () => {
     expect(read().map(({ token_use: kind, alg }) => [kind, alg])).toEqual([
       ['access', 'PS256'],
       ['refresh', 'HS256'],
+      ['factor', 'HS256'],
     ]);
     expect(statSync(file).mode & 0o777).toBe(0o600);
   });
@@ -77,8 +78,8 @@ describe('keys import', () => {
     write(...generateKeySet().keys);
     writeFileSync(join(folder, 'old.pem'), pem());
     expect(await run('import', 'old.pem')).toMatchObject({ code: 0, stderr: '' });
-    expect(read()).toHaveLength(3);
-    expectTime(read()[2]?.signs_from, seconds() + 360);
+    expect(read()).toHaveLength(4);
+    expectTime(read()[3]?.signs_from, seconds() + 360);
     expectRefusal(await run('import', 'old.pem'), /is in the file already/);
   });
 
@@ -88,7 +89,7 @@ describe('keys import', () => {
     expectRefusal(await run('import', 'secret.pem'), /secret\.pem holds no private key in PEM/);
     expectRefusal(await run('import', 'nowhere.pem'), /nowhere\.pem cannot be read/);
     expect(await run('import')).toMatchObject({ code: 1, stderr: expect.stringMatching(/needs the FILE/) });
-    expect(read()).toHaveLength(2);
+    expect(read()).toHaveLength(3);
   });
 });
 
@@ -122,7 +123,7 @@ describe('keys rotate', () => {
     // One of each kind: the second of a kind finds a key that waits.
     expect(outcomes.map(({ code }) => code).reduce((sum, code) => sum + code)).toBe(2);
     for (const outcome of outcomes.filter(({ code }) => code === 1)) expectRefusal(outcome, /is waiting/);
-    expect(read()).toHaveLength(4);
+    expect(read()).toHaveLength(5);
     expect(readdirSync(join(folder, 'data'))).toEqual(['keys.json']);
   });
 
@@ -133,7 +134,7 @@ describe('keys rotate', () => {
     symlinkSync(file, link);
     await keys(folder, ['rotate'], { AUTH_KEYS_FILE: './link.json' });
     expect(lstatSync(link).isSymbolicLink()).toBe(true);
-    expect(read()).toHaveLength(4);
+    expect(read()).toHaveLength(5);
     expect(statSync(file).mode & 0o777).toBe(0o640);
   });
 
@@ -144,7 +145,7 @@ describe('keys rotate', () => {
       await run('rotate'),
       /keys\.json\.lock is held \(process 7 on elsewhere\)\. If that command no longer runs, remove the file/,
     );
-    expect(read()).toHaveLength(2);
+    expect(read()).toHaveLength(3);
   });
 });
 
@@ -188,7 +189,8 @@ it('keys list shows what each key does, and nothing of the keys', async () => {
     ['KID', 'KIND', 'ALG', 'STATE'],
     [set[0]!.kid, 'access', 'ES256', 'signs'],
     [set[1]!.kid, 'refresh', 'HS256', 'signs'],
-    [set[2]!.kid, 'access', 'RS256', 'signs from 2096-10-02T07:06:40Z'],
+    [set[2]!.kid, 'factor', 'HS256', 'signs'],
+    [set[3]!.kid, 'access', 'RS256', 'signs from 2096-10-02T07:06:40Z'],
     [''],
   ]);
 });

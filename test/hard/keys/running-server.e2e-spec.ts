@@ -128,7 +128,7 @@ describe('a running server', () => {
     writeFileSync(file, JSON.stringify({ keys: [...(JSON.parse(good) as { keys: object[] }).keys, extra] }));
     await until('a mended file is read', async () => (await shownKids(server)).includes(extra.kid));
     const secrets = [...good.matchAll(/"[dk]": "([^"]+)"/g)].map(([, secret]) => String(secret));
-    expect(secrets).toHaveLength(2);
+    expect(secrets).toHaveLength(3);
     for (const secret of [...secrets, String(extra.d)]) expect(server.output).not.toContain(secret);
     await server.stop();
   });
