@@ -74,6 +74,12 @@ describeEachEngine('notices to the owner', (engine) => {
     expect(await subjects()).toEqual(['Second factor added', 'Second factor removed', 'Recovery code used']);
   });
 
+  it('tell of a factor that is enrolled over HTTP', async () => {
+    const user = await newUser();
+    await app.as(user).with.otp().fresh();
+    expect(await subjects()).toEqual(['Second factor added']);
+  });
+
   it('are lost with their cause, and only with it', async () => {
     const user = await newUser();
     const work = app.get(Database).inTransaction(async (tx) => {

@@ -136,6 +136,15 @@ describeEachEngine('a forgotten password', (engine) => {
     await reset(token).expect(204);
   });
 
+  it('keeps the second factor: the login asks for it', async () => {
+    const { user: dog, email } = await user();
+    await app.as(dog).with.otp().fresh();
+    await forgot(email);
+    await reset(await app.mails.to(email).last().token).expect(204);
+    const answer = await post('/auth/login', { username: email, password: NEW });
+    expectError(answer, 401, 'second_factor_required');
+  });
+
   it('keeps its token when the new password is refused', async () => {
     const { email } = await user();
     await forgot(email);
