@@ -5,6 +5,7 @@ import { Database } from '../../src/database/index.js';
 import { type TokenAgent } from '../../src/testing/index.js';
 import { createTestApp, type TestApp } from '../support/create-test-app.js';
 import { describeEachEngine } from '../support/engines.js';
+import { enrolled, loginWith } from '../support/factors.js';
 import { expectError } from '../support/expect-error.js';
 
 describeEachEngine('administration of users', (engine) => {
@@ -244,6 +245,21 @@ describeEachEngine('administration of users', (engine) => {
       expectError(await admin.post(`/admin/users/${each.id}/reset-password`), 409, 'no_mail');
     await without.login();
     expectError(await admin.post(`/admin/users/${randomUUID()}/reset-password`), 404, 'not_found');
+  });
+
+  it('second factors are removed for a user who has lost them', async () => {
+    const { user } = await enrolled(api);
+    const path = `/admin/users/${user.id}/reset-factors`;
+    expectError(await loginWith(api, user), 401, 'second_factor_required');
+    await admin.post(path).expect(204);
+    await loginWith(api, user).expect(200);
+    expect((await lastEvents(user.id, 2))[1]).toEqual([
+      'authn_factor_removed',
+      'reset_by_admin',
+      admin.user.id,
+    ]);
+    expectError(await admin.post(path), 404, 'not_found');
+    expectError(await admin.post('/admin/users/nobody/reset-factors'), 404, 'not_found');
   });
 
   it('a deleted user is gone with the sessions', async () => {

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { Accounts, type Acting, ApiError, Clock, type User, UserStore } from '../../auth/index.js';
-import { type AccountChange, AccountChanges } from '../../auth/internals.js';
+import { type AccountChange, AccountChanges, FactorRegistry } from '../../auth/internals.js';
 import { Database } from '../../database/index.js';
 import { NO_PASSWORD } from '../../passwords/stored-hash.js';
 import { PasswordMails } from './password-mails.js';
@@ -19,6 +19,7 @@ export class ManagedUsers {
     private readonly users: UserStore,
     private readonly accounts: Accounts,
     private readonly changes: AccountChanges,
+    private readonly factors: FactorRegistry,
     private readonly mails: PasswordMails,
     private readonly db: Database,
     private readonly clock: Clock,
@@ -82,6 +83,25 @@ export class ManagedUsers {
       () => this.get(id),
       by,
       (user) => changeOf(user, wanted, this.clock.now()),
+    );
+  }
+
+  /**
+   * Removes all second factors and recovery codes, for a user who has lost them. Sessions stay active.
+   * @throws ApiError `not_found`, also for a user who has none, `changed_meanwhile`
+   */
+  async resetFactors(id: string, by: Acting): Promise<void> {
+    await this.changes.apply(
+      () => this.get(id),
+      by,
+      () => ({
+        change: {},
+        events: [{ event: 'authn_factor_removed', cause: 'reset_by_admin' }],
+        also: async (tx) => {
+          if (await this.factors.removeAll(tx, id)) return;
+          throw new ApiError(404, 'not_found', 'The user has no second factor');
+        },
+      }),
     );
   }
 

@@ -84,6 +84,20 @@ export class UsersController {
   }
 
   @FreshAccess()
+  @Post(':id/reset-factors')
+  @HttpCode(204)
+  @ApiOperation({ summary: 'Remove all second factors and recovery codes of a user.' })
+  @ApiNoContentResponse()
+  @ApiErrors({ 404: 'not_found', 409: 'changed_meanwhile' })
+  async resetUserFactors(
+    @CurrentUser() admin: Principal,
+    @Param('id') id: string,
+    @RequestCaller() caller: Caller,
+  ): Promise<void> {
+    await this.users.resetFactors(id, actingAs(admin, caller));
+  }
+
+  @FreshAccess()
   @Patch(':id')
   @ApiOperation({ summary: 'Disable or enable a user, or replace the roles.' })
   @ApiOkResponse({ type: ManagedUserDto })
