@@ -9,6 +9,7 @@ const SRC = join(import.meta.dirname, '../../src');
  * nothing of each other. `main.ts` and the `app.*` files put everything together and may import anything.
  */
 const RULES: Record<string, string[]> = {
+  client: [],
   time: [],
   http: [],
   database: ['time/clock'],
@@ -125,6 +126,8 @@ const LEAVES = [
 
 /** Lines; a file that is longer holds more than one concept. */
 const LONGEST_FILE = 250;
+/** From the OpenAPI document. */
+const GENERATED = 'client/api';
 
 interface SourceFile {
   /** Relative to src, without extension. */
@@ -246,7 +249,7 @@ describe('the source', () => {
 
   it('has no file longer than one concept needs', () => {
     const long = files
-      .filter(({ lines }) => lines > LONGEST_FILE)
+      .filter(({ name, lines }) => lines > LONGEST_FILE && name !== GENERATED)
       .map(({ name, lines }) => `${name}: ${lines}`);
     expect(long).toEqual([]);
   });
