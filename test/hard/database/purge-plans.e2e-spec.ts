@@ -68,7 +68,7 @@ describeEachEngine('a purge', (engine) => {
 
   it('that finds nothing reads an index, never a table', async () => {
     const statements = await recordPurge();
-    expect(statements.length).toBe(engine === 'sqlite' ? 4 : 5);
+    expect(statements.length).toBe(engine === 'sqlite' ? 8 : 9);
     const ofSessions = statements.filter(({ sql: text }) => text.includes('"sessions"'));
     expect(ofSessions.length).toBe(2);
     for (const statement of ofSessions) expect(await explain(statement)).not.toMatch(TABLE_SCAN);
