@@ -33,7 +33,7 @@ export class AccountMails implements OnModuleInit {
   ) {}
 
   onModuleInit(): void {
-    // Whoever asks more often than the limit has three good links already.
+    // A request beyond the limit comes after three good links.
     const asked = { limit: 'link', beyondLimit: 'drop' } as const;
     this.outbox.register({ name: 'registration', ...asked, compose: (row) => this.registration(row) });
     this.outbox.register({ name: 'verification', ...asked, compose: (row) => this.verification(row) });

@@ -1,4 +1,4 @@
-/** What the owner of an account is told by mail. */
+/** The notices to the owner of an account. */
 export const NOTICES = [
   'new_device',
   'factor_added',
