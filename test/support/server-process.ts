@@ -20,6 +20,8 @@ export interface LaunchOptions {
   folder?: string;
   /** Words before the command, that keep it to a core say. They must become the process themselves. */
   prefix?: string[];
+  /** Another `main.js` than the one that was built from these sources. */
+  main?: string;
 }
 
 export interface Exit {
@@ -72,9 +74,14 @@ export function builtFile(name: string): string {
 }
 
 /** Starts the process without waiting: for those that are not to come up. */
-export function launch({ env = {}, folder = makeFolder(), prefix = [] }: LaunchOptions = {}): ServerProcess {
+export function launch({
+  env = {},
+  folder = makeFolder(),
+  prefix = [],
+  main = builtFile('main.js'),
+}: LaunchOptions = {}): ServerProcess {
   const { PATH = '', HOME = '' } = process.env;
-  const [command, ...args] = [...prefix, process.execPath, builtFile('main.js')];
+  const [command, ...args] = [...prefix, process.execPath, main];
   const child = spawn(command, args, {
     cwd: folder,
     env: { PATH, HOME, PORT: '0', NO_COLOR: '1', ...env },
