@@ -84,7 +84,7 @@ export class FactorsController {
     summary: 'Begin to add an authenticator. Requires the strongest level that the user can prove.',
   })
   @ApiCreatedResponse({ type: EnrolledOtpDto })
-  @ApiErrors({ 409: 'changed_meanwhile' })
+  @ApiErrors({ 404: 'not_found', 409: 'changed_meanwhile' })
   async enrolOtp(
     @CurrentUser() user: Principal,
     @Body(VALID) { name }: EnrolOtpDto,

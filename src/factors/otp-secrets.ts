@@ -1,6 +1,6 @@
 import { Injectable, Logger, type OnApplicationBootstrap } from '@nestjs/common';
 import { createHmac } from 'node:crypto';
-import { AuthOptions, Clock } from '../auth/index.js';
+import { ApiError, AuthOptions, Clock } from '../auth/index.js';
 import { Database } from '../database/index.js';
 import { changeKeyFile } from '../keys/key-file-lock.js';
 import { readKeyFile } from '../keys/key-file.js';
@@ -23,24 +23,22 @@ export class OtpSecrets implements OnApplicationBootstrap {
     private readonly options: AuthOptions,
   ) {}
 
-  /**
-   * Key files from before second factors have no key for them. Outside production it is added here.
-   * @throws KeyRingError that says how to add it
-   */
   async onApplicationBootstrap(): Promise<void> {
-    const { keys: source } = this.options;
-    const now = this.clock.now();
-    if (!this.hasKey(now) && 'file' in source && source.create) {
-      changeKeyFile(source.file, now, (set) => rotate(set, 'factor', now));
-      this.keys.replace(readKeyFile(source.file), now);
-      this.logger.log(`added a key for second factors to ${source.file}`);
-    }
-    this.currentKeyId();
+    if (!this.hasKey() && !this.mayAddKey())
+      this.logger.warn(
+        'no second factor can be enrolled: the keys lack one with "token_use": "factor"; ' +
+          '`npm run keys -- rotate --kind factor` adds it',
+      );
     await this.warnOfMissingKeys();
   }
 
-  /** The key for a new authenticator. @throws KeyRingError */
+  /**
+   * The key for a new authenticator. A key file from before second factors gets its key with the first one, not at the
+   * start: until then, servers of the previous version can be restarted with the same file.
+   * @throws ApiError 404 `not_found` where there is no key and the file is not the server's to change
+   */
   currentKeyId(): string {
+    if (!this.hasKey()) this.addKey();
     return this.keys.signingKey('factor', this.clock.now()).kid;
   }
 
@@ -52,13 +50,28 @@ export class OtpSecrets implements OnApplicationBootstrap {
     return mac.digest().subarray(0, SECRET_BYTES);
   }
 
-  private hasKey(now: number): boolean {
+  private hasKey(): boolean {
     try {
-      return this.keys.signingKey('factor', now) !== undefined;
+      return this.keys.signingKey('factor', this.clock.now()) !== undefined;
     } catch (error) {
       if (error instanceof KeyRingError) return false;
       throw error;
     }
+  }
+
+  private mayAddKey(): boolean {
+    const { keys } = this.options;
+    return 'file' in keys && (keys.create ?? false);
+  }
+
+  private addKey(): void {
+    const { keys } = this.options;
+    if (!('file' in keys) || !keys.create)
+      throw new ApiError(404, 'not_found', 'This server has no key for second factors');
+    const now = this.clock.now();
+    changeKeyFile(keys.file, now, (set) => rotate(set, 'factor', now));
+    this.keys.replace(readKeyFile(keys.file), now);
+    this.logger.log(`added a key for second factors to ${keys.file}`);
   }
 
   private async warnOfMissingKeys(): Promise<void> {
