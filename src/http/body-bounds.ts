@@ -11,12 +11,11 @@ export interface BodyBounds {
 /** The routes of features. A route that takes uploads sets its own `bodyLimit` (`@RouteConfig`). */
 const DEFAULT_BOUNDS: BodyBounds = { bytes: 65_536, members: 1_000, levels: 32 };
 
-/** By the first part of the path. These routes are open to strangers, and need a few hundred bytes. */
-const BOUNDS_OF_ROUTES: readonly (readonly [prefix: string, bounds: BodyBounds])[] = [
-  ['/auth/', { bytes: 8_192, members: 64, levels: 8 }],
-];
+/** These routes are open to strangers, and need a few hundred bytes. A global prefix and a version may come before `/auth/`. */
+const AUTH_ROUTE = /^(?:\/[^/]+){0,3}\/auth\//;
+const AUTH_BOUNDS: BodyBounds = { bytes: 8_192, members: 64, levels: 8 };
 
 /** @param route the declared path, such as `/auth/login`; undefined if none matched */
-export function boundsOf(route: string | undefined): BodyBounds {
-  return BOUNDS_OF_ROUTES.find(([prefix]) => route?.startsWith(prefix))?.[1] ?? DEFAULT_BOUNDS;
+export function boundsOf(route = ''): BodyBounds {
+  return AUTH_ROUTE.test(route) ? AUTH_BOUNDS : DEFAULT_BOUNDS;
 }
