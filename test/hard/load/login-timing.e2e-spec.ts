@@ -9,8 +9,8 @@ import { portOf } from '../../support/raw-http.js';
 import { separation, strayOf } from './separation.js';
 
 /*
- * The time of a refused login does not reveal which accounts exist or are disabled. With one connection, one
- * request at a time, and the three kinds in random order within each round: whatever else the machine does falls on all
+ * The time of a refused login does not reveal which accounts exist, are disabled or have a second factor. With one connection, one
+ * request at a time, and the kinds in random order within each round: whatever else the machine does falls on all
  * of them alike. LONG=1 looks closer, on both engines.
  */
 const LONG = process.env['LONG'] === '1';
@@ -23,8 +23,8 @@ const TOLERANCE = LONG ? 0.05 : 0.12;
 const ACCOUNTS = 12;
 const TIMEOUT = 900_000;
 
-type Kind = 'unknown' | 'wrong password' | 'disabled';
-const KINDS: Kind[] = ['unknown', 'wrong password', 'disabled'];
+const KINDS = ['unknown', 'wrong password', 'disabled', 'second factor'] as const;
+type Kind = (typeof KINDS)[number];
 
 describeEachEngine('the time of a refused login', (engine) => {
   // Costs a quarter of a minute, and PostgreSQL takes the same way through the code.
@@ -35,14 +35,20 @@ describeEachEngine('the time of a refused login', (engine) => {
 
   beforeAll(async () => {
     api = await createTestApp({ engine, realHashes: true });
-    const [active, disabled] = [name('active'), name('barred')];
+    const [active, disabled, enrolled] = [name('active'), name('barred'), name('mobile')];
     for (let i = 0; i < ACCOUNTS; i++) {
       await api.user(active(i));
       await api.user(disabled(i));
       await api.get(AccountAdmin).disable(disabled(i));
+      await api.authenticator(await api.user(enrolled(i)));
     }
     const some = (named: (i: number) => string) => (round: number) => named(round % ACCOUNTS);
-    names = { unknown: name('nobody'), 'wrong password': some(active), disabled: some(disabled) };
+    names = {
+      unknown: name('nobody'),
+      'wrong password': some(active),
+      disabled: some(disabled),
+      'second factor': some(enrolled),
+    };
   }, TIMEOUT);
   afterAll(async () => {
     agent.destroy();
@@ -67,22 +73,26 @@ describeEachEngine('the time of a refused login', (engine) => {
 
   /** Each pair of kinds, and how well their times can be told apart. */
   async function measure(rounds: number): Promise<Record<string, number>> {
-    const times: Record<Kind, number[]> = { unknown: [], 'wrong password': [], disabled: [] };
+    const times: Record<Kind, number[]> = {
+      unknown: [],
+      'wrong password': [],
+      disabled: [],
+      'second factor': [],
+    };
     // The first ones compile the code, and are none of those that are compared.
     for (let round = -10; round < rounds; round++)
       for (const kind of shuffled(KINDS)) {
         const time = await timeOf(kind, round + 10);
         if (round >= 0) times[kind].push(time);
       }
-    return {
-      'unknown/wrong password': separation(times.unknown, times['wrong password']),
-      'unknown/disabled': separation(times.unknown, times.disabled),
-      'wrong password/disabled': separation(times['wrong password'], times.disabled),
-    };
+    const pairs = KINDS.flatMap((one, i) => KINDS.slice(i + 1).map((other) => [one, other] as const));
+    return Object.fromEntries(
+      pairs.map(([one, other]) => [`${one}/${other}`, separation(times[one], times[other])]),
+    );
   }
 
   it(
-    'is the same for an unknown name, a wrong password and a disabled account',
+    'is the same for an unknown name, a disabled account, and a wrong password with and without a second factor',
     async () => {
       const pairs = await measure(ROUNDS);
       process.stdout.write(`${engine}, ${ROUNDS} of each: ${told(pairs)}\n`);
