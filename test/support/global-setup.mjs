@@ -21,6 +21,7 @@ import { freePort } from './free-port.mjs';
 const POSTGRES_URL = 'FRESHGATE_TEST_POSTGRES_URL';
 const POSTGRES_MISSING = 'FRESHGATE_TEST_POSTGRES_MISSING';
 const PGBOUNCER_MISSING = 'FRESHGATE_TEST_PGBOUNCER_MISSING';
+const HAPROXY_MISSING = 'FRESHGATE_TEST_HAPROXY_MISSING';
 const STANDBY_MISSING = 'FRESHGATE_TEST_STANDBY_MISSING';
 const SERVER_MAIN = 'FRESHGATE_TEST_SERVER_MAIN';
 const SERVER_MISSING = 'FRESHGATE_TEST_SERVER_MISSING';
@@ -33,17 +34,26 @@ export default async function setup({ rootDir }) {
 /** What only some suites need, and cannot be had everywhere. */
 function findProgramsBesidePostgres() {
   const noServer = process.env[POSTGRES_MISSING];
-  const PATH = `${process.env.PATH}:/usr/sbin:/usr/local/sbin`;
-  const found = spawnSync('pgbouncer', ['--version'], { env: { PATH } }).status === 0;
-  const noPgBouncer = noServer ?? (found ? undefined : 'no program pgbouncer (apt-get install pgbouncer)');
   const given =
     process.env.TEST_DATABASE_URL && 'TEST_DATABASE_URL names one server; a standby needs two of our own';
   const noStandby = noServer ?? given;
-  if (noPgBouncer !== undefined) {
-    if (process.env.CI === 'true') throw new Error(`PgBouncer could not be started: ${noPgBouncer}`);
-    process.env[PGBOUNCER_MISSING] = noPgBouncer;
+  for (const [name, option, variable] of [
+    ['pgbouncer', '--version', PGBOUNCER_MISSING],
+    ['haproxy', '-v', HAPROXY_MISSING],
+  ]) {
+    const missing = noServer ?? whyMissing(name, option);
+    if (missing === undefined) continue;
+    if (process.env.CI === 'true') throw new Error(`${name} could not be started: ${missing}`);
+    process.env[variable] = missing;
   }
   if (noStandby) process.env[STANDBY_MISSING] = noStandby;
+}
+
+/** Why a program cannot be run; undefined where it can. */
+function whyMissing(name, option) {
+  const PATH = `${process.env.PATH}:/usr/sbin:/usr/local/sbin`;
+  const found = spawnSync(name, [option], { env: { PATH } }).status === 0;
+  return found ? undefined : `no program ${name} (apt-get install ${name})`;
 }
 
 /** One PostgreSQL server for the whole run: the one that TEST_DATABASE_URL names, or one of our own. */
