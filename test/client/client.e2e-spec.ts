@@ -10,7 +10,11 @@ import {
 } from '../../src/client/index.js';
 import { Database } from '../../src/database/index.js';
 import { createTestApp, type TestApp } from '../support/create-test-app.js';
+import { until } from '../support/until.js';
 import { type Exchange, type Fate, UnreliableProxy } from '../support/unreliable-proxy.js';
+
+/** Forced refreshes of five tabs. */
+const ROUNDS = 10;
 
 /** What all tabs of one browser share. */
 class TestStore implements Store {
@@ -158,7 +162,7 @@ describe('the client', () => {
     let turn = 0;
     proxy.fateOf = ({ path }: Exchange) =>
       path === '/auth/refresh' ? (fates[turn++ % fates.length] ?? 'pass') : 'pass';
-    for (let i = 0; i < 40; i++) {
+    for (let i = 0; i < ROUNDS; i++) {
       store.expire();
       api.clock.advance('1m');
       await Promise.all(tabs.map(async (each) => each.profile().catch(() => undefined)));
@@ -167,7 +171,7 @@ describe('the client', () => {
     expect(signedOut).toEqual([]);
     await client.profile();
     // Each forced refresh made one generation at most, whichever tabs took part.
-    expect(await generation(client)).toBeLessThanOrEqual(41);
+    expect(await generation(client)).toBeLessThanOrEqual(ROUNDS + 1);
   });
 
   it.each([
@@ -203,7 +207,7 @@ describe('the client', () => {
     store.expire();
     proxy.fateOf = ({ path }) => (path === '/auth/refresh' ? 'delay' : 'pass');
     const late = client.profile();
-    await new Promise((resolve) => setTimeout(resolve, 50));
+    await until(5_000, async () => proxy.count('/auth/refresh') > 0);
     await client.logout();
     await expect(late).rejects.toBeInstanceOf(SignedOutError);
     expect(store.session).toBeNull();

@@ -1,6 +1,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { type Client, createClient, SignedOutError } from '../../src/client/index.js';
 import { createTestApp, type TestApp } from '../support/create-test-app.js';
+import { until } from '../support/until.js';
 import { UnreliableProxy } from '../support/unreliable-proxy.js';
 
 /** The cookies of one browser, which all its tabs share. An answer sets them when it arrives, however late. */
@@ -114,7 +115,7 @@ describe('the client in cookie mode', () => {
     };
     browser.delete('access_token');
     const slow = late.profile();
-    await new Promise((resolve) => setTimeout(resolve, 50));
+    await until(5_000, async () => proxy.count('/auth/refresh') > 0);
     await refreshByForce(client);
     await refreshByForce(client);
     await slow;
