@@ -9,7 +9,7 @@ const run = promisify(execFile);
 const SOURCES = ['src', 'package.json', 'package-lock.json', 'tsconfig.json', 'tsconfig.build.json'];
 
 /** Why there is no server of an earlier commit, or its built `main.js`. */
-export type EarlierServer = { main: string; missing?: undefined } | { missing: string };
+export type EarlierServer = { main: string; missing?: undefined } | { main?: undefined; missing: string };
 
 /**
  * Builds the server of an earlier commit, with the packages of its own lock file. It is kept under `node_modules`, because
