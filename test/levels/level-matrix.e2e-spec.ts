@@ -22,7 +22,10 @@ describe('every route with an access token × every level and freshness of the t
   let routes: Route[];
   beforeAll(async () => {
     api = await createTestApp({ imports: [PinFactorModule] });
-    routes = listRoutes(api.app).filter(({ policy }) => ['access', 'fresh-access'].includes(policy.level));
+    routes = listRoutes(api.app)
+      .filter(({ policy }) => ['access', 'fresh-access'].includes(policy.level))
+      // They require what the user can prove, whatever the declaration says: test/factors.
+      .filter(({ path }) => !path.startsWith('/auth/factors'));
   });
   afterAll(() => api.close());
 

@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { ACRS, type Acr } from '../../src/auth/index.js';
-import { claimsOf } from '../support/claims.js';
-import { createTestApp, type TestApp } from '../support/create-test-app.js';
-import { describeEachEngine } from '../support/engines.js';
-import { PIN_OF, PinFactorModule } from '../support/pin-factor.js';
+import { ACRS, type Acr } from '../../../src/auth/index.js';
+import { claimsOf } from '../../support/claims.js';
+import { createTestApp, type TestApp } from '../../support/create-test-app.js';
+import { describeEachEngine } from '../../support/engines.js';
+import { PIN_OF, PinFactorModule } from '../../support/pin-factor.js';
 
 /** What a client, or a thief, does with a refresh token that it has: `back` counts from the newest. */
 type Step =

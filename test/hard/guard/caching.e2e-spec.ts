@@ -2,8 +2,8 @@ import { CacheInterceptor, CacheModule } from '@nestjs/cache-manager';
 import { Controller, type ExecutionContext, Get, Injectable } from '@nestjs/common';
 import { APP_INTERCEPTOR } from '@nestjs/core';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { CurrentUser, NotCached, OptionalAccess, type Principal } from '../../src/auth/index.js';
-import { createTestApp, type TestApp } from '../support/create-test-app.js';
+import { CurrentUser, NotCached, OptionalAccess, type Principal } from '../../../src/auth/index.js';
+import { createTestApp, type TestApp } from '../../support/create-test-app.js';
 
 let calls = 0;
 

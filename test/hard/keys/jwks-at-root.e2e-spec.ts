@@ -7,12 +7,12 @@ import {
 } from '@nestjs/common';
 import { DocumentBuilder } from '@nestjs/swagger';
 import { expect, it } from '@jest/globals';
-import { AuthModule } from '../../src/auth/index.js';
-import { DatabaseModule, openDatabase } from '../../src/database/index.js';
-import { generateKeySet } from '../../src/keys/key-file.js';
-import { createOpenApiDocument } from '../../src/openapi/index.js';
-import { createTestApp, type TestApp } from '../../src/testing/index.js';
-import { createNamedAdapter, describeEachAdapter } from '../support/adapters.js';
+import { AuthModule } from '../../../src/auth/index.js';
+import { DatabaseModule, openDatabase } from '../../../src/database/index.js';
+import { generateKeySet } from '../../../src/keys/key-file.js';
+import { createOpenApiDocument } from '../../../src/openapi/index.js';
+import { createTestApp, type TestApp } from '../../../src/testing/index.js';
+import { createNamedAdapter, describeEachAdapter } from '../../support/adapters.js';
 
 const JWKS = '/.well-known/jwks.json';
 

@@ -2,8 +2,8 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { copyFileSync, mkdtempSync, renameSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createTestApp, type TestApp } from '../support/create-test-app.js';
-import { expectError } from '../support/expect-error.js';
+import { createTestApp, type TestApp } from '../../support/create-test-app.js';
+import { expectError } from '../../support/expect-error.js';
 
 describe('the file of an embedded database', () => {
   let folder: string;

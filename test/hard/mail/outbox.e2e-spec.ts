@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, beforeEach, expect, it } from '@jest/globals';
-import { Database } from '../../src/database/index.js';
-import { composeBodies, type MailRequest, MailSender, Outbox } from '../../src/mail/index.js';
-import { createTestApp, type TestApp } from '../support/create-test-app.js';
-import { createTestDatabase, describeEachEngine, type TestDatabase } from '../support/engines.js';
-import { TestSmtp } from '../support/smtp.js';
-import { TestClock } from '../../src/testing/index.js';
+import { Database } from '../../../src/database/index.js';
+import { composeBodies, type MailRequest, MailSender, Outbox } from '../../../src/mail/index.js';
+import { createTestApp, type TestApp } from '../../support/create-test-app.js';
+import { createTestDatabase, describeEachEngine, type TestDatabase } from '../../support/engines.js';
+import { TestSmtp } from '../../support/smtp.js';
+import { TestClock } from '../../../src/testing/index.js';
 
 describeEachEngine('the outbox', (engine) => {
   let smtp: TestSmtp;

@@ -10,8 +10,8 @@ import {
 } from '@nestjs/common';
 import { IsString } from 'class-validator';
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { CurrentUser, Public, type Principal, Unvalidated } from '../../src/auth/index.js';
-import { createTestApp, type TestApp } from '../../src/testing/index.js';
+import { CurrentUser, Public, type Principal, Unvalidated } from '../../../src/auth/index.js';
+import { createTestApp, type TestApp } from '../../../src/testing/index.js';
 
 class NoteDto {
   @IsString()

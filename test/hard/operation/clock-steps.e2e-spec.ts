@@ -1,11 +1,11 @@
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { decode } from 'jsonwebtoken';
-import { Database, Purger } from '../../src/database/index.js';
-import { createTestApp, type TestApp, type TestLogin } from '../support/create-test-app.js';
-import { describeEachEngine } from '../support/engines.js';
-import { expectError } from '../support/expect-error.js';
-import { forge } from '../support/token-kinds.js';
-import { OnceController } from '../support/once.controller.js';
+import { Database, Purger } from '../../../src/database/index.js';
+import { createTestApp, type TestApp, type TestLogin } from '../../support/create-test-app.js';
+import { describeEachEngine } from '../../support/engines.js';
+import { expectError } from '../../support/expect-error.js';
+import { forge } from '../../support/token-kinds.js';
+import { OnceController } from '../../support/once.controller.js';
 
 const MINUTE = 60_000;
 const HOUR = 3_600_000;

@@ -1,15 +1,15 @@
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from '@jest/globals';
-import { Database } from '../../src/database/index.js';
-import { TestClock } from '../../src/testing/index.js';
-import { createTestApp, type TestApp } from '../support/create-test-app.js';
+import { Database } from '../../../src/database/index.js';
+import { TestClock } from '../../../src/testing/index.js';
+import { createTestApp, type TestApp } from '../../support/create-test-app.js';
 import {
   createTestDatabase,
   describeEachEngine,
   describePostgres,
   type TestDatabase,
-} from '../support/engines.js';
-import { expectError } from '../support/expect-error.js';
-import { answer, challengeOf, enrolled, type Enrolled, loginWith } from '../support/factors.js';
+} from '../../support/engines.js';
+import { expectError } from '../../support/expect-error.js';
+import { answer, challengeOf, enrolled, type Enrolled, loginWith } from '../../support/factors.js';
 
 const wrongFor = (own: Enrolled) => {
   const right = [-1, 0, 1].map((step) => own.authenticator.code(step));

@@ -1,9 +1,9 @@
 import { afterEach, beforeEach, expect, it } from '@jest/globals';
-import { AccountAdmin, UserStore } from '../../src/auth/index.js';
-import { type TokenAgent } from '../../src/testing/index.js';
-import { createTestApp, type TestApp } from '../support/create-test-app.js';
-import { describeEachEngine } from '../support/engines.js';
-import { expectError } from '../support/expect-error.js';
+import { AccountAdmin, UserStore } from '../../../src/auth/index.js';
+import { type TokenAgent } from '../../../src/testing/index.js';
+import { createTestApp, type TestApp } from '../../support/create-test-app.js';
+import { describeEachEngine } from '../../support/engines.js';
+import { expectError } from '../../support/expect-error.js';
 
 describeEachEngine('the last administrator', (engine) => {
   let api: TestApp;

@@ -1,9 +1,9 @@
 import { describe, expect, it } from '@jest/globals';
-import { AccountsSettingsError } from '../../src/accounts/index.js';
-import { explainFailedStart } from '../../src/app.module.js';
-import { generateKeySet } from '../../src/keys/key-file.js';
-import { createTestApp } from '../support/create-test-app.js';
-import { expectError } from '../support/expect-error.js';
+import { AccountsSettingsError } from '../../../src/accounts/index.js';
+import { explainFailedStart } from '../../../src/app.module.js';
+import { generateKeySet } from '../../../src/keys/key-file.js';
+import { createTestApp } from '../../support/create-test-app.js';
+import { expectError } from '../../support/expect-error.js';
 
 const start = (env: Record<string, string>) =>
   createTestApp({ env: { NODE_ENV: 'production', ...env }, auth: { keys: generateKeySet() } });

@@ -11,12 +11,12 @@ import {
 } from '@nestjs/common';
 import { APP_GUARD } from '@nestjs/core';
 import { describe, expect, it } from '@jest/globals';
-import { AuthModule, FreshAccess } from '../../src/auth/index.js';
-import { DatabaseModule, openDatabase } from '../../src/database/index.js';
-import { generateKeySet } from '../../src/keys/key-file.js';
-import { createTestApp } from '../../src/testing/index.js';
-import { ADAPTER, createNamedAdapter } from '../support/adapters.js';
-import { testAuthOptions } from '../../src/testing/test-auth-options.js';
+import { AuthModule, FreshAccess } from '../../../src/auth/index.js';
+import { DatabaseModule, openDatabase } from '../../../src/database/index.js';
+import { generateKeySet } from '../../../src/keys/key-file.js';
+import { createTestApp } from '../../../src/testing/index.js';
+import { ADAPTER, createNamedAdapter } from '../../support/adapters.js';
+import { testAuthOptions } from '../../../src/testing/test-auth-options.js';
 
 const storage = new AsyncLocalStorage<{ id: number }>();
 let count = 0;

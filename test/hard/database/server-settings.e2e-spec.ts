@@ -1,13 +1,18 @@
 import { afterEach, beforeEach, expect, it, jest } from '@jest/globals';
 import { sql } from 'kysely';
 import { randomUUID } from 'node:crypto';
-import { explainFailedStart } from '../../src/app.module.js';
-import { Database } from '../../src/database/index.js';
-import { createTestApp, type TestApp } from '../support/create-test-app.js';
-import { createTestDatabase, describePostgres, POSTGRES_URL, type TestDatabase } from '../support/engines.js';
-import { expectError } from '../support/expect-error.js';
-import { openSession } from '../support/open-session.js';
-import { run } from '../support/standby.js';
+import { explainFailedStart } from '../../../src/app.module.js';
+import { Database } from '../../../src/database/index.js';
+import { createTestApp, type TestApp } from '../../support/create-test-app.js';
+import {
+  createTestDatabase,
+  describePostgres,
+  POSTGRES_URL,
+  type TestDatabase,
+} from '../../support/engines.js';
+import { expectError } from '../../support/expect-error.js';
+import { openSession } from '../../support/open-session.js';
+import { run } from '../../support/standby.js';
 
 jest.setTimeout(60_000);
 
