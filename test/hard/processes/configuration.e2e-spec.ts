@@ -362,8 +362,8 @@ describe('a key file that cannot be used', () => {
     { keys: 'of another kind', folder: () => folderWithKeys(() => '{ "name": "x" }'), advice: /JWK Set/ },
     {
       keys: 'with a null for a key',
-      folder: () => folderWithSet((keys) => [...keys, null]),
-      advice: /key 2/,
+      folder: () => folderWithSet((keys) => [null, ...keys]),
+      advice: /key 0/,
     },
     {
       keys: 'with a secret that is too short, which is not shown',
