@@ -15,6 +15,10 @@ const LASTING = TOKEN_KINDS.filter((kind) => kind !== 'none' && !USED_UP.has(kin
 /** After these the token that was shown may be worth nothing any more. */
 const SPENT = /^(?:token_revoked|token_expired|refresh_token_reused|fresh_token_required)$/;
 
+/** These need what only a mail or an authenticator has, or a user with one of them: their own tests open them. */
+const NEEDS_MORE =
+  /^\/auth\/(email\/(undo|verify)|password\/reset|register\/confirm|login\/factor|factors\/(otp\/:id.*|recovery-codes))$|\/reset-(factors|password)$/;
+
 let names = 0;
 
 /** Who shows tokens to an application that is fuzzed; what inputs use up is made anew. */
@@ -47,7 +51,7 @@ export class Cast {
 
   /** Whether it has what a good request to a route needs: what a team has added may need anything. */
   knows({ path }: Route): boolean {
-    return /^\/(\.well-known|admin|auth|health|profile|transfers)\b/.test(path);
+    return /^\/(\.well-known|admin|auth|health|profile|transfers)\b/.test(path) && !NEEDS_MORE.test(path);
   }
 
   /** The id that a route with a parameter asks for. */
@@ -62,6 +66,10 @@ export class Cast {
       'POST /auth/register': { username: `fuzz-${++names}`, password: 'first-in-orbit' },
       'POST /auth/login': { username, password },
       'POST /auth/reauthenticate': { password },
+      'POST /auth/password/forgot': { username },
+      'PUT /auth/email': { email: `fuzz-${++names}@example.com` },
+      'PATCH /profile': { username },
+      'POST /admin/users': { email: `made-${++names}@example.com` },
       'PUT /auth/password': { current_password: password, new_password: 'lunar-dachshund' },
       // example:begin
       'POST /transfers': { to: this.login('admin').user.username, amount: 1 },
