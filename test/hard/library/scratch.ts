@@ -25,6 +25,7 @@ const SOURCES = [
   'package.json',
   'tsconfig.json',
   'tsconfig.build.json',
+  'tsconfig.client.json',
   'tsconfig.pack.json',
   'nest-cli.json',
   'README.md',
