@@ -83,8 +83,7 @@ const access = (n) =>
   issuer.issueAccess({
     ...whose(n % stock.live),
     fresh: false,
-    authTime: now,
-    amr: ['pwd'],
+    proof: { acr: 'pwd', amr: ['pwd'], at: now },
     notAfter: now + 30 * DAY,
   }).token;
 /** All over the table, as clients come. @param {number} n */

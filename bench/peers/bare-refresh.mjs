@@ -61,7 +61,7 @@ function claimsOf(token) {
 function pair(claims) {
   const iat = Math.floor(Date.now() / 1000);
   const { gen, jti: _, ...both } = claims;
-  const access = `${accessHeader}.${encode({ ...both, type: 'access', jti: randomUUID(), iat, exp: iat + 900, fresh: false, auth_time: iat, amr: ['pwd'] })}`;
+  const access = `${accessHeader}.${encode({ ...both, type: 'access', jti: randomUUID(), iat, exp: iat + 900, fresh: false, auth_time: iat, acr: 'pwd', amr: ['pwd'] })}`;
   const refresh = `${refreshHeader}.${encode({ ...both, gen: gen + 1, jti: `${both.sid}.${gen + 1}`, iat })}`;
   const signature = sign('sha256', Buffer.from(access), { key: privateKey, dsaEncoding: 'ieee-p1363' });
   return {
