@@ -56,4 +56,5 @@ const app = await NestFactory.create(BenchModule, createAdapter(config.server.tr
   logger: createLogger(log),
 });
 await configureApp(app, config).listen(config.server.port, config.server.host);
+process.once('SIGTERM', () => void app.close().then(() => process.exit()));
 process.send?.({ url: await app.getUrl() });
