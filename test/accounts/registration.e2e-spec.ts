@@ -175,8 +175,8 @@ describeEachEngine('registration by username with an address', (engine) => {
     await post('/auth/email/verify', { token }, pair.access_token).expect(204);
     await logIn(email).expect(200);
     await logIn('cosmo').expect(200);
-    const laika = await app.as('laika').fresh();
     // example:begin
+    const laika = await app.as('laika').fresh();
     const { body: transfer } = await laika.post('/transfers').send({ to: email, amount: 5 }).expect(201);
     expect(transfer.counterparty).toBe('cosmo');
     // example:end
