@@ -30,8 +30,12 @@ export class EmailController {
   @ApiOperation({ summary: 'Change the address. The old one stays until the new one is proved.' })
   @ApiAcceptedResponse({ description: 'A mail is on its way to the new address.' })
   @ApiErrors({ 404: 'not_found', 409: 'changed_meanwhile' })
-  async changeEmail(@CurrentUser() user: Principal, @Body(VALID) { email }: ChangeEmailDto): Promise<void> {
-    await this.changes.request(user, email);
+  async changeEmail(
+    @CurrentUser() user: Principal,
+    @Body(VALID) { email }: ChangeEmailDto,
+    @RequestCaller() caller: Caller,
+  ): Promise<void> {
+    await this.changes.request(user, email, caller);
   }
 
   @Post('verify')

@@ -1,5 +1,6 @@
 /** What our own health, metrics, OpenAPI, test kit and commands need of `auth` besides its public API. Not for features. */
-export { type AccountChange, AccountChanges } from './accounts/account-changes.js';
+export { type AccountChange, AccountChanges, changedMeanwhile } from './accounts/account-changes.js';
+export { OPERATOR } from './accounts/account-admin.js';
 export { ADMIN_ROLE } from './accounts/last-admin.js';
 export { TOKEN_COOKIES } from './cookies/delivers-tokens.decorator.js';
 export { DEVICE_HEADER, TokenPairDto } from './dto/token-pair.dto.js';
@@ -21,6 +22,7 @@ export { RefusalHeadersInterceptor } from './guard/refusal-headers.interceptor.j
 export { Registration } from './login/registration.js';
 export { KeyedHashes } from './cookies/keyed-hashes.js';
 export { RateLimits } from '../rate-limits/rate-limits.js';
+export { type SessionLives } from '../sessions/sessions.repository.js';
 export { SessionRevoker } from '../sessions/session-revoker.js';
 export { KeyRing } from '../keys/key-ring.js';
 export { listRoutes, type Route } from './guard/routes.js';

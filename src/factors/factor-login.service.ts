@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { type Caller, type IssuedPair, TokenError, UserStore, validationFailed } from '../auth/index.js';
 import { LoginService } from '../auth/internals.js';
+import { type Tx } from '../database/index.js';
 import { UsedTokens } from '../sessions/used-tokens.js';
 import { type FactorLoginDto } from './factors.dto.js';
 import { LoginChallenges } from './login-challenges.js';
@@ -39,7 +40,7 @@ export class FactorLoginService {
       factor: {
         acr,
         amr,
-        use: async (tx: Parameters<typeof factor.use>[0]) => {
+        use: async (tx: Tx) => {
           if (!(await this.usedTokens.claim(login.jti, login.expiresAt, tx)))
             throw new TokenError('token_revoked', `login challenge ${login.jti} has been used`);
           await factor.use(tx);

@@ -12,7 +12,7 @@ import {
   UserStore,
   validationFailed,
 } from '../auth/index.js';
-import { FactorRegistry } from '../auth/internals.js';
+import { changedMeanwhile, FactorRegistry } from '../auth/internals.js';
 import { Database, type Tx } from '../database/index.js';
 import { reaches } from '../tokens/proof.js';
 import { ENROLMENT_MS, MAX_AUTHENTICATORS, OtpFactors } from './otp-factors.js';
@@ -152,8 +152,4 @@ export class FactorsService {
     if (user?.disabledAt === null) return user;
     throw new TokenError('token_revoked', `account ${userId} is ${user ? 'disabled' : 'gone'}`);
   }
-}
-
-function changedMeanwhile(): ApiError {
-  return new ApiError(409, 'changed_meanwhile', 'The account was changed at the same time; try again');
 }

@@ -10,7 +10,7 @@ import {
   ProofRules,
   type User,
 } from '../auth/index.js';
-import { type Factor, FactorRegistry, type ProvedFactor } from '../auth/internals.js';
+import { type Factor, FactorRegistry, type ProvedFactor, type SessionLives } from '../auth/internals.js';
 import { type Tx } from '../database/index.js';
 import { reaches } from '../tokens/proof.js';
 import { CodeAttempts } from './code-attempts.js';
@@ -27,8 +27,6 @@ declare module '../auth/index.js' {
 
 /** RFC 8176 has no word for recovery codes; they are one-time passwords too. */
 const AMR = ['otp', 'mfa'];
-
-type Lives = Parameters<ProofRule['check']>[3];
 
 /**
  * One-time codes and recovery codes as a factor, and the rule that makes them count: a user who has an authenticator gets no
@@ -56,7 +54,7 @@ export class SecondFactor implements Factor, ProofRule, OnModuleInit {
   }
 
   /** @throws ApiError `second_factor_required`, for a login with what is needed to continue it */
-  async check(user: User, { acr, amr }: Proof, tx: Tx, login?: Lives): Promise<void> {
+  async check(user: User, { acr, amr }: Proof, tx: Tx, login?: SessionLives): Promise<void> {
     if (reaches(acr, 'mfa') || (await this.levelOf(user.id, tx)) === undefined) return;
     const left = await this.recovery.count(user.id, tx);
     const factors = ['otp', ...(left > 0 ? ['recovery_code'] : [])];

@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
-import { ApiError, AuditLog, type Caller, Clock, createValidationPipe, UserStore } from '../../auth/index.js';
+import { ApiError, AuditLog, Clock, createValidationPipe, UserStore } from '../../auth/index.js';
+import { OPERATOR } from '../../auth/internals.js';
 import { Database, type Tx } from '../../database/index.js';
 import { NO_PASSWORD } from '../../passwords/stored-hash.js';
 import { ImportedAccountDto } from './imported-account.dto.js';
@@ -20,7 +21,6 @@ interface Row {
 
 /** Each transaction waits for the disk once. */
 const ROWS_PER_TRANSACTION = 200;
-const OPERATOR: Caller = { ip: null, userAgent: 'operator', requestId: null };
 
 /** Takes in the accounts of another system, with their password hashes. */
 @Injectable()
@@ -119,7 +119,7 @@ export class AccountImport {
     if (id && user.id !== id) throw new Error('the UserStore does not keep the id of an imported account');
     const cause = roles.length > 0 ? `imported, roles ${roles.join(' ')}` : 'imported';
     const event = { event: 'user_created', at: this.clock.now(), cause, subjectId: user.id } as const;
-    await this.audit.record(event, OPERATOR, tx);
+    await this.audit.record(event, OPERATOR.caller, tx);
     return undefined;
   }
 

@@ -12,7 +12,8 @@ import { type Acting, Accounts } from './accounts.js';
 import { lowerCased } from '../dto/lower-cased.decorator.js';
 import { createValidationPipe } from '../dto/validation.pipe.js';
 
-const OPERATOR: Acting = { caller: { ip: null, userAgent: 'operator', requestId: null } };
+/** At the shell of the server. */
+export const OPERATOR: Acting = { caller: { ip: null, userAgent: 'operator', requestId: null } };
 
 export type AccountSummary = Pick<User, 'id' | 'username' | 'roles' | 'disabledAt' | 'createdAt'>;
 

@@ -22,8 +22,8 @@ export interface AccountChange {
 const MAX_TRIES = 5;
 
 /**
- * Changes of an account by somebody else. Each is one transaction with its audit events, and moves the credential version,
- * so that a login in progress does not commit. A change that takes a right away revokes all sessions of the user: no token
+ * Changes of an account. Each is one transaction with its audit events, and moves the credential version, so that a login in
+ * progress does not commit. A change that takes a right away revokes all sessions of the user: no token
  * outlives the right that it states.
  */
 @Injectable()
@@ -38,7 +38,7 @@ export class AccountChanges {
   ) {}
 
   /**
-   * @param find reads the user, again with each try; throws if there is none
+   * @param find reads the user, again with each try; throws if the account does not exist
    * @param decide returns undefined if there is nothing to change
    * @returns the user as changed
    * @throws ApiError `last_admin`, `changed_meanwhile`
@@ -53,7 +53,7 @@ export class AccountChanges {
       const decided = decide(user);
       if (!decided || (await this.commit(user, decided, by))) return { ...user, ...decided?.change };
     }
-    throw new ApiError(409, 'changed_meanwhile', 'The account was changed at the same time; try again');
+    throw changedMeanwhile();
   }
 
   /** Locks the user's row first and the sessions second, as everywhere. @returns false if the user has changed meanwhile */
@@ -67,10 +67,14 @@ export class AccountChanges {
       if (!(await this.users.update(tx, user, change))) return false;
       const at = this.clock.now();
       if (revokes) await this.revoker.revokeAll(tx, user.id, revokes, at);
-      const who = { actorId: by.actorId, subjectId: user.id };
+      const who = { actorId: by.actorId, subjectId: user.id, sessionId: by.sessionId };
       for (const event of events) await this.audit.record({ ...event, at, ...who }, by.caller, tx);
       await also?.(tx);
       return true;
     });
   }
+}
+
+export function changedMeanwhile(): ApiError {
+  return new ApiError(409, 'changed_meanwhile', 'The account was changed at the same time; try again');
 }

@@ -18,6 +18,8 @@ import { requireAcceptable } from './new-password.js';
 /** Who acts: without `actorId` at the operator's shell and at registration. */
 export interface Acting {
   actorId?: string;
+  /** Their session, where they change their own account. */
+  sessionId?: string;
   caller: Caller;
 }
 
@@ -66,11 +68,16 @@ export class Accounts {
     return user;
   }
 
-  /** @throws TokenError `token_revoked` if the account was deleted: its tokens die with it */
-  async get(userId: string): Promise<AccountDto> {
+  /** The user behind a token. @throws TokenError `token_revoked` if the account was deleted: its tokens die with it */
+  async userOf(userId: string): Promise<User> {
     const user = await this.users.findById(userId);
     if (!user) throw new TokenError('token_revoked', `account ${userId} has been deleted`);
-    return toAccountDto(user);
+    return user;
+  }
+
+  /** @throws TokenError as `userOf` */
+  async get(userId: string): Promise<AccountDto> {
+    return toAccountDto(await this.userOf(userId));
   }
 
   async findByUsername(username: string): Promise<AccountDto | undefined> {
@@ -85,10 +92,10 @@ export class Accounts {
 
   /** Deletes the account with everything that references it, and revokes its sessions. @throws ApiError `last_admin` */
   async delete({ userId, sessionId }: Principal, caller: Caller): Promise<void> {
-    await this.db.inTransaction((tx) => this.deleteIn(tx, userId, { actorId: userId, caller }, sessionId));
+    await this.db.inTransaction((tx) => this.deleteIn(tx, userId, { actorId: userId, sessionId, caller }));
   }
 
-  /** Deletes somebody else's account. @throws ApiError `not_found`, `last_admin` */
+  /** Deletes the account of another user. @throws ApiError `not_found`, `last_admin` */
   async deleteOf(userId: string, by: Acting): Promise<void> {
     await this.db.inTransaction(async (tx) => {
       if (!(await this.users.findById(userId, tx))) throw new ApiError(404, 'not_found', 'No such user');
@@ -96,12 +103,7 @@ export class Accounts {
     });
   }
 
-  private async deleteIn(
-    tx: Tx,
-    userId: string,
-    { actorId, caller }: Acting,
-    sessionId?: string,
-  ): Promise<void> {
+  private async deleteIn(tx: Tx, userId: string, { actorId, sessionId, caller }: Acting): Promise<void> {
     await this.lastAdmin.check(tx, userId);
     const at = this.clock.now();
     await this.users.delete(tx, userId);
