@@ -58,6 +58,11 @@ function emptyOf(value: unknown): unknown {
   return Array.isArray(value) ? [] : {};
 }
 
+/** The members that a DTO has rules for. */
+export function knownMembersOf(dto: Type): ReadonlySet<string> {
+  return membersOf(dto).known;
+}
+
 function membersOf(dto: Type): Members {
   const cached = MEMBERS.get(dto);
   if (cached) return cached;

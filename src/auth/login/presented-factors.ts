@@ -9,8 +9,8 @@ import {
   UseInterceptors,
 } from '@nestjs/common';
 import { ApiExtension } from '@nestjs/swagger';
-import { getMetadataStorage } from 'class-validator';
 import { type Observable } from 'rxjs';
+import { knownMembersOf } from '../dto/bounded-body.js';
 import { createValidationPipe } from '../dto/validation.pipe.js';
 import { type AuthRequest, requestOf } from '../request/auth-request.js';
 import {
@@ -31,7 +31,7 @@ export class SeparateFactors implements NestInterceptor {
 
   intercept(context: ExecutionContext, next: CallHandler): Observable<unknown> {
     const request = requestOf(context);
-    const names = new Set(this.factors.all.flatMap(membersOf));
+    const names = new Set(this.factors.all.flatMap(({ body }) => (body ? [...knownMembersOf(body)] : [])));
     if (isObject(request.body) && names.size > 0) {
       const entries = Object.entries(request.body);
       request.factors = Object.fromEntries(entries.filter(([name]) => names.has(name)));
@@ -50,8 +50,9 @@ export class FactorReader implements PipeTransform<AuthRequest, Promise<Presente
   async transform({ factors = {} }: AuthRequest): Promise<Presented> {
     const presented = new Map<Factor, object>();
     for (const factor of this.registry.all) {
-      const names = membersOf(factor);
-      const own = Object.entries(factors).filter(([name]) => names.includes(name));
+      if (!factor.body) continue;
+      const names = knownMembersOf(factor.body);
+      const own = Object.entries(factors).filter(([name]) => names.has(name));
       if (own.length === 0) continue;
       const body = Object.fromEntries(own);
       const valid: unknown = await VALID.transform(body, { type: 'body', metatype: factor.body });
@@ -72,12 +73,6 @@ export const FACTORS = 'x-factors';
 /** The body may have the members of factors beside those of its DTO. */
 export const TakesFactors = () =>
   applyDecorators(UseInterceptors(SeparateFactors), ApiExtension(FACTORS, true));
-
-function membersOf({ body }: Factor): string[] {
-  if (!body) return [];
-  const rules = getMetadataStorage().getTargetValidationMetadatas(body, '', false, false);
-  return [...new Set(rules.map(({ propertyName }) => propertyName))];
-}
 
 function isObject(value: unknown): value is object {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
