@@ -14,7 +14,7 @@ export interface ClientOptions {
   baseUrl: string;
   /** `header`: the client keeps the tokens. `cookie`: the browser does, and no script can read them. */
   mode: 'header' | 'cookie';
-  /** Default: `localStorage`, or the memory of the page where there is none. */
+  /** Default: `localStorage`; the memory of the page where the browser offers none. */
   store?: Store;
   /**
    * Asks the person for a proof and calls `reauthenticate`. It is called once for all requests that wait; then each of them is
@@ -94,15 +94,12 @@ export class Sender {
 
   /** Sends without any regard to the session. */
   async send({ method, path, body, headers, token }: Call, signal?: AbortSignal): Promise<Response> {
-    const init = asJson(method, body);
-    const all = { ...(init.headers as Record<string, string>), ...headers };
-    if (token !== undefined) all['Authorization'] = `Bearer ${token}`;
-    return fetch(this.addressOf(path), {
-      ...init,
-      headers: all,
-      ...this.credentials(),
-      ...(signal ? { signal } : {}),
-    });
+    const { headers: type, ...init } = asJson(method, body);
+    return this.transmit(
+      this.addressOf(path),
+      { ...init, headers: { ...type, ...headers }, ...(signal ? { signal } : {}) },
+      token,
+    );
   }
 
   private addressOf(input: string | URL): URL {
@@ -118,16 +115,17 @@ export class Sender {
     init: RequestInit,
   ): Promise<{ response: Response; session: StoredSession }> {
     const session = await this.keeper.current();
-    const response = await this.sendAs(session, url, init);
+    const response = await this.transmit(url, init, session.accessToken);
     if (response.status !== 401 || !(await this.isRefusedToken(response))) return { response, session };
     const later = await this.keeper.after(session);
-    return { response: await this.sendAs(later, url, init), session: later };
+    return { response: await this.transmit(url, init, later.accessToken), session: later };
   }
 
-  private async sendAs(session: StoredSession, url: URL, init: RequestInit): Promise<Response> {
+  private async transmit(url: URL, init: RequestInit, token: string | undefined): Promise<Response> {
     const headers = new Headers(init.headers);
-    if (session.accessToken !== undefined) headers.set('Authorization', `Bearer ${session.accessToken}`);
-    return fetch(url, { ...init, headers, ...this.credentials() });
+    if (token !== undefined) headers.set('Authorization', `Bearer ${token}`);
+    const credentials = this.options.mode === 'cookie' ? 'include' : 'omit';
+    return fetch(url, { ...init, headers, credentials });
   }
 
   /** A browser deletes an expired cookie, so that there it is missing. */
@@ -145,10 +143,6 @@ export class Sender {
     if (response.ok) factors.push(...namesOf((await response.json()) as EnrolledFactors));
     return (await onStepUp({ ...challenge, factors })) !== false;
   }
-
-  private credentials(): { credentials: 'include' | 'omit' } {
-    return { credentials: this.options.mode === 'cookie' ? 'include' : 'omit' };
-  }
 }
 
 interface EnrolledFactors {
@@ -163,7 +157,7 @@ function namesOf({ otp = [], passkeys = [], recovery_codes_left: codes = 0 }: En
   );
 }
 
-function asJson(method: string, body: unknown): RequestInit {
+function asJson(method: string, body: unknown): RequestInit & { headers: Record<string, string> } {
   if (body === undefined) return { method, headers: {} };
   return { method, headers: { 'Content-Type': 'application/json' }, body: JSON.stringify(body) };
 }
