@@ -39,6 +39,7 @@ export class Notices implements OnModuleInit {
     if (event === 'user_deleted') return this.outbox.deleteOf(tx, userId);
     const kind = cause === 'password_reset' ? 'password_reset' : NOTICE_OF[event];
     if (kind === undefined || !this.outbox.isOn || this.settings.noticesOff.includes(kind)) return;
+    if (kind === 'new_device' && caller.knownDevice) return;
     if (typeof (await this.users.findById(userId, tx))?.email !== 'string') return;
     if (kind === 'new_device' && !(await isNewDevice(userId, caller, tx))) return;
     const { ip, userAgent } = caller;
@@ -52,11 +53,10 @@ export class Notices implements OnModuleInit {
 }
 
 /**
- * A device token proves a known device. Clients that keep none are known by address and user agent. The first login of an
- * account is not news.
+ * For a client that presents no device token: it is known by address and user agent. The first login of an account is not
+ * news.
  */
-async function isNewDevice(userId: string, { knownDevice, ip, userAgent }: Caller, tx: Tx): Promise<boolean> {
-  if (knownDevice) return false;
+async function isNewDevice(userId: string, { ip, userAgent }: Caller, tx: Tx): Promise<boolean> {
   const logins = await tx
     .selectFrom('audit_events')
     .select(['ip', 'user_agent'])
