@@ -229,10 +229,11 @@ describe('a route that requires a level', () => {
       content: {
         'application/json': {
           schema: {
-            allOf: expect.arrayContaining([
+            allOf: [
               { $ref: expect.stringContaining('LoginDto') },
+              { $ref: '#/components/schemas/CodesDto' },
               { $ref: '#/components/schemas/PinDto' },
-            ]),
+            ],
           },
         },
       },
