@@ -3,7 +3,7 @@ import { FromEnv } from '../config/from-env.js';
 import { MustBe, ToList } from '../config/validators.js';
 import { NOTICES, type Notice } from './notice-names.js';
 
-/** How accounts are named, and what their owners are told. */
+/** The login name of accounts, and the notices that are sent to their owners. */
 export class AccountsOptions {
   /** `email`: accounts are registered by e-mail address, and come to be when it is proved. */
   @FromEnv('LOGIN_NAME')

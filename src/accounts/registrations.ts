@@ -58,7 +58,7 @@ export class Registrations implements OnModuleInit {
   }
 
   /**
-   * Creates the account of one registration, not of an address: others for the same address, by whomever, are void.
+   * Creates the account of one registration, not of an address: all others for the same address are void.
    * @throws ApiError `link_invalid`, `email_taken`
    */
   async confirm(token: string, caller: Caller): Promise<User> {

@@ -43,7 +43,7 @@ const HELP = `Changes the file that AUTH_KEYS_FILE names, under running servers:
                                                of a kind; factor: for the secrets of second factors enrolled from then on
   npm run keys -- import FILE.pem [--kind access|refresh] [--alg ALG]
                                                add a private key of your own, which signs as one of rotate does;
-                                               makes the file if there is none
+                                               creates the file if it does not exist
   npm run keys -- retire [KID]                 let one key, or all that have a successor, end with their last token
   npm run keys -- retire KID --now             remove a key that may have been stolen
   npm run keys -- list                         what each key does

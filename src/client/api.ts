@@ -132,7 +132,7 @@ export interface components {
       outcome: 'success' | 'fail';
       /** @example wrong_password */
       cause: string | null;
-      /** @description Who caused it; null if nobody was logged in. */
+      /** @description The user who caused it; null if no user was logged in. */
       actor_id: string | null;
       /** @description The user whom it concerns. */
       subject_id: string | null;
@@ -248,7 +248,7 @@ export interface components {
     };
     FactorsDto: {
       otp: components['schemas']['OtpFactorDto'][];
-      /** @description Empty: there are none yet. */
+      /** @description Always empty: passkeys are not supported. */
       passkeys: Record<string, never>[];
       /** @example 10 */
       recovery_codes_left: number;

@@ -19,7 +19,7 @@ export class SignedOutError extends Error {
   override readonly name = 'SignedOutError';
 
   constructor() {
-    super('nobody is logged in');
+    super('no user is logged in; call login first');
   }
 }
 

@@ -177,7 +177,7 @@ export class SessionKeeper {
     isProof: boolean,
   ): Promise<StoredSession> {
     const stored = await this.store.read();
-    // The user has logged out, or somebody else has logged in.
+    // The user has logged out meanwhile, or another user has logged in.
     if (stored?.id !== sent.id || stored.isOver) throw new SignedOutError();
     if (stored.turn > turn) {
       if (this.usesCookies) await this.store.write({ ...stored, isBehind: true });

@@ -10,7 +10,8 @@ const LONG = { name: 'factor-long', points: 100, seconds: 30 * 86_400 };
 
 /**
  * Limits guesses of codes: for each account, across challenges, sessions, instances and new codes. An attempt is counted
- * before it is compared, so that of any number of parallel ones no more than the limit pass.
+ * before it is compared, so that of any number of parallel ones no more than the limit pass. Not by `RateLimits`, whose
+ * counters of SQLite are in memory: a restart must not end a window of 30 days.
  */
 @Injectable()
 export class CodeAttempts {

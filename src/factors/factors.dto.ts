@@ -119,7 +119,11 @@ export class FactorsDto {
   @ApiProperty({ type: [OtpFactorDto] })
   readonly otp!: OtpFactorDto[];
 
-  @ApiProperty({ type: 'array', items: { type: 'object' }, description: 'Empty: there are none yet.' })
+  @ApiProperty({
+    type: 'array',
+    items: { type: 'object' },
+    description: 'Always empty: passkeys are not supported.',
+  })
   readonly passkeys!: object[];
 
   @ApiProperty({ type: 'integer', example: 10 })

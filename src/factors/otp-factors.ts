@@ -12,7 +12,7 @@ export const ENROLMENT_MS = 600_000;
 /** Each is one more code that is right. */
 export const MAX_AUTHENTICATORS = 5;
 
-/** A code that is right, if nobody has used it or a later one. */
+/** A right code. `use` decides whether it, or a later one, was used before. */
 export interface MatchedCode {
   factor: OtpFactor;
   step: number;

@@ -12,7 +12,7 @@ const CODE_BYTES = 10;
 export class RecoveryCodes {
   constructor(private readonly db: Database) {}
 
-  /** Makes ten new codes; all earlier ones are void. @returns the codes, which nobody can read again */
+  /** Makes ten new codes; all earlier ones are void. @returns the codes; only their hashes are stored */
   async renew(tx: Tx, userId: string): Promise<string[]> {
     await this.removeAll(tx, userId);
     const codes = Array.from({ length: CODES }, () => base32(randomBytes(CODE_BYTES)));

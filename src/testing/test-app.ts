@@ -43,7 +43,7 @@ export class TestApp {
     return token === undefined ? test : test.set('Authorization', `Bearer ${token}`);
   }
 
-  /** Agents that send a token: `await app.as('cosmo').fresh()`. A user of that name is created if there is none. */
+  /** Agents that send a token: `await app.as('cosmo').fresh()`. Creates the user if the name is unknown. */
   as(who: TestUser | string): TokenAgents {
     return new TokenAgents(this, who);
   }

@@ -34,7 +34,7 @@ export class TestMailbox {
     private readonly read: () => Promise<readonly Mail[]>,
   ) {}
 
-  /** The newest mail. Its members reject if there is none. */
+  /** The newest mail. Its members reject if no mail was sent. */
   last(): TestMail {
     return new TestMail(async () => {
       const mail = (await this.all()).at(-1);

@@ -50,7 +50,11 @@ export class AuditEventDto {
   @ApiProperty({ type: String, nullable: true, example: 'wrong_password' })
   readonly cause!: string | null;
 
-  @ApiProperty({ type: String, nullable: true, description: 'Who caused it; null if nobody was logged in.' })
+  @ApiProperty({
+    type: String,
+    nullable: true,
+    description: 'The user who caused it; null if no user was logged in.',
+  })
   readonly actor_id!: string | null;
 
   @ApiProperty({ type: String, nullable: true, description: 'The user whom it concerns.' })

@@ -89,7 +89,7 @@ async function requireSameTables(source: TableLayout[], target: TableLayout[]): 
   }
 }
 
-/** Nobody writes while we read, and a program that does is noticed instead of waited for. */
+/** Keeps other programs from writing while the copy reads. @throws CopyError if one is writing now */
 async function lockTables(from: Database, reading: Tx, tables: readonly TableLayout[]): Promise<void> {
   if (from.engine === 'sqlite') return;
   const names = sql.join(tables.map(({ name }) => sql.table(name)));
