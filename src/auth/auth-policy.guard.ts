@@ -1,5 +1,4 @@
 import { type CanActivate, type ExecutionContext, Injectable } from '@nestjs/common';
-import { SSE_METADATA } from '@nestjs/common/constants.js';
 import { HttpAdapterHost } from '@nestjs/core';
 import { TokenError } from '../tokens/token.errors.js';
 import { TokenVerifier } from '../tokens/token-verifier.js';
@@ -17,6 +16,7 @@ import { RefreshGuard } from './refresh/refresh.guard.js';
 import { type AuthPolicy, KINDS_OF } from './request/auth-policy.js';
 import { type AuthRequest, requestOf, responseOf } from './request/auth-request.js';
 import { requireRole } from './roles/roles.decorator.js';
+import { isEventStream } from './streams/event-stream.interceptor.js';
 
 type GuardedRoute = RoutePolicy & { policy: Exclude<AuthPolicy, { level: 'public' }> };
 
@@ -98,7 +98,7 @@ export class AuthPolicyGuard implements CanActivate {
     if (presented.location === 'cookie') this.csrf.require(request);
     requireRole(roles, request.user);
     // Interceptors of event streams run after the answer has begun: too late to refuse.
-    if (policy.level === 'fresh-access' && policy.once && isEventStream(context))
+    if (policy.level === 'fresh-access' && policy.once && isEventStream(context.getHandler()))
       await this.once.claim(request);
     return true;
   }
@@ -109,10 +109,6 @@ export class AuthPolicyGuard implements CanActivate {
     if (level !== 'access-or-refresh') return this.access;
     return this.verifier.keyFor(token).kind === 'access' ? this.access : this.refresh;
   }
-}
-
-function isEventStream(context: ExecutionContext): boolean {
-  return Reflect.hasMetadata(SSE_METADATA, context.getHandler());
 }
 
 /** For messages, which carry no request. `HandlerCheck` stops the start for all handlers that it finds. */

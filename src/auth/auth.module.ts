@@ -40,6 +40,7 @@ import { AccountLoader, Accounts } from './accounts/accounts.js';
 import { AdminController } from './sessions/admin.controller.js';
 import { AuthController } from './login/auth.controller.js';
 import { Authenticator } from './guard/authenticator.js';
+import { GUARD_PROVIDERS } from './guard/guard-providers.js';
 import { LOGIN_PROVIDERS } from './login/login-providers.js';
 import { LoginService } from './login/login.service.js';
 import { FactorRegistry } from './accounts/factor-registry.js';
@@ -68,7 +69,6 @@ import { DeviceReader } from './login/presented-devices.js';
 import { RateLimitPurge } from '../rate-limits/rate-limit-purge.js';
 import { rateLimitsMigrations } from '../rate-limits/rate-limits.table.js';
 import { LoadUser } from './accounts/load-user.pipe.js';
-import { TokenReader } from './guard/token-reader.js';
 import { Logins } from './login/logins.js';
 import { AuthOptions } from './options/auth-options.js';
 import { type AuthModuleOptions, resolveOptions } from './options/resolve-options.js';
@@ -76,10 +76,10 @@ import { SessionsController } from './sessions/sessions.controller.js';
 import { SessionsService } from './sessions/sessions.service.js';
 import { firstGuard, keepWellKnownAtRoot, lastFilter } from './application-config.js';
 import { AuthPolicyGuard } from './auth-policy.guard.js';
-import { RoutePolicies } from './guard/route-policies.js';
 import { HandlerCheck } from './handler-check.js';
 import { RefreshGuard, RefreshStrategy } from './refresh/refresh.guard.js';
-import { TokenAuthenticator } from './guard/token-authenticator.js';
+import { EventStreamInterceptor } from './streams/event-stream.interceptor.js';
+import { TokenWatch } from './guard/token-watch.js';
 
 /** A team's own classes for the hooks (`hooks.ts`), and the modules that they need. */
 export interface AuthModuleExtras {
@@ -170,9 +170,8 @@ const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN } = new ConfigurableModule
     ...LOGIN_PROVIDERS,
     SessionsService,
     Accounts,
-    Authenticator,
-    TokenAuthenticator,
-    TokenReader,
+    ...GUARD_PROVIDERS,
+    EventStreamInterceptor,
     TokenCookies,
     CsrfTokens,
     CsrfCheck,
@@ -187,7 +186,6 @@ const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN } = new ConfigurableModule
     AccountAdmin,
     AccountChanges,
     LastAdmin,
-    RoutePolicies,
     HandlerCheck,
     OnceInterceptor,
     AccessStrategy,
@@ -201,7 +199,7 @@ const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN } = new ConfigurableModule
     firstGuard(AuthPolicyGuard),
     lastFilter(ErrorFilter),
   ],
-  // For features, health and metrics. The last six are used by interceptors and pipes that decorators add to the features' modules.
+  // For features, health and metrics. The last seven are used by interceptors and pipes that decorators add to the features' modules.
   exports: [
     AccountAdmin,
     AccountChanges,
@@ -231,8 +229,8 @@ const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN } = new ConfigurableModule
     Purger,
     UsedTokens,
     TokenCookies,
+    TokenWatch,
     UserLoader,
-    UserStore,
   ],
 })
 export class AuthModule extends ConfigurableModuleClass implements NestModule {

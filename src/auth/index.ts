@@ -36,6 +36,7 @@ export { TOKEN_LOCATIONS, type TokenLocation } from './request/presented-token.j
 export { type AuthModuleOptions, AuthOptionsError } from './options/resolve-options.js';
 export { lowerCased, LowerCased } from './dto/lower-cased.decorator.js';
 export { Public } from './guard/public.decorator.js';
+export { SessionSignal } from './streams/session-signal.js';
 export { Roles } from './roles/roles.decorator.js';
 export { type Principal, type TokenClaims } from './request/principal.js';
 export { AccessOrRefresh, Refresh } from './refresh/refresh.decorator.js';

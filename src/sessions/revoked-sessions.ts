@@ -20,6 +20,7 @@ export const REVOCATION_LEEWAY_MS = PURGE_MARGIN_MS;
 @Injectable()
 export class RevokedSessions {
   private readonly revocations = new Map<string, Revocation>();
+  private readonly listeners: ((sessionId: string) => void)[] = [];
 
   has(sessionId: string): boolean {
     return this.revocations.has(sessionId);
@@ -30,7 +31,13 @@ export class RevokedSessions {
       const known = this.revocations.get(revocation.id);
       if (!known || known.access_until < revocation.access_until)
         this.revocations.set(revocation.id, revocation);
+      if (!known) for (const listener of this.listeners) listener(revocation.id);
     }
+  }
+
+  /** Calls back for each session that becomes known as revoked, on this instance or on another. */
+  onRevoked(listener: (sessionId: string) => void): void {
+    this.listeners.push(listener);
   }
 
   /** Forgets sessions whose last access token was dead before `cutoff` (milliseconds). */

@@ -6,6 +6,7 @@ import { parseDuration } from '../time/duration.js';
 export class TestClock extends Clock {
   private time = Math.floor(Date.now() / 1000) * 1000;
   private readonly past = new AsyncLocalStorage<number>();
+  private readonly waiting = new Map<() => void, number>();
 
   now(): number {
     return this.time - (this.past.getStore() ?? 0);
@@ -14,6 +15,17 @@ export class TestClock extends Clock {
   /** Forward by a duration, or by milliseconds (negative: backward). */
   advance(by: string | number): void {
     this.time += typeof by === 'string' ? parseDuration(by) : by;
+    for (const [callback, time] of this.waiting) {
+      if (time <= this.time && this.waiting.delete(callback)) callback();
+    }
+  }
+
+  /** Calls back when `advance` reaches the time, and at once if it has been reached. */
+  override at(time: number, callback: () => void): () => void {
+    const once = () => callback();
+    this.waiting.set(once, time);
+    this.advance(0);
+    return () => this.waiting.delete(once);
   }
 
   /** Runs a function as of so many milliseconds ago. Code that runs in parallel sees the normal time. */

@@ -104,7 +104,7 @@ const AUTH_FLOORS: readonly (readonly string[])[] = [
   ['application-config', 'declarations', 'errors', 'request'],
   ['dto', 'hooks', 'options', 'roles'],
   ['accounts', 'cookies', 'error.filter', 'guard'],
-  ['access', 'fresh-access', 'refresh', 'jwks.controller'],
+  ['access', 'fresh-access', 'refresh', 'streams', 'jwks.controller'],
   ['auth-policy.guard', 'handler-check', 'login', 'sessions'],
   ['auth.module'],
   ['index', 'internals'],

@@ -5,6 +5,7 @@ import { TokenVerifier, type VerifiedToken } from '../../tokens/token-verifier.j
 import { VerifiedTokens } from '../../tokens/verified-tokens.js';
 import { strategyOptions, TokenGuard, TokenStrategy } from '../guard/passport-bridge.js';
 import { type Authentication, TokenAuthenticator } from '../guard/token-authenticator.js';
+import { checksOf } from '../request/auth-policy.js';
 import { type AuthRequest, requestOf } from '../request/auth-request.js';
 import { type Principal, type TokenClaims } from '../request/principal.js';
 
@@ -32,8 +33,7 @@ export class AccessStrategy extends PassportStrategy(TokenStrategy, 'freshgate-a
   accept(request: AuthRequest, verified: VerifiedToken): Promise<Authentication> {
     const policy = request.authPolicy;
     if (allowsRevoked(request)) return this.authenticator.allowRevoked('access', verified);
-    const options = policy?.level === 'access' || policy?.level === 'optional-access' ? policy : {};
-    return this.authenticator.access(verified, options, request);
+    return this.authenticator.access(verified, checksOf(policy), request);
   }
 }
 

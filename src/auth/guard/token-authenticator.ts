@@ -98,11 +98,7 @@ export class TokenAuthenticator {
   private requireNotRevokedInMemory({ sid }: TokenClaims): void {
     if (this.revokedSessions.has(sid)) throw new TokenError('token_revoked', `session ${sid} is revoked`);
     const staleness = this.feed.staleness();
-    if (staleness <= this.options.sessions.revocationMaxStaleness) return;
-    const message = 'Cannot tell whether the session is revoked; try again shortly';
-    throw new ApiError(503, 'revocation_feed_lost', message, {
-      reason: `no news of revoked sessions for ${Math.round(staleness)} ms`,
-    });
+    if (staleness > this.options.sessions.revocationMaxStaleness) throw revocationFeedLost(staleness);
   }
 
   /** Reads the session's row. @throws TokenError `token_revoked` */
@@ -129,6 +125,14 @@ export class TokenAuthenticator {
     const foreignIssuer = this.verifier.isForeign(claims) ? claims.iss : null;
     return { principal: toPrincipal(claims, await this.subjects.toUserId(claims, foreignIssuer)), claims };
   }
+}
+
+/** @param staleness milliseconds */
+export function revocationFeedLost(staleness: number): ApiError {
+  const message = 'Cannot tell whether the session is revoked; try again shortly';
+  return new ApiError(503, 'revocation_feed_lost', message, {
+    reason: `no news of revoked sessions for ${Math.round(staleness)} ms`,
+  });
 }
 
 /** @throws TokenError `fresh_token_required`, with all that the route requires: one step-up must suffice */

@@ -46,5 +46,10 @@ export const KINDS_OF: Record<Exclude<AuthPolicy['level'], 'public'>, readonly T
   'access-or-refresh': ['access', 'refresh'],
 };
 
+/** How a policy differs from the usual check of an access token. */
+export function checksOf(policy: AuthPolicy | undefined): { skipRevocationCheck?: boolean; acr?: Acr } {
+  return policy?.level === 'access' || policy?.level === 'optional-access' ? policy : {};
+}
+
 /** A route without a declaration needs an access token: a forgotten decorator never opens a route. */
 export const DEFAULT_POLICY: AuthPolicy = { level: 'access' };
