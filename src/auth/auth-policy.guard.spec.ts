@@ -4,6 +4,7 @@ import { ExecutionContextHost } from '@nestjs/core/helpers/execution-context-hos
 import { AuthPolicyGuard } from './auth-policy.guard.js';
 import { RoutePolicies } from './guard/route-policies.js';
 import { Public } from './guard/public.decorator.js';
+import { Transports } from './transports/transports.js';
 
 @Public()
 class OpenGateway {
@@ -23,8 +24,9 @@ function messageTo(gateway: typeof OpenGateway | typeof PlainGateway): Execution
 
 describe('the global guard, outside HTTP requests', () => {
   const nothing = {} as never;
+  const discovery = new DiscoveryService(new ModulesContainer());
   const guard = new AuthPolicyGuard(
-    new RoutePolicies(new DiscoveryService(new ModulesContainer())),
+    new RoutePolicies(discovery),
     nothing,
     nothing,
     nothing,
@@ -35,6 +37,7 @@ describe('the global guard, outside HTTP requests', () => {
     nothing,
     nothing,
     { locations: {} } as never,
+    new Transports(discovery),
   );
 
   it('lets a gateway with @Public() through', async () => {

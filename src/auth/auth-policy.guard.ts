@@ -14,9 +14,10 @@ import { TokenReader } from './guard/token-reader.js';
 import { AuthOptions } from './options/auth-options.js';
 import { RefreshGuard } from './refresh/refresh.guard.js';
 import { type AuthPolicy, KINDS_OF } from './request/auth-policy.js';
-import { type AuthRequest, requestOf, responseOf } from './request/auth-request.js';
+import { type AuthRequest, bindCall, requestOf, responseOf } from './request/auth-request.js';
 import { requireRole } from './roles/roles.decorator.js';
 import { isEventStream } from './streams/event-stream.interceptor.js';
+import { Transports } from './transports/transports.js';
 
 type GuardedRoute = RoutePolicy & { policy: Exclude<AuthPolicy, { level: 'public' }> };
 
@@ -38,13 +39,13 @@ export class AuthPolicyGuard implements CanActivate {
     private readonly once: OnceInterceptor,
     private readonly options: AuthOptions,
     private readonly host: HttpAdapterHost,
+    private readonly transports: Transports,
   ) {}
 
   async canActivate(context: ExecutionContext): Promise<boolean> {
-    const declared = this.policies.of(context);
-    if (context.getType() !== 'http') return assertPublic(declared.policy, context);
+    if (context.getType() !== 'http') return this.enterCall(context);
     try {
-      return await this.enter(context, declared);
+      return await this.enter(context, requestOf(context), this.policies.of(context));
     } catch (error) {
       // Also set by `ErrorFilter`; here for applications whose own filter answers.
       const { headerScheme } = this.options.locations;
@@ -53,12 +54,26 @@ export class AuthPolicyGuard implements CanActivate {
     }
   }
 
-  private async enter(context: ExecutionContext, { policy, roles }: RoutePolicy): Promise<boolean> {
-    const request = requestOf(context);
+  private async enterCall(context: ExecutionContext): Promise<boolean> {
+    const declared = this.policies.of(context);
+    const transport = this.transports.find(context.getType());
+    if (!transport) return assertPublic(declared.policy, context);
+    const parent = declared.inherits ? transport.parentOf?.(context) : undefined;
+    const call = parent ?? transport.open(context);
+    bindCall(transport.keyOf(context), call);
+    return parent !== undefined || this.enter(context, call.request, declared);
+  }
+
+  private async enter(
+    context: ExecutionContext,
+    request: AuthRequest,
+    { policy, roles }: RoutePolicy,
+  ): Promise<boolean> {
     request.authPolicy = policy;
     if (policy.level === 'public') return true;
+    const response = responseOf(context);
     // An answer that depends on the user must not be cached (ASVS 14.3.2); a handler may override this with `@Header`.
-    this.host.httpAdapter.setHeader(responseOf(context), 'cache-control', 'no-store');
+    if (response) this.host.httpAdapter.setHeader(response, 'cache-control', 'no-store');
     const logsOut = policy.level === 'access-or-refresh' && policy.allowRevoked;
     return logsOut && this.cookies.used
       ? this.authenticateOrForget(context, request, { policy, roles })
@@ -88,19 +103,51 @@ export class AuthPolicyGuard implements CanActivate {
     request: AuthRequest,
     { policy, roles }: GuardedRoute,
   ): Promise<boolean> {
-    const presented = this.reader.read(request, KINDS_OF[policy.level], policy.locations);
+    const kinds = KINDS_OF[policy.level];
+    const presented = request.findToken
+      ? request.findToken(kinds)
+      : this.reader.read(request, kinds, policy.locations);
     if (presented === null) {
       if (policy.level === 'optional-access') return true;
       throw new TokenError('token_missing', 'no token where the route looks for one');
     }
     request.presented = presented;
-    await this.guardOf(policy, presented.token).canActivate(context);
+    await this.check(context, request, policy, presented.token);
     if (presented.location === 'cookie') this.csrf.require(request);
     requireRole(roles, request.user);
     // Interceptors of event streams run after the answer has begun: too late to refuse.
     if (policy.level === 'fresh-access' && policy.once && isEventStream(context.getHandler()))
       await this.once.claim(request);
     return true;
+  }
+
+  /** Calls that share their checks run each check of a token once. */
+  private async check(
+    context: ExecutionContext,
+    request: AuthRequest,
+    policy: GuardedRoute['policy'],
+    token: string,
+  ): Promise<void> {
+    const { shared } = request;
+    if (!shared) {
+      await this.guardOf(policy, token).canActivate(context);
+      return;
+    }
+    const key = `${token} ${JSON.stringify(policy)}`;
+    const outcome = shared.outcomes.get(key) ?? this.outcomeOf(context, request, policy, token);
+    shared.outcomes.set(key, outcome);
+    Object.assign(request, await outcome);
+  }
+
+  private async outcomeOf(
+    context: ExecutionContext,
+    request: AuthRequest,
+    policy: GuardedRoute['policy'],
+    token: string,
+  ): Promise<Pick<AuthRequest, 'user' | 'authInfo' | 'requiredProof'>> {
+    await this.guardOf(policy, token).canActivate(context);
+    const { user, authInfo, requiredProof } = request;
+    return { user, authInfo, requiredProof };
   }
 
   private guardOf({ level }: AuthPolicy, token: string): TokenGuard {
@@ -111,11 +158,11 @@ export class AuthPolicyGuard implements CanActivate {
   }
 }
 
-/** For messages, which carry no request. `HandlerCheck` stops the start for all handlers that it finds. */
+/** For transports without an adapter. `HandlerCheck` stops the start for all handlers that it finds. */
 function assertPublic({ level }: AuthPolicy, context: ExecutionContext): boolean {
   if (level === 'public') return true;
   throw new Error(
-    `${context.getClass().name}.${context.getHandler().name} handles no HTTP request: ` +
-      'declare it @Public() and check its tokens with the Authenticator',
+    `${context.getClass().name}.${context.getHandler().name} is called by "${context.getType()}", which no module ` +
+      'brings to the guard: import one, or declare @Public() and check the token with the Authenticator',
   );
 }

@@ -80,6 +80,7 @@ import { HandlerCheck } from './handler-check.js';
 import { RefreshGuard, RefreshStrategy } from './refresh/refresh.guard.js';
 import { EventStreamInterceptor } from './streams/event-stream.interceptor.js';
 import { TokenWatch } from './guard/token-watch.js';
+import { Transports } from './transports/transports.js';
 
 /** A team's own classes for the hooks (`hooks.ts`), and the modules that they need. */
 export interface AuthModuleExtras {
@@ -186,6 +187,7 @@ const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN } = new ConfigurableModule
     AccountAdmin,
     AccountChanges,
     LastAdmin,
+    Transports,
     HandlerCheck,
     OnceInterceptor,
     AccessStrategy,
@@ -206,6 +208,7 @@ const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN } = new ConfigurableModule
     Accounts,
     AuditLog,
     Authenticator,
+    AuthPolicyGuard,
     Clock,
     ErrorFilter,
     RevokedSessions,

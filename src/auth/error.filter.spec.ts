@@ -9,7 +9,7 @@ import {
   UnauthorizedException,
   UnsupportedMediaTypeException,
 } from '@nestjs/common';
-import { type AbstractHttpAdapter, HttpAdapterHost } from '@nestjs/core';
+import { type AbstractHttpAdapter, DiscoveryService, HttpAdapterHost, ModulesContainer } from '@nestjs/core';
 import { ExecutionContextHost } from '@nestjs/core/helpers/execution-context-host.js';
 import { DatabaseUnavailableError } from '../database/index.js';
 import { TokenError, type TokenErrorCode } from '../tokens/token.errors.js';
@@ -19,6 +19,7 @@ import { resolveOptions } from './options/resolve-options.js';
 import { ApiError, validationFailed } from './errors/api-error.js';
 import { TOKEN_MESSAGES } from '../tokens/token.errors.js';
 import { ErrorFilter, statusOf } from './error.filter.js';
+import { Transports } from './transports/transports.js';
 
 /** Records the calls of the adapter and the lines of the log. */
 class Recorder {
@@ -62,7 +63,9 @@ function answer(
   const adapterHost = new HttpAdapterHost();
   adapterHost.httpAdapter = recorder as unknown as AbstractHttpAdapter;
   const request = { id: 'request-1', method: 'POST', url: '/auth/login?token=secret' };
-  new ErrorFilter(adapterHost, errorBody, options).catch(exception, new ExecutionContextHost([request, {}]));
+  const transports = new Transports(new DiscoveryService(new ModulesContainer()));
+  const filter = new ErrorFilter(adapterHost, errorBody, options, transports);
+  filter.catch(exception, new ExecutionContextHost([request, {}]));
   return recorder;
 }
 

@@ -4,11 +4,14 @@ import { STATUS_CODES } from 'node:http';
 import { type Observable, throwError } from 'rxjs';
 import { HashingOverloadedError } from '../passwords/hashing-line.js';
 import { type AuthRequest } from './request/auth-request.js';
-import { type ErrorAnswer, ErrorRenderer } from './hooks.js';
+import { ErrorRenderer } from './hooks.js';
 import { AuthOptions } from './options/auth-options.js';
 import { ApiError } from './errors/api-error.js';
+import { type ErrorAnswer } from './errors/error-answer.js';
 import { type ErrorCode } from './errors/error-codes.js';
-import { setRefusalHeaders } from './errors/refusal-headers.js';
+import { challengeOf, refusalHeaders, setRefusalHeaders } from './errors/refusal-headers.js';
+import { type Refusal } from './transports/transport-adapter.js';
+import { Transports } from './transports/transports.js';
 
 /** The code of an error that has none. Any other status is named after its reason phrase. */
 const CODE_OF_STATUS: Record<number, ErrorCode> = {
@@ -36,12 +39,11 @@ export class ErrorFilter implements ExceptionFilter {
     private readonly host: HttpAdapterHost,
     private readonly renderer: ErrorRenderer,
     private readonly options: AuthOptions,
+    private readonly transports: Transports,
   ) {}
 
-  catch(exception: unknown, host: ArgumentsHost): Observable<never> | void {
-    if (host.getType() === 'rpc') return refuseMessage(exception);
-    // Gateways and resolvers have their own formats.
-    if (host.getType() !== 'http') throw exception;
+  catch(exception: unknown, host: ArgumentsHost): unknown {
+    if (host.getType() !== 'http') return this.refuseCall(exception, host);
     const { httpAdapter } = this.host;
     const request = host.switchToHttp().getRequest<AuthRequest>();
     const response: unknown = host.switchToHttp().getResponse();
@@ -49,7 +51,9 @@ export class ErrorFilter implements ExceptionFilter {
     const status = refusal.getStatus();
     const answer = bodyOf(refusal, status);
     request.errorCode = isErrorAnswer(answer) ? answer.errorCode : 'not_ready';
-    this.log(exception, status, request);
+    const path = request.url?.split(/[?#]/)[0];
+    const what = `${status} ${request.errorCode} ${request.method} ${path} [${request.id}]`;
+    this.log(exception, status, what);
     const send = (body: unknown): void => {
       if (httpAdapter.isHeadersSent(response)) {
         httpAdapter.end(response);
@@ -76,10 +80,34 @@ export class ErrorFilter implements ExceptionFilter {
     }
   }
 
+  /** Other transports have formats of their own. */
+  private refuseCall(exception: unknown, host: ArgumentsHost): unknown {
+    const transport = this.transports.find(host.getType());
+    if (!transport && host.getType() === 'rpc') return refuseMessage(exception);
+    if (!transport) throw exception;
+    const refusal = this.refusalOf(exception);
+    if (!transport.owns(exception)) {
+      const { statusCode, errorCode } = refusal.answer;
+      this.log(exception, statusCode, `${statusCode} ${errorCode} ${transport.describe(host)}`);
+    }
+    return transport.refuse(refusal, host);
+  }
+
+  private refusalOf(exception: unknown): Refusal {
+    const refusal = toHttpException(exception);
+    const status = refusal.getStatus();
+    const body = bodyOf(refusal, status);
+    return {
+      exception,
+      answer: isErrorAnswer(body) ? body : membersOf(status, refusal.message, codeOf(status)),
+      headers: refusalHeaders(refusal, this.options.locations.headerScheme),
+      challenge: challengeOf(refusal) ?? {},
+    };
+  }
+
   /** Logs the reason with the request id, which the client also has. */
-  private log(exception: unknown, status: number, request: AuthRequest): void {
-    const path = request.url?.split(/[?#]/)[0];
-    const line = `${status} ${request.errorCode} ${request.method} ${path} [${request.id}]: ${reasonOf(exception)}`;
+  private log(exception: unknown, status: number, what: string): void {
+    const line = `${what}: ${reasonOf(exception)}`;
     if (status === 500) this.logger.error(line, exception instanceof Error ? exception.stack : undefined);
     // Only at debug: a flood of logins would fill the log. The request lines and the metrics show it.
     else if (exception instanceof HashingOverloadedError) this.logger.debug(line);
@@ -128,11 +156,12 @@ function bodyOf(exception: HttpException, status: number): unknown {
   return {
     ...(errorCode === 'validation_failed' ? { errors: [{ field: 'request', messages }] } : {}),
     ...body,
-    statusCode: status,
-    error: STATUS_CODES[status],
-    message: messages.join('; '),
-    errorCode,
+    ...membersOf(status, messages.join('; '), errorCode),
   };
+}
+
+function membersOf(status: number, message: string, errorCode: string): ErrorAnswer {
+  return { statusCode: status, error: STATUS_CODES[status] ?? 'Error', message, errorCode };
 }
 
 /** Nest's own 404 repeats the whole URL, `Cannot GET /nowhere?access_token=…`, and a query may hold a token. */

@@ -2,16 +2,18 @@ import { Injectable, type OnApplicationBootstrap } from '@nestjs/common';
 import { ApplicationConfig, DiscoveryService } from '@nestjs/core';
 import { hasOnceInterceptor } from './fresh-access/once.interceptor.js';
 import { givesRoles } from './roles/roles.decorator.js';
-import { declaresPolicy } from './guard/auth-policy.js';
 import { requireDtos } from './guard/body-check.js';
-import { type Handler, handlersOf, type Transport } from './guard/handlers.js';
-import { routePolicyOf } from './guard/route-policies.js';
+import { type Handler, handlersOf } from './guard/handlers.js';
+import { inheritsPolicy, routePolicyOf } from './guard/route-policies.js';
+import { type HandlerKind } from './transports/transport-adapter.js';
+import { Transports } from './transports/transports.js';
 
-const CALLED_BY: Record<Exclude<Transport, 'http'>, string> = {
-  message: 'microservice messages',
-  gateway: 'WebSocket messages',
-  resolver: 'GraphQL operations',
-  field: 'GraphQL fields',
+/** What calls handlers of a kind, and the entry of the package whose module brings them to the guard. */
+const CALLERS: Record<Exclude<HandlerKind, 'http'>, readonly [calls: string, entry: string]> = {
+  message: ['microservice messages', 'freshgate/microservices'],
+  gateway: ['WebSocket messages', 'freshgate/gateways'],
+  resolver: ['GraphQL operations', 'freshgate/graphql'],
+  field: ['GraphQL fields', 'freshgate/graphql'],
 };
 
 /**
@@ -24,6 +26,7 @@ export class HandlerCheck implements OnApplicationBootstrap {
   constructor(
     private readonly discovery: DiscoveryService,
     private readonly config: ApplicationConfig,
+    private readonly transports: Transports,
   ) {
     this.requirePolicies();
   }
@@ -37,8 +40,8 @@ export class HandlerCheck implements OnApplicationBootstrap {
   private requirePolicies(): void {
     for (const handler of handlersOf(this.discovery)) {
       requireRolesInToken(handler);
-      requirePublicOutsideHttp(handler);
       requireOnceInterceptor(handler);
+      if (!this.transports.protects(handler.kind)) requirePublic(handler);
     }
   }
 }
@@ -53,24 +56,24 @@ function requireRolesInToken({ prototype, member, name }: Handler): void {
   );
 }
 
-/**
- * The guard reads tokens from HTTP requests. Nest does not call it for gateways, nor for microservices of a hybrid
- * application unless they inherit its configuration. A field without a declaration has its operation's policy.
- */
-function requirePublicOutsideHttp({ prototype, member, name, transport }: Handler): void {
-  if (transport === 'http') return;
+/** For handlers of a transport that no module brings to the guard. */
+function requirePublic({ prototype, member, name, kind }: Handler): void {
   const { policy } = routePolicyOf(prototype, member);
-  if (policy.level === 'public' || (transport === 'field' && !declaresPolicy(prototype, member))) return;
+  if (kind === 'http' || policy.level === 'public' || inheritsPolicy(prototype, member)) return;
+  const [calls, entry] = CALLERS[kind];
   throw new Error(
-    `${name} handles ${CALLED_BY[transport]}, which the guard does not protect (${policy.level}): ` +
-      'declare @Public() and check the token with the Authenticator',
+    `${name} handles ${calls}, which the guard does not protect (${policy.level}): import the module of ${entry}, ` +
+      'or declare @Public() and check the token with the Authenticator',
   );
 }
 
 /** A class decorator that returns another class may leave the interceptor behind, and tokens would be used twice. */
-function requireOnceInterceptor({ metatype, prototype, member, name }: Handler): void {
+function requireOnceInterceptor({ metatype, prototype, member, name, kind }: Handler): void {
   const { policy } = routePolicyOf(prototype, member);
   if (policy.level !== 'fresh-access' || !policy.once) return;
+  // A list would use the token up with its first item.
+  if (kind === 'field')
+    throw new Error(`${name} declares once, which a GraphQL field cannot: declare it on the operation`);
   if (hasOnceInterceptor(metatype) && hasOnceInterceptor(prototype.constructor)) return;
   throw new Error(
     `${name} declares once, which a decorator of its class has lost: put that decorator below, or return a subclass`,

@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { type TokenKind } from '../tokens/token-claims.js';
 import { type User } from '../users/user-store.js';
+import { type ErrorAnswer } from './errors/error-answer.js';
 import { type AuthRequest } from './request/auth-request.js';
 import { type Principal, type TokenClaims } from './request/principal.js';
 
@@ -60,15 +61,6 @@ export class RevocationCheck {
 export abstract class UserLoader<TUser = unknown> {
   /** Called at most once per request, if the handler uses it. Null refuses the token as `token_revoked`. */
   abstract load(principal: Principal): TUser | null | Promise<TUser | null>;
-}
-
-/** The members that every error answer has by default. */
-export interface ErrorAnswer {
-  statusCode: number;
-  error: string;
-  message: string;
-  errorCode: string;
-  [more: string]: unknown;
 }
 
 /** Renders the body of every error answer. It cannot change status and headers, such as the challenge. */

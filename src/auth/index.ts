@@ -15,11 +15,11 @@ export { AccountDto } from './dto/account.dto.js';
 export { ApiError, type FieldError, validationFailed } from './errors/api-error.js';
 export { ApiErrors, type ErrorsByStatus } from './errors/api-errors.decorator.js';
 export { ERROR_CODES, type ErrorCode, type ErrorCodes } from './errors/error-codes.js';
+export { type ErrorAnswer } from './errors/error-answer.js';
 export { ErrorDto } from './errors/error.dto.js';
 export { ErrorFilter } from './error.filter.js';
 export { FreshAccess, type FreshAccessOptions } from './fresh-access/fresh-access.decorator.js';
 export {
-  type ErrorAnswer,
   ErrorRenderer,
   RevocationCheck,
   SubjectMapper,

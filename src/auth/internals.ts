@@ -1,5 +1,6 @@
 /** What our own health, metrics, OpenAPI, test kit and commands need of `auth` besides its public API. Not for features. */
 export { type AccountChange, AccountChanges, changedMeanwhile } from './accounts/account-changes.js';
+export { AuthPolicyGuard } from './auth-policy.guard.js';
 export { OPERATOR } from './accounts/account-admin.js';
 export { ADMIN_ROLE } from './accounts/last-admin.js';
 export { TOKEN_COOKIES } from './cookies/delivers-tokens.decorator.js';
@@ -26,6 +27,17 @@ export { type SessionLives } from '../sessions/sessions.repository.js';
 export { SessionRevoker } from '../sessions/session-revoker.js';
 export { KeyRing } from '../keys/key-ring.js';
 export { listRoutes, type Route } from './guard/routes.js';
+export { type Handler, handlersOf, methodOf } from './guard/handlers.js';
+export { inheritsPolicy, type RoutePolicy, routePolicyOf } from './guard/route-policies.js';
+export { type AuthRequest, type Call, requestOf, responseOf, SharedChecks } from './request/auth-request.js';
+export { type PresentedToken } from './request/presented-token.js';
+export {
+  AdaptsTransport,
+  type HandlerKind,
+  type Refusal,
+  type TransportAdapter,
+} from './transports/transport-adapter.js';
+export { Transports } from './transports/transports.js';
 export { findContradictions } from './options/resolve-options.js';
 export { type AuthPolicy, DEFAULT_POLICY, KINDS_OF } from './request/auth-policy.js';
 export { HashingQueue } from '../passwords/hashing-queue.js';

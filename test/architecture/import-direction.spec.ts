@@ -102,7 +102,7 @@ const RULES: Record<string, string[]> = {
  */
 const AUTH_FLOORS: readonly (readonly string[])[] = [
   ['application-config', 'declarations', 'errors', 'request'],
-  ['dto', 'hooks', 'options', 'roles'],
+  ['dto', 'hooks', 'options', 'roles', 'transports'],
   ['accounts', 'cookies', 'error.filter', 'guard'],
   ['access', 'fresh-access', 'refresh', 'streams', 'jwks.controller'],
   ['auth-policy.guard', 'handler-check', 'login', 'sessions'],

@@ -16,20 +16,22 @@ function quote(value: string): string {
   return `"${value.replace(/[^\t\x20-\x7e]/g, '').replace(/["\\]/g, '\\$&')}"`;
 }
 
+export function tokenChallenge(code: TokenErrorCode, required?: RequiredProof, scheme?: string): string {
+  return bearerChallenge(tokenChallengeParameters(code, required), scheme);
+}
+
 /** RFC 6750 §3.1: no error parameter if no token was sent. RFC 9470 §3: what the step-up must satisfy. */
-export function tokenChallenge(
+export function tokenChallengeParameters(
   code: TokenErrorCode,
   { acr, maxAge }: RequiredProof = {},
-  scheme?: string,
-): string {
-  if (code === 'token_missing') return bearerChallenge({}, scheme);
+): ChallengeParameters {
+  if (code === 'token_missing') return {};
   const description = { error_description: TOKEN_MESSAGES[code] };
-  if (code !== 'fresh_token_required') {
-    return bearerChallenge({ error: 'invalid_token', ...description }, scheme);
-  }
-  const required: ChallengeParameters = {
+  if (code !== 'fresh_token_required') return { error: 'invalid_token', ...description };
+  return {
+    error: 'insufficient_user_authentication',
+    ...description,
     ...(acr === undefined ? {} : { acr_values: acr }),
     ...(maxAge === undefined ? {} : { max_age: Math.floor(maxAge / 1000) }),
   };
-  return bearerChallenge({ error: 'insufficient_user_authentication', ...description, ...required }, scheme);
 }

@@ -3,7 +3,7 @@ import { type AbstractHttpAdapter } from '@nestjs/core';
 import { RateLimitedError } from '../../rate-limits/rate-limited.error.js';
 import { TokenError } from '../../tokens/token.errors.js';
 import { ApiError } from './api-error.js';
-import { bearerChallenge, tokenChallenge } from './challenge.js';
+import { bearerChallenge, type ChallengeParameters, tokenChallengeParameters } from './challenge.js';
 
 /** Seconds: the default of `Retry-After`. */
 const RETRY_AFTER_SECONDS = 2;
@@ -32,9 +32,19 @@ export function setRefusalHeaders(
   for (const [name, value] of Object.entries(headers)) adapter.setHeader(response, name, value);
 }
 
+/** Returns all headers of a refusal, for transports that show them in their own way. @param scheme as above */
+export function refusalHeaders(exception: HttpException, scheme: string): Record<string, string> {
+  const { headers, defaults } = headersOf(exception, scheme || undefined);
+  return { ...defaults, ...headers };
+}
+
 function headersOf(exception: HttpException, scheme?: string): RefusalHeaders {
   const status = exception.getStatus();
-  const headers = { ...ownHeadersOf(exception), ...challengeOf(exception, scheme) };
+  const challenge = challengeOf(exception);
+  const headers = {
+    ...ownHeadersOf(exception),
+    ...(challenge && { 'WWW-Authenticate': bearerChallenge(challenge, scheme) }),
+  };
   return {
     headers,
     defaults: {
@@ -45,13 +55,10 @@ function headersOf(exception: HttpException, scheme?: string): RefusalHeaders {
   };
 }
 
-function challengeOf(exception: HttpException, scheme?: string): Record<string, string> {
-  if (exception instanceof TokenError) {
-    const { code, required } = exception;
-    return { 'WWW-Authenticate': tokenChallenge(code, required, scheme) };
-  }
-  const challenge = exception instanceof ApiError ? exception.challenge : undefined;
-  return challenge ? { 'WWW-Authenticate': bearerChallenge(challenge, scheme) } : {};
+/** Returns the parameters of the challenge of a refusal; undefined if it has none of its own. */
+export function challengeOf(exception: HttpException): ChallengeParameters | undefined {
+  if (exception instanceof TokenError) return tokenChallengeParameters(exception.code, exception.required);
+  return exception instanceof ApiError ? exception.challenge : undefined;
 }
 
 function ownHeadersOf(exception: HttpException): Record<string, string> {

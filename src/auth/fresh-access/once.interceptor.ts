@@ -37,10 +37,10 @@ export class OnceInterceptor implements NestInterceptor {
     if (!usesTokenUp(request) || request.tokenUsed) return next.handle();
     const { jti } = await this.claimFor(context, request);
 
-    const response = responseOf(context) as { statusCode: number };
+    const response = responseOf(context) as { statusCode: number } | undefined;
     return next.handle().pipe(
       concatMap((body) =>
-        request.method === 'HEAD' || isClientError(response.statusCode)
+        request.method === 'HEAD' || isClientError(response?.statusCode ?? 0)
           ? from(this.giveBack(jti, body))
           : of(body),
       ),
@@ -57,7 +57,8 @@ export class OnceInterceptor implements NestInterceptor {
       return await this.claim(request);
     } catch (error) {
       const scheme = this.options?.locations.headerScheme ?? '';
-      if (this.host) setRefusalHeaders(this.host.httpAdapter, responseOf(context), error, scheme);
+      if (this.host && context.getType() === 'http')
+        setRefusalHeaders(this.host.httpAdapter, responseOf(context), error, scheme);
       throw error;
     }
   }

@@ -1,7 +1,7 @@
 import { Declarations } from '../declarations.js';
 import { type AuthPolicy, DEFAULT_POLICY } from '../request/auth-policy.js';
 import { TOKEN_LOCATIONS } from '../request/presented-token.js';
-import { transportsOf } from './handlers.js';
+import { kindsOf } from './handlers.js';
 
 const policies = new Declarations<AuthPolicy>(
   'freshgate:auth-policy',
@@ -36,9 +36,7 @@ export function policyOf(prototype: object, member: string | symbol): AuthPolicy
     .ofClasses(prototype)
     .find(
       ({ value, prototype: declaring }) =>
-        declaring === prototype ||
-        !OPEN_LEVELS.has(value.level) ||
-        transportsOf(declaring, member).length > 0,
+        declaring === prototype || !OPEN_LEVELS.has(value.level) || kindsOf(declaring, member).length > 0,
     );
   return fromClass?.value ?? DEFAULT_POLICY;
 }

@@ -21,7 +21,7 @@ interface Argument {
 export function requireDtos(handlers: readonly Handler[], config: ApplicationConfig): void {
   const validatesAll = config.getGlobalPipes().some(isValidation);
   for (const handler of handlers) {
-    if (handler.transport === 'http' && (validatesAll || validates(handler))) requireDto(handler);
+    if (handler.kind === 'http' && (validatesAll || validates(handler))) requireDto(handler);
   }
 }
 

@@ -1,15 +1,13 @@
 import { METHOD_METADATA } from '@nestjs/common/constants.js';
 import { type DiscoveryService } from '@nestjs/core';
 import { lineageOf } from '../declarations.js';
-
-/** How a handler is called. A field resolver runs within a query, whose guard has already run. */
-export type Transport = 'http' | 'message' | 'gateway' | 'resolver' | 'field';
+import { type HandlerKind } from '../transports/transport-adapter.js';
 
 /**
  * The metadata by which Nest's packages find handlers. By value: an application has only some of these packages
  * installed.
  */
-const TRANSPORT_OF_METADATA: readonly (readonly [key: string, transport: Transport])[] = [
+const KIND_OF_METADATA: readonly (readonly [key: string, kind: HandlerKind])[] = [
   [METHOD_METADATA, 'http'],
   // @nestjs/microservices
   ['microservices:pattern', 'message'],
@@ -18,7 +16,8 @@ const TRANSPORT_OF_METADATA: readonly (readonly [key: string, transport: Transpo
   // @nestjs/graphql
   ['graphql:resolver_type', 'resolver'],
   ['graphql:resolve_property', 'field'],
-  ['graphql:resolve_reference', 'field'],
+  // Called by the router of a federation, outside any operation of ours.
+  ['graphql:resolve_reference', 'resolver'],
 ];
 
 /** A method that Nest calls for a request or a message. */
@@ -29,16 +28,14 @@ export interface Handler {
   member: string;
   /** `ProfileController.show`. */
   name: string;
-  transport: Transport;
+  kind: HandlerKind;
 }
 
-/** Lists the transports of a method, which may be a route and a message handler at once; empty if it is no handler. */
-export function transportsOf(prototype: object, member: string | symbol): Transport[] {
+/** Lists how a method is called, which may be a route and a message handler at once; empty if it is no handler. */
+export function kindsOf(prototype: object, member: string | symbol): HandlerKind[] {
   const method = methodOf(prototype, member);
   if (!method) return [];
-  return TRANSPORT_OF_METADATA.filter(([key]) => Reflect.hasMetadata(key, method)).map(
-    ([, transport]) => transport,
-  );
+  return KIND_OF_METADATA.filter(([key]) => Reflect.hasMetadata(key, method)).map(([, kind]) => kind);
 }
 
 /** Never reads a getter, which might run code that expects an instance. */
@@ -65,12 +62,12 @@ export function handlersOf(discovery: DiscoveryService): Handler[] {
   return [...classes].flatMap((metatype) => {
     const prototype = metatype.prototype as object;
     return methodNamesOf(prototype).flatMap((member) =>
-      transportsOf(prototype, member).map((transport) => ({
+      kindsOf(prototype, member).map((kind) => ({
         metatype,
         prototype,
         member,
         name: `${metatype.name}.${member}`,
-        transport,
+        kind,
       })),
     );
   });

@@ -55,6 +55,11 @@ export abstract class TokenGuard extends AuthGuard() {
     return super.canActivate(context) as Promise<boolean>;
   }
 
+  /** Of any transport; Passport knows those of HTTP only. */
+  override getRequest(context: ExecutionContext): AuthRequest {
+    return requestOf(context);
+  }
+
   /** Keeps the reason of a refusal as a `TokenError`; Passport would answer a bare 401. */
   override handleRequest<T>(error: unknown, user: T | false | null, info: unknown): T {
     if (error) throw error;

@@ -17,7 +17,7 @@ export function listRoutes(app: INestApplicationContext): Route[] {
   const discovery = app.get(DiscoveryService, { strict: false });
   const controllers = new Set(discovery.getControllers().map(({ metatype }) => metatype as unknown));
   return handlersOf(discovery)
-    .filter(({ metatype, transport }) => transport === 'http' && controllers.has(metatype))
+    .filter(({ metatype, kind }) => kind === 'http' && controllers.has(metatype))
     .flatMap(({ metatype, prototype, member, name }) => {
       const handler = methodOf(prototype, member);
       if (!handler) return [];

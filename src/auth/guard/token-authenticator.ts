@@ -12,7 +12,7 @@ import { TokenVerifier, type VerifiedToken } from '../../tokens/token-verifier.j
 import { ApiError } from '../errors/api-error.js';
 import { RevocationCheck, SubjectMapper, TokenRule } from '../hooks.js';
 import { AuthOptions } from '../options/auth-options.js';
-import { type AuthRequest } from '../request/auth-request.js';
+import { type AuthRequest, type SharedChecks } from '../request/auth-request.js';
 import { type Principal, type TokenClaims, toPrincipal } from '../request/principal.js';
 
 /** The outcome of a token's checks: who presents it, and its claims. */
@@ -67,7 +67,7 @@ export class TokenAuthenticator {
     }
     requireLevel(claims, { maxAge, acr });
     // Never a cache here: a fresh check answered by one lets a revoked session change passwords.
-    await this.requireLiveSession(claims.sid);
+    await this.requireLiveSession(claims.sid, request);
     await this.requireNotRevokedByTeam(claims);
     return this.accept(claims, request);
   }
@@ -80,7 +80,7 @@ export class TokenAuthenticator {
   ): Promise<Authentication<RefreshClaims>> {
     const claims = this.verifier.read('refresh', verified);
     if (!rotates) {
-      const { generation } = await this.requireLiveSession(claims.sid);
+      const { generation } = await this.requireLiveSession(claims.sid, request);
       if (claims.gen !== generation) {
         throw new TokenError('token_revoked', `generation ${claims.gen}, the live one is ${generation}`);
       }
@@ -101,13 +101,19 @@ export class TokenAuthenticator {
     if (staleness > this.options.sessions.revocationMaxStaleness) throw revocationFeedLost(staleness);
   }
 
-  /** Reads the session's row. @throws TokenError `token_revoked` */
-  private async requireLiveSession(sessionId: string): Promise<Session> {
+  /** Reads the session's row, once for calls that share their checks. @throws TokenError `token_revoked` */
+  private async requireLiveSession(sessionId: string, request?: AuthRequest): Promise<Session> {
     // Memory too: a standby that lagged and was promoted has lost revocations that this instance still knows.
     const isRevoked = this.revokedSessions.has(sessionId);
-    const session = isRevoked ? undefined : await this.sessions.findLive(sessionId, this.clock.now());
+    const session = isRevoked ? undefined : await this.findLive(sessionId, request?.shared);
     if (!session) throw new TokenError('token_revoked', `session ${sessionId} is revoked or unknown`);
     return session;
+  }
+
+  private findLive(sessionId: string, shared?: SharedChecks): Promise<Session | undefined> {
+    const read = shared?.liveSessions.get(sessionId) ?? this.sessions.findLive(sessionId, this.clock.now());
+    shared?.liveSessions.set(sessionId, read);
+    return read;
   }
 
   private async requireNotRevokedByTeam(claims: TokenClaims): Promise<void> {

@@ -1,5 +1,7 @@
 import { type ExecutionContext } from '@nestjs/common';
 import { type IncomingMessage } from 'node:http';
+import { type Session } from '../../sessions/sessions.table.js';
+import { type TokenKind } from '../../tokens/token-claims.js';
 import { type RequiredProof } from '../../tokens/token.errors.js';
 import { type AuthPolicy } from './auth-policy.js';
 import { type PresentedToken } from './presented-token.js';
@@ -35,14 +37,57 @@ export interface AuthRequest {
   authInfo?: TokenClaims;
   /** The code of the refusal. Set by the filter, for logs and metrics. */
   errorCode?: string;
+  /** How the token is found, where it is in none of the locations. Set by transports other than HTTP. */
+  findToken?: (kinds: readonly TokenKind[]) => PresentedToken | null;
+  /** What this call shares with others of the same request. Set by transports other than HTTP. */
+  shared?: SharedChecks;
 }
 
-/** For an HTTP context. Avoids `switchToHttp()`, which creates three functions per call. */
+/** Checks that many calls of one request share: ten resolvers verify a token and read its session once. */
+export class SharedChecks {
+  /** By token and policy. */
+  readonly outcomes = new Map<string, Promise<Pick<AuthRequest, 'user' | 'authInfo' | 'requiredProof'>>>();
+  /** By session. */
+  readonly liveSessions = new Map<string, Promise<Session | undefined>>();
+}
+
+/** A call of a handler other than a route: its request, and the adapter's response, if an HTTP request made it. */
+export interface Call {
+  request: AuthRequest;
+  response?: unknown;
+}
+
+/** By an argument that belongs to one call alone. Routes need none of this. */
+const calls = new WeakMap<object, Call>();
+
+/** Makes a call known to `requestOf` and `responseOf`. */
+export function bindCall(key: object, call: Call): void {
+  calls.set(key, call);
+}
+
+/**
+ * The request of a call. Avoids `switchToHttp()`, which creates three functions per call.
+ * @throws Error outside HTTP if the guard has not seen the call
+ */
 export function requestOf(context: ExecutionContext): AuthRequest {
-  return context.getArgByIndex<AuthRequest>(0);
+  return context.getType() === 'http' ? context.getArgByIndex<AuthRequest>(0) : callOf(context).request;
 }
 
-/** The adapter's. */
+/** The adapter's; undefined for a call that no HTTP request made. */
 export function responseOf(context: ExecutionContext): unknown {
-  return context.getArgByIndex<unknown>(1);
+  return context.getType() === 'http' ? context.getArgByIndex<unknown>(1) : callOf(context).response;
+}
+
+function callOf(context: ExecutionContext): Call {
+  for (const argument of context.getArgs<unknown[]>()) {
+    const call = isObject(argument) ? calls.get(argument) : undefined;
+    if (call) return call;
+  }
+  throw new Error(
+    `${context.getClass().name}.${context.getHandler().name}: the guard of AuthModule has not run for this call`,
+  );
+}
+
+function isObject(value: unknown): value is object {
+  return (typeof value === 'object' && value !== null) || typeof value === 'function';
 }
