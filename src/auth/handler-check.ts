@@ -28,17 +28,18 @@ export class HandlerCheck implements OnApplicationBootstrap {
     private readonly config: ApplicationConfig,
     private readonly transports: Transports,
   ) {
-    this.requirePolicies();
+    this.requirePolicies(handlersOf(this.discovery));
   }
 
   /** @throws Error that names the handler */
   onApplicationBootstrap(): void {
-    this.requirePolicies();
-    requireDtos(handlersOf(this.discovery), this.config);
+    const handlers = handlersOf(this.discovery);
+    this.requirePolicies(handlers);
+    requireDtos(handlers, this.config);
   }
 
-  private requirePolicies(): void {
-    for (const handler of handlersOf(this.discovery)) {
+  private requirePolicies(handlers: readonly Handler[]): void {
+    for (const handler of handlers) {
       requireRolesInToken(handler);
       requireOnceInterceptor(handler);
       if (!this.transports.protects(handler.kind)) requirePublic(handler);

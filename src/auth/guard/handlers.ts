@@ -35,7 +35,8 @@ export interface Handler {
 export function kindsOf(prototype: object, member: string | symbol): HandlerKind[] {
   const method = methodOf(prototype, member);
   if (!method) return [];
-  return KIND_OF_METADATA.filter(([key]) => Reflect.hasMetadata(key, method)).map(([, kind]) => kind);
+  const keys = Reflect.getMetadataKeys(method);
+  return KIND_OF_METADATA.filter(([key]) => keys.includes(key)).map(([, kind]) => kind);
 }
 
 /** Never reads a getter, which might run code that expects an instance. */
