@@ -13,7 +13,7 @@ const TOKEN_CODES = Object.keys(TOKEN_MESSAGES) as TokenErrorCode[];
 
 /** Everything that the server answers by itself, and what the features of this application add. */
 async function declared(): Promise<string[]> {
-  const api = await createTestApp();
+  const api = await createTestApp({ env: { OPENAPI: 'on' } });
   try {
     const { body } = await api.request('GET', '/openapi.json').expect(200);
     return [

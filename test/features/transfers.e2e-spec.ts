@@ -12,7 +12,7 @@ import { openSession } from '../support/open-session.js';
 describeEachEngine('transfers', (engine) => {
   let api: TestApp;
   beforeAll(async () => {
-    api = await createTestApp({ engine, env: { TRANSFERS_OPENING_BALANCE: '1000' } });
+    api = await createTestApp({ engine, env: { OPENAPI: 'on', TRANSFERS_OPENING_BALANCE: '1000' } });
   });
   afterAll(() => api.close());
 

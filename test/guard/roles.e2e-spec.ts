@@ -55,7 +55,11 @@ describeEachEngine('roles', (engine) => {
   let api: TestApp;
   let admin: AccountAdmin;
   beforeAll(async () => {
-    api = await createTestApp({ engine, controllers: [VaultController, WhoAmIController] });
+    api = await createTestApp({
+      engine,
+      env: { OPENAPI: 'on' },
+      controllers: [VaultController, WhoAmIController],
+    });
     admin = api.get(AccountAdmin);
   });
   afterAll(() => api.close());

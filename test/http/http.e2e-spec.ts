@@ -447,7 +447,7 @@ describe('every answer', () => {
 describe('the public documents', () => {
   let api: TestApp;
   beforeAll(async () => {
-    api = await createTestApp({ controllers: [OnceController] });
+    api = await createTestApp({ controllers: [OnceController], env: { OPENAPI: 'on' } });
   });
   afterAll(() => api.close());
 

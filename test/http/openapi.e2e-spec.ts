@@ -234,7 +234,7 @@ describe('the OpenAPI document of this application', () => {
   let api: TestApp;
   let document: OpenAPIObject;
   beforeAll(async () => {
-    api = await createTestApp();
+    api = await createTestApp({ env: { OPENAPI: 'on' } });
     document = (await api.request('GET', '/openapi.json').expect(200)).body as OpenAPIObject;
   });
   afterAll(() => api.close());
@@ -364,7 +364,7 @@ describe('the OpenAPI document of this application', () => {
   });
 
   it('lists csrf_failed where tokens come in cookies, and where an answer sets them', async () => {
-    const cookies = await createTestApp({ env: { TOKEN_LOCATIONS: 'cookie' } });
+    const cookies = await createTestApp({ env: { OPENAPI: 'on', TOKEN_LOCATIONS: 'cookie' } });
     try {
       const { body } = await cookies.request('GET', '/openapi.json').expect(200);
       const guarded = operationsOf(body as OpenAPIObject)
@@ -395,7 +395,7 @@ describe('the OpenAPI document of this application', () => {
 describe('OPENAPI', () => {
   const paths = ['/docs', '/docs/', '/docs/swagger-ui.css', '/docs/swagger-ui-init.js', '/openapi.json'];
 
-  it.each<Record<string, string>>([{ OPENAPI: 'off' }, { NODE_ENV: 'production' }])(
+  it.each<Record<string, string>>([{ OPENAPI: 'off' }, { OPENAPI: '', NODE_ENV: 'production' }])(
     '%j: nothing is served',
     async (env) => {
       const api = await createTestApp({ env, auth: { keys: generateKeySet() } });
@@ -407,24 +407,25 @@ describe('OPENAPI', () => {
     },
   );
 
-  it.each<Record<string, string>>([{ OPENAPI: 'on' }, { OPENAPI: 'on', NODE_ENV: 'production' }])(
-    '%j: everything is served, HEAD too',
-    async (env) => {
-      const api = await createTestApp({ env, auth: { keys: generateKeySet() } });
-      try {
-        for (const path of paths) {
-          const { headers } = await api.request('GET', path).expect(200);
-          const head = await api.request('HEAD', path).expect(200);
-          expect([path, head.headers['content-length']]).toEqual([path, headers['content-length']]);
-        }
-      } finally {
-        await api.close();
+  it.each<Record<string, string>>([
+    { OPENAPI: '' },
+    { OPENAPI: 'on' },
+    { OPENAPI: 'on', NODE_ENV: 'production' },
+  ])('%j: everything is served, HEAD too', async (env) => {
+    const api = await createTestApp({ env, auth: { keys: generateKeySet() } });
+    try {
+      for (const path of paths) {
+        const { headers } = await api.request('GET', path).expect(200);
+        const head = await api.request('HEAD', path).expect(200);
+        expect([path, head.headers['content-length']]).toEqual([path, headers['content-length']]);
       }
-    },
-  );
+    } finally {
+      await api.close();
+    }
+  });
 
   it('makes the document once, however often it is asked for', async () => {
-    const api = await createTestApp();
+    const api = await createTestApp({ env: { OPENAPI: 'on' } });
     try {
       const reads = jest.spyOn(api.get(DiscoveryService), 'getControllers');
       createOpenApiDocument(api.app, new DocumentBuilder().build());

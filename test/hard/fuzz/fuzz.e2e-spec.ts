@@ -54,7 +54,7 @@ function fuzz({ env, engine }: Stage): void {
   const opened = new Set<string>();
 
   beforeAll(async () => {
-    api = await createTestApp({ engine, env, clock: new RunningClock() });
+    api = await createTestApp({ engine, env: { OPENAPI: 'on', ...env }, clock: new RunningClock() });
     port = portOf(api.app);
     const declared = listRoutes(api.app);
     const others = ['/docs', '/docs/swagger-ui.css', '/openapi.json', '/nope', '/', '*'];
