@@ -58,10 +58,14 @@ export class AuthPolicyGuard implements CanActivate {
     const declared = this.policies.of(context);
     const transport = this.transports.find(context.getType());
     if (!transport) return assertPublic(declared.policy, context);
-    const parent = declared.inherits ? transport.parentOf?.(context) : undefined;
-    const call = parent ?? transport.open(context);
-    bindCall(transport.keyOf(context), call);
-    return parent !== undefined || this.enter(context, call.request, declared);
+    try {
+      const parent = declared.inherits ? transport.parentOf?.(context) : undefined;
+      const call = parent ?? transport.open(context);
+      bindCall(transport.keyOf(context), call);
+      return parent !== undefined || (await this.enter(context, call.request, declared));
+    } catch (error) {
+      throw transport.translate ? transport.translate(error, context) : error;
+    }
   }
 
   private async enter(

@@ -39,8 +39,7 @@ import { LastAdmin } from './accounts/last-admin.js';
 import { AccountLoader, Accounts } from './accounts/accounts.js';
 import { AdminController } from './sessions/admin.controller.js';
 import { AuthController } from './login/auth.controller.js';
-import { Authenticator } from './guard/authenticator.js';
-import { GUARD_PROVIDERS } from './guard/guard-providers.js';
+import { GUARD_EXPORTS, GUARD_PROVIDERS } from './guard/guard-providers.js';
 import { LOGIN_PROVIDERS } from './login/login-providers.js';
 import { LoginService } from './login/login.service.js';
 import { FactorRegistry } from './accounts/factor-registry.js';
@@ -79,7 +78,6 @@ import { AuthPolicyGuard } from './auth-policy.guard.js';
 import { HandlerCheck } from './handler-check.js';
 import { RefreshGuard, RefreshStrategy } from './refresh/refresh.guard.js';
 import { EventStreamInterceptor } from './streams/event-stream.interceptor.js';
-import { TokenWatch } from './guard/token-watch.js';
 import { Transports } from './transports/transports.js';
 
 /** A team's own classes for the hooks (`hooks.ts`), and the modules that they need. */
@@ -201,13 +199,13 @@ const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN } = new ConfigurableModule
     firstGuard(AuthPolicyGuard),
     lastFilter(ErrorFilter),
   ],
-  // For features, health and metrics. The last seven are used by interceptors and pipes that decorators add to the features' modules.
+  // For features, health and metrics. The last six are used by interceptors and pipes that decorators add to the features' modules.
   exports: [
+    ...GUARD_EXPORTS,
     AccountAdmin,
     AccountChanges,
     Accounts,
     AuditLog,
-    Authenticator,
     AuthPolicyGuard,
     Clock,
     ErrorFilter,
@@ -232,7 +230,6 @@ const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN } = new ConfigurableModule
     Purger,
     UsedTokens,
     TokenCookies,
-    TokenWatch,
     UserLoader,
   ],
 })

@@ -85,12 +85,18 @@ export class ErrorFilter implements ExceptionFilter {
     const transport = this.transports.find(host.getType());
     if (!transport && host.getType() === 'rpc') return refuseMessage(exception);
     if (!transport) throw exception;
-    const refusal = this.refusalOf(exception);
-    if (!transport.owns(exception)) {
-      const { statusCode, errorCode } = refusal.answer;
-      this.log(exception, statusCode, `${statusCode} ${errorCode} ${transport.describe(host)}`);
-    }
+    const refusal = transport.owns(exception)
+      ? this.refusalOf(exception)
+      : this.explain(exception, transport.describe(host));
     return transport.refuse(refusal, host);
+  }
+
+  /** Logs an error and returns how it is answered. @param what names its cause in the log: `message "news"` */
+  explain(exception: unknown, what: string): Refusal {
+    const refusal = this.refusalOf(exception);
+    const { statusCode, errorCode } = refusal.answer;
+    this.log(exception, statusCode, `${statusCode} ${errorCode} ${what}`);
+    return refusal;
   }
 
   private refusalOf(exception: unknown): Refusal {

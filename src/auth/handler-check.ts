@@ -11,7 +11,7 @@ import { Transports } from './transports/transports.js';
 /** What calls handlers of a kind, and the entry of the package whose module brings them to the guard. */
 const CALLERS: Record<Exclude<HandlerKind, 'http'>, readonly [calls: string, entry: string]> = {
   message: ['microservice messages', 'freshgate/microservices'],
-  gateway: ['WebSocket messages', 'freshgate/gateways'],
+  gateway: ['WebSocket messages', 'freshgate/websockets'],
   resolver: ['GraphQL operations', 'freshgate/graphql'],
   field: ['GraphQL fields', 'freshgate/graphql'],
 };

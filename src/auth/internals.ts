@@ -42,5 +42,7 @@ export { findContradictions } from './options/resolve-options.js';
 export { type AuthPolicy, DEFAULT_POLICY, KINDS_OF } from './request/auth-policy.js';
 export { HashingQueue } from '../passwords/hashing-queue.js';
 export { RevocationFeed } from '../sessions/revocation-feed.js';
+export { CsrfCheck } from './cookies/csrf-check.js';
+export { TokenReader } from './guard/token-reader.js';
 export { TokenWatch } from './guard/token-watch.js';
 export { RevokedSessions } from '../sessions/revoked-sessions.js';

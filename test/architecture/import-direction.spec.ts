@@ -80,6 +80,7 @@ const RULES: Record<string, string[]> = {
     'time/*',
     'database/index',
   ],
+  websockets: ['auth/index', 'auth/internals', 'time/*'],
   cli: [
     'app.module',
     'app.config',
@@ -239,10 +240,14 @@ describe('the source', () => {
         })),
     );
     expect(packages.length).toBeGreaterThan(100);
-    // What only tests load, those bring who have tests.
+    // Of these rooms, applications install what they use.
+    const optionalRooms = ['testing', 'websockets'];
     const wrong = packages.filter(
       ({ room, needs }) =>
-        !(needs in dependencies || (needs in peerDependencies && (room === 'testing' || !optional(needs)))),
+        !(
+          needs in dependencies ||
+          (needs in peerDependencies && (optionalRooms.includes(room) || !optional(needs)))
+        ),
     );
     expect(wrong).toEqual([]);
   });

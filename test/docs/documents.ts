@@ -52,7 +52,7 @@ export async function withExamples(
       const file = join(folder, 'example', `example-${i}.ts`);
       writeFileSync(
         file,
-        code.replace(/'\.\.\/\.\.\/(accounts|auth|database|mail|testing)\//g, "'../../../src/$1/"),
+        code.replace(/'\.\.\/\.\.\/(accounts|auth|database|mail|testing|websockets)\//g, "'../../../src/$1/"),
       );
       return file;
     });

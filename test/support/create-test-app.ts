@@ -1,4 +1,4 @@
-import { type ModuleMetadata } from '@nestjs/common';
+import { type INestApplication, type ModuleMetadata } from '@nestjs/common';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -33,6 +33,8 @@ export interface TestAppOptions {
   /** A team's modules and controllers beside ours. */
   imports?: NonNullable<ModuleMetadata['imports']>;
   controllers?: NonNullable<ModuleMetadata['controllers']>;
+  /** What else a `main.ts` does, before it listens. */
+  configure?: (app: INestApplication) => void;
 }
 
 /** This application, by the test kit: on a real port, with a database and keys of its own and a clock that tests move. */
@@ -71,7 +73,10 @@ export async function createTestApp(options: TestAppOptions = {}): Promise<TestA
     }),
     adapter: await createNamedAdapter(adapter, config.server.trustedProxies),
     applicationOptions: APP_OPTIONS,
-    configure: (app) => configureApp(app, config),
+    configure: (app) => {
+      configureApp(app, config);
+      options.configure?.(app);
+    },
     onClosed: async () => {
       if (!options.database) await database.drop();
       rmSync(folder, { recursive: true, force: true });

@@ -85,9 +85,7 @@ async function startEmbedded() {
     password,
     persistent: false,
     createPostgresUser: process.getuid?.() === 0,
-    // Only a failure of the operating system could lose what is not flushed, and no test makes one.
-    initdbFlags: ['--no-sync'],
-    postgresFlags: ['-c', 'max_connections=300', '-c', 'fsync=off'],
+    postgresFlags: ['-c', 'max_connections=300'],
     onLog: () => {},
     onError: () => {},
   });

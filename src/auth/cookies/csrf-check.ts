@@ -26,7 +26,16 @@ export class CsrfCheck {
 
   /** For a request whose token came in a cookie and was accepted. @throws ApiError `csrf_failed` */
   require(request: AuthRequest): void {
-    if (!this.methods.has(request.method ?? '') || this.comesFromSite(request)) return;
+    if (this.methods.has(request.method ?? '')) this.requireProof(request);
+  }
+
+  /**
+   * As `require`, whatever the method: for the handshake of a WebSocket, a GET that any page can make, and whose answers
+   * that page can read.
+   * @throws ApiError `csrf_failed`
+   */
+  requireProof(request: AuthRequest): void {
+    if (this.comesFromSite(request)) return;
     const { headerName, cookieName } = this.options.csrf;
     const given = request.headers[headerName.toLowerCase()];
     if (typeof given === 'string' && this.tokens.isOf(request.authInfo?.sid ?? '', given)) return;

@@ -13,3 +13,6 @@ export const GUARD_PROVIDERS: Provider[] = [
   TokenReader,
   TokenWatch,
 ];
+
+/** What other modules use of these, and interceptors and pipes that decorators add to them. */
+export const GUARD_EXPORTS: Provider[] = [Authenticator, TokenReader, TokenWatch];

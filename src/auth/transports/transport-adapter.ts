@@ -36,6 +36,8 @@ export interface TransportAdapter {
   owns(exception: unknown): boolean;
   /** Answers an error that no filter of the application answered: what Nest expects the filter to return, or to throw. */
   refuse(refusal: Refusal, host: ArgumentsHost): unknown;
+  /** What the guard throws instead of an error, for transports of which Nest asks no global filter. */
+  translate?(exception: unknown, host: ArgumentsHost): unknown;
   /** Names the call in the log: `mutation transfer`. */
   describe(host: ArgumentsHost): string;
 }

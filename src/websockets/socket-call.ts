@@ -1,0 +1,30 @@
+import { type AuthRequest } from '../auth/internals.js';
+import { type Connection, type ConnectionToken } from './connection.js';
+
+/**
+ * One message of a connection, with the connection's token of that moment: a token that comes later is not that of a
+ * handler that runs already. An additional argument of the handler's call, by which guards and decorators find it.
+ */
+export class SocketCall {
+  private readonly token: ConnectionToken | null;
+
+  constructor(readonly connection: Connection) {
+    this.token = connection.token;
+  }
+
+  /** What the guard reads of the message. New for each call: the guard writes to it. */
+  toRequest(): AuthRequest {
+    const { headers, socket } = this.connection.socket.handshake;
+    const request: AuthRequest = {
+      headers,
+      ...(socket && { socket }),
+      findToken: (kinds) => {
+        const presented = this.token?.presented;
+        if (!presented || !kinds.includes('access')) return null;
+        const { locations } = request.authPolicy as { locations?: readonly string[] };
+        return locations && !locations.includes(presented.location) ? null : presented;
+      },
+    };
+    return request;
+  }
+}
