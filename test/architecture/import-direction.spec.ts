@@ -90,6 +90,7 @@ const RULES: Record<string, string[]> = {
     'config/*',
     'auth/index',
     'auth/internals',
+    'auth/options/auth-options',
     'keys/*',
     'tokens/*',
     'time/*',
