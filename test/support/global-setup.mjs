@@ -15,6 +15,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { CHROMIUM_MISSING, findChromium } from './find-chromium.mjs';
 import { freePort } from './free-port.mjs';
 
 // Read by `engines.ts`, `server-process.ts` and the reporter. Plain JavaScript, because Jest loads this file itself.
@@ -45,6 +46,11 @@ function findProgramsBesidePostgres() {
     if (missing === undefined) continue;
     if (process.env.CI === 'true') throw new Error(`${name} could not be started: ${missing}`);
     process.env[variable] = missing;
+  }
+  if (findChromium() === undefined) {
+    const missing = 'no Chromium (apt-get install chromium, or name one with CHROME_PATH)';
+    if (process.env.CI === 'true') throw new Error(`the browser tests cannot run: ${missing}`);
+    process.env[CHROMIUM_MISSING] = missing;
   }
   if (noStandby) process.env[STANDBY_MISSING] = noStandby;
 }
