@@ -26,6 +26,7 @@ export { RateLimits } from '../rate-limits/rate-limits.js';
 export { type SessionLives } from '../sessions/sessions.repository.js';
 export { SessionRevoker } from '../sessions/session-revoker.js';
 export { KeyRing } from '../keys/key-ring.js';
+export { listCalls, type ListedCall } from './guard/calls.js';
 export { listRoutes, type Route } from './guard/routes.js';
 export { type Handler, handlersOf, methodOf } from './guard/handlers.js';
 export { inheritsPolicy, type RoutePolicy, routePolicyOf } from './guard/route-policies.js';
@@ -39,7 +40,7 @@ export {
 } from './transports/transport-adapter.js';
 export { Transports } from './transports/transports.js';
 export { findContradictions } from './options/resolve-options.js';
-export { type AuthPolicy, DEFAULT_POLICY, KINDS_OF } from './request/auth-policy.js';
+export { type AuthPolicy, checksOf, DEFAULT_POLICY, KINDS_OF } from './request/auth-policy.js';
 export { HashingQueue } from '../passwords/hashing-queue.js';
 export { RevocationFeed } from '../sessions/revocation-feed.js';
 export { CsrfCheck } from './cookies/csrf-check.js';

@@ -1,14 +1,17 @@
-import { type Route } from '../auth/internals.js';
+import { type ListedCall, type Route } from '../auth/internals.js';
 import { type Acr } from '../auth/index.js';
 import { formatDuration } from '../time/duration.js';
 import { type ServedDocument } from '../openapi/served-documents.js';
 import { formatTable } from './table.js';
 
-/** What a route requires, in words and with defaults, for people and for programs. */
+/** What a route, or another handler, requires, in words and with defaults, for people and for programs. */
 export interface RouteDescription {
+  /** Of a handler that no route calls: `QUERY`, `FIELD`, `MESSAGE`, `EVENT`, `WEBSOCKET` … */
   method: string;
+  /** Or the name of the operation, the field or the event, or the pattern. */
   path: string;
-  needs: Route['policy']['level'];
+  /** `operation`: what the operation of the field needs. */
+  needs: Route['policy']['level'] | 'operation';
   /** One of them is required. */
   roles: readonly string[];
   /** The level that the token must say, or a stronger one; null if any will do. */
@@ -32,21 +35,27 @@ const NOTES = {
 };
 
 /** @param freshMaxAge the default, in milliseconds */
-export function describeRoutes(routes: readonly Route[], freshMaxAge: number): RouteDescription[] {
-  return routes.map(({ method, path, policy, roles, handler }) => ({
-    method,
-    path,
-    needs: policy.level,
-    roles,
-    acr: ('acr' in policy && policy.acr) || null,
-    maxAge: policy.level === 'fresh-access' ? formatDuration(policy.maxAge ?? freshMaxAge) : null,
-    once: policy.level === 'fresh-access' && policy.once,
-    locations: ('locations' in policy && policy.locations) || null,
-    notes: Object.entries(NOTES)
-      .filter(([flag]) => (policy as Record<string, unknown>)[flag] === true)
-      .map(([, note]) => note),
-    handler,
-  }));
+export function describeRoutes(
+  routes: readonly (Route | ListedCall)[],
+  freshMaxAge: number,
+): RouteDescription[] {
+  return routes.map((route) => {
+    const { method, path, policy, roles, handler } = route;
+    return {
+      method,
+      path,
+      needs: 'inherits' in route && route.inherits ? 'operation' : policy.level,
+      roles,
+      acr: ('acr' in policy && policy.acr) || null,
+      maxAge: policy.level === 'fresh-access' ? formatDuration(policy.maxAge ?? freshMaxAge) : null,
+      once: policy.level === 'fresh-access' && policy.once,
+      locations: ('locations' in policy && policy.locations) || null,
+      notes: Object.entries(NOTES)
+        .filter(([flag]) => (policy as Record<string, unknown>)[flag] === true)
+        .map(([, note]) => note),
+      handler,
+    };
+  });
 }
 
 /** Documents are public. They are listed so that the table is complete. */

@@ -2,7 +2,7 @@ import { NestFactory } from '@nestjs/core';
 import { createAdapter } from '../http/adapter.js';
 import { AppModule, explainFailedStart } from '../app.module.js';
 import { AuthOptions } from '../auth/index.js';
-import { listRoutes } from '../auth/internals.js';
+import { listCalls, listRoutes } from '../auth/internals.js';
 import { loadConfig } from '../app.config.js';
 import { readEnvironment } from '../config/environment.js';
 import { OperatorError, parseWords } from './operator.js';
@@ -10,7 +10,7 @@ import { SERVED_DOCUMENTS } from '../openapi/served-documents.js';
 import { describeDocuments, describeRoutes, formatRoutes } from './route-table.js';
 
 const USAGE = `Usage:
-  npm run routes              list every route of the API and what it requires
+  npm run routes              list every route and other handler, and what it requires
   npm run -s routes -- --json list them as JSON
 
 No server is started: the database and the keys stay as they are. HEAD is answered wherever GET is. Metrics, on a port
@@ -26,7 +26,10 @@ async function run(args: string[]): Promise<string> {
   const options = { logger: false, abortOnError: false } as const;
   const app = await NestFactory.create(AppModule.forRoot(config), createAdapter(), options);
   const routes = [
-    ...describeRoutes(listRoutes(app), app.get(AuthOptions, { strict: false }).freshMaxAge),
+    ...describeRoutes(
+      [...listRoutes(app), ...listCalls(app)],
+      app.get(AuthOptions, { strict: false }).freshMaxAge,
+    ),
     ...describeDocuments(config.server.servesOpenApi ? SERVED_DOCUMENTS : []),
   ];
   return values.json ? `${JSON.stringify(routes, null, 2)}\n` : formatRoutes(routes);

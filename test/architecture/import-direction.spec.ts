@@ -65,6 +65,7 @@ const RULES: Record<string, string[]> = {
     'sessions/used-tokens',
     'tokens/proof',
   ],
+  graphql: ['auth/index', 'auth/internals'],
   features: ['auth/index', 'database/index', 'mail/index', 'config/from-env', 'config/validators'],
   health: ['auth/index', 'auth/internals', 'database/index'],
   logging: ['http/*', 'config/server-options'],
@@ -242,7 +243,7 @@ describe('the source', () => {
     );
     expect(packages.length).toBeGreaterThan(100);
     // Of these rooms, applications install what they use.
-    const optionalRooms = ['testing', 'websockets'];
+    const optionalRooms = ['testing', 'graphql', 'websockets'];
     const wrong = packages.filter(
       ({ room, needs }) =>
         !(

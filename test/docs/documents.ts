@@ -52,7 +52,10 @@ export async function withExamples(
       const file = join(folder, 'example', `example-${i}.ts`);
       writeFileSync(
         file,
-        code.replace(/'\.\.\/\.\.\/(accounts|auth|database|mail|testing|websockets)\//g, "'../../../src/$1/"),
+        code.replace(
+          /'\.\.\/\.\.\/(accounts|auth|database|graphql|mail|testing|websockets)\//g,
+          "'../../../src/$1/",
+        ),
       );
       return file;
     });

@@ -2,10 +2,13 @@ import { type Type } from '@nestjs/common';
 import { expect, it } from '@jest/globals';
 import { type WebSocket } from 'ws';
 import { createTestApp } from '../support/create-test-app.js';
+import { expectError } from '../support/expect-error.js';
+import { ask as query } from '../support/graphql.js';
 import { until } from '../support/until.js';
 import { blocksOf, readDocument, withExamples } from './documents.js';
 
 const DOCUMENT = readDocument('docs/transports.md');
+const exampleOf = (word: string) => blocksOf(DOCUMENT, 'ts').filter((code) => code.includes(word));
 
 it('the examples of gateways run: a client that renews its token, a refusal as shown, and the end', async () => {
   await withExamples('transports', blocksOf(DOCUMENT, 'ts'), async ([gateway = '', client = '']) => {
@@ -67,6 +70,52 @@ it('the example of event streams and long answers runs, and both end at the logo
     expect(answers.map(({ ended }) => ended)).toEqual([false, false]);
     await api.request('POST', '/auth/logout', login.access).expect(204);
     await until(1_000, async () => answers.every(({ ended }) => ended));
+    await api.close();
+  });
+});
+
+it('the example of GraphQL runs', async () => {
+  await withExamples('transports-graphql', exampleOf('GraphqlAuthModule'), async ([file = '']) => {
+    const { AccountsGraphModule } = (await import(file)) as { AccountsGraphModule: Type };
+    const api = await createTestApp({ imports: [AccountsGraphModule] });
+    const login = await api.login();
+    const answer = { me: { id: login.user.id, iban: `iban of ${login.user.id}` } };
+    expect(await query(api, '{ me { id iban } }', login.access)).toEqual({ data: answer, errors: [] });
+    expect((await query(api, '{ version }')).data).toEqual({ version: '1' });
+    expect((await query(api, 'mutation { transfer(to: "laika") }', login.access)).data).toEqual({
+      transfer: true,
+    });
+    const { errors } = await query(api, 'mutation { transfer(to: "laika") }', login.access);
+    const shown = blocksOf(DOCUMENT, 'json').find((each) => each.includes('extensions')) ?? '';
+    const { extensions } = JSON.parse(
+      shown.replace('…', 'error_description=\\"Fresh token required\\"'),
+    ) as (typeof errors)[0];
+    expect(errors).toEqual([
+      expect.objectContaining({ message: 'Fresh token required', path: ['transfer'], extensions }),
+    ]);
+    await api.close();
+  });
+});
+
+it('the example of API keys accepts a key or a token, and no invalid token beside a key', async () => {
+  await withExamples('transports-keys', exampleOf('KeyOrToken'), async ([file = '']) => {
+    const { ApiKeys, ReportsController } = (await import(file)) as Record<
+      'ApiKeys' | 'ReportsController',
+      Type
+    >;
+    class TeamModule {}
+    const api = await createTestApp({
+      imports: [{ module: TeamModule, controllers: [ReportsController], providers: [ApiKeys] }],
+    });
+    const { access, user } = await api.login();
+    const key = { 'x-api-key': 'key-of-the-reporting-job' };
+    const withKey = (token?: string) => api.request('GET', '/reports', token).set(key);
+    expect((await api.request('GET', '/reports', access).expect(200)).body).toEqual({ owner: user.id });
+    expect((await withKey().expect(200)).body).toEqual({ owner: 'reporting' });
+    expect((await withKey(access).expect(200)).body).toEqual({ owner: user.id });
+    expectError(await withKey('not.a.token'), 401, 'token_invalid');
+    expectError(await api.request('GET', '/reports').set({ 'x-api-key': 'another' }), 401, 'token_missing');
+    expectError(await api.request('GET', '/reports'), 401, 'token_missing');
     await api.close();
   });
 });

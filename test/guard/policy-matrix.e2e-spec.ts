@@ -3,58 +3,8 @@ import { listRoutes, type Route } from '../../src/auth/internals.js';
 import { parseChallenge } from '../../src/testing/index.js';
 import { createTestApp, type TestApp } from '../support/create-test-app.js';
 import { expectError } from '../support/expect-error.js';
+import { expectedOutcome } from '../support/expected-outcome.js';
 import { type ShownToken, showToken, TOKEN_KINDS } from '../support/token-kinds.js';
-
-type Outcome =
-  | 'enters'
-  | 'token_missing'
-  | 'token_invalid'
-  | 'token_expired'
-  | 'token_wrong_type'
-  | 'token_revoked'
-  | 'fresh_token_required'
-  | 'insufficient_role';
-
-/** What contract §4 and §5 demand of a token at a route, written anew, not read from the guards. */
-function expectedOutcome(route: Route, shown: ShownToken): Outcome {
-  const outcome = ofAnybody(route, shown);
-  // No user here has a role.
-  return outcome === 'enters' && route.roles.length > 0 ? 'insufficient_role' : outcome;
-}
-
-function ofAnybody({ policy }: Route, shown: ShownToken): Outcome {
-  const { level } = policy;
-  if (level === 'public') return 'enters';
-  const wantsRefresh = level === 'refresh';
-  const either = level === 'access-or-refresh';
-  const allowRevoked = either && policy.allowRevoked;
-  switch (shown) {
-    case 'none':
-      return level === 'optional-access' ? 'enters' : 'token_missing';
-    case 'garbage':
-    case 'wrong issuer':
-    case 'wrong audience':
-    case 'wrong key':
-    case 'wrong typ':
-      return 'token_invalid';
-    case 'expired access':
-    case 'expired refresh':
-      return allowRevoked ? 'enters' : 'token_expired';
-    case 'refresh':
-      return wantsRefresh || either ? 'enters' : 'token_wrong_type';
-    case 'fresh access':
-      return wantsRefresh ? 'token_wrong_type' : 'enters';
-    case 'stale access':
-      if (wantsRefresh) return 'token_wrong_type';
-      return level === 'fresh-access' ? 'fresh_token_required' : 'enters';
-    case 'revoked access':
-      if (wantsRefresh) return 'token_wrong_type';
-      return allowRevoked ? 'enters' : 'token_revoked';
-    case 'revoked refresh':
-      if (!wantsRefresh && !either) return 'token_wrong_type';
-      return allowRevoked ? 'enters' : 'token_revoked';
-  }
-}
 
 const REFUSALS = /^(token_|fresh_token_|refresh_token_|insufficient_role)/;
 

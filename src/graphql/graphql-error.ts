@@ -1,0 +1,28 @@
+import { GraphQLError } from 'graphql';
+import { type Refusal } from '../auth/internals.js';
+
+/** The codes of Apollo's clients; other errors have their `errorCode` in capitals. */
+const CODE_OF_STATUS: Record<number, string> = {
+  400: 'BAD_USER_INPUT',
+  401: 'UNAUTHENTICATED',
+  403: 'FORBIDDEN',
+  500: 'INTERNAL_SERVER_ERROR',
+};
+
+/**
+ * An error answer as a GraphQL error: its members in `extensions`, with a `code`, what a step-up must satisfy, and the
+ * headers that it would have over HTTP. Without the exception: drivers would show it.
+ */
+export function toGraphqlError({ answer, challenge, headers }: Refusal): GraphQLError {
+  const { message, error: _, ...members } = answer;
+  const { max_age, acr_values } = challenge;
+  return new GraphQLError(message, {
+    extensions: {
+      code: CODE_OF_STATUS[answer.statusCode] ?? answer.errorCode.toUpperCase(),
+      ...members,
+      ...(max_age !== undefined && { max_age }),
+      ...(acr_values !== undefined && { acr_values }),
+      ...(Object.keys(headers).length > 0 && { headers }),
+    },
+  });
+}
