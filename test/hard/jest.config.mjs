@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import config from '../../jest.config.mjs';
 
 const rootDir = join(import.meta.dirname, '../..');
-const { reporters, maxWorkers, testTimeout, ...project } = config;
+const { reporters, maxWorkers, workerIdleMemoryLimit, testTimeout, ...project } = config;
 const common = { ...project, rootDir, testPathIgnorePatterns: ['/node_modules/'] };
 
 /** Tests that depend on the HTTP adapter: they run again on Express, which an application may use instead of Fastify. */
@@ -21,7 +21,6 @@ const ADAPTER_SUITES = [
   'guard/refusals',
   'guard/roles',
   'guard/team-enhancers',
-  'keys/foreign-issuer',
   'limits/client-address',
   'limits/device-cookie',
   'login/login',
@@ -34,8 +33,6 @@ const ADAPTER_SUITES = [
   'sessions/logins',
   'testing/kit',
   'tokens/authenticator',
-  'tokens/forged-tokens',
-  'tokens/known-tokens',
   'tokens/locations',
 ];
 
@@ -44,6 +41,7 @@ export default {
   rootDir,
   reporters,
   maxWorkers,
+  workerIdleMemoryLimit,
   testTimeout,
   projects: [
     { ...common, displayName: 'hard', roots: ['<rootDir>/test/hard'] },

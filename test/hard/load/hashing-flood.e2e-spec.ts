@@ -55,10 +55,11 @@ describeEachEngine('while one address logs in to many accounts of its own', (eng
   afterEach(() => flood.stop());
   afterAll(() => api.close());
 
-  it.each([
-    ['without device tokens', false],
-    ['with device tokens', true],
-  ])('%s, other clients can log in and reauthenticate', async (_, withDevices) => {
+  // Who waits for whom does not depend on the database. With device tokens a login asks it the most.
+  const floods: [string, boolean][] = [['with device tokens', true]];
+  if (engine === 'sqlite') floods.push(['without device tokens', false]);
+
+  it.each(floods)('%s, other clients can log in and reauthenticate', async (_, withDevices) => {
     const user = await api.user();
     const session = await user.login();
     const device = String((await login(api, user.username, user.password)).headers['x-device-token']);
