@@ -1,4 +1,4 @@
-import { type CanActivate, type ExecutionContext, Injectable } from '@nestjs/common';
+import { type CanActivate, type ExecutionContext, Inject, Injectable } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
 import { TokenError } from '../tokens/token.errors.js';
 import { TokenVerifier } from '../tokens/token-verifier.js';
@@ -8,7 +8,6 @@ import { TokenCookies } from './cookies/token-cookies.js';
 import { setRefusalHeaders } from './errors/refusal-headers.js';
 import { FreshAccessGuard } from './fresh-access/fresh-access.guard.js';
 import { OnceInterceptor } from './fresh-access/once.interceptor.js';
-import { type TokenGuard } from './guard/passport-bridge.js';
 import { type RoutePolicy, RoutePolicies } from './guard/route-policies.js';
 import { TokenReader } from './guard/token-reader.js';
 import { AuthOptions } from './options/auth-options.js';
@@ -33,9 +32,10 @@ export class AuthPolicyGuard implements CanActivate {
     private readonly verifier: TokenVerifier,
     private readonly csrf: CsrfCheck,
     private readonly cookies: TokenCookies,
-    private readonly access: AccessGuard,
-    private readonly freshAccess: FreshAccessGuard,
-    private readonly refresh: RefreshGuard,
+    // By their interface: declarations that name Passport's types would make applications install these.
+    @Inject(AccessGuard) private readonly access: CanActivate,
+    @Inject(FreshAccessGuard) private readonly freshAccess: CanActivate,
+    @Inject(RefreshGuard) private readonly refresh: CanActivate,
     private readonly once: OnceInterceptor,
     private readonly options: AuthOptions,
     private readonly host: HttpAdapterHost,
@@ -154,7 +154,7 @@ export class AuthPolicyGuard implements CanActivate {
     return { user, authInfo, requiredProof };
   }
 
-  private guardOf({ level }: AuthPolicy, token: string): TokenGuard {
+  private guardOf({ level }: AuthPolicy, token: string): CanActivate {
     if (level === 'fresh-access') return this.freshAccess;
     if (level === 'refresh') return this.refresh;
     if (level !== 'access-or-refresh') return this.access;
