@@ -7,6 +7,7 @@ import { type OptionsClass, type Variable, variablesOf } from './config/from-env
 import { ServerOptions } from './config/server-options.js';
 import { FEATURE_OPTIONS } from './features/features.options.js';
 import { MailOptions } from './mail/mail-options.js';
+import { PagesOptions } from './pages/pages-options.js';
 
 /** Every class of options that the environment sets. */
 export const OPTIONS: readonly OptionsClass[] = [
@@ -14,6 +15,7 @@ export const OPTIONS: readonly OptionsClass[] = [
   AuthOptions,
   AccountsOptions,
   MailOptions,
+  PagesOptions,
   ...FEATURE_OPTIONS,
 ];
 

@@ -6,7 +6,7 @@ import {
   type AccountsSettings,
   AccountsSettingsError,
 } from './accounts/index.js';
-import { AuthModule, type AuthModuleExtras, type AuthModuleOptions } from './auth/index.js';
+import { AuthModule, type AuthModuleExtras, type AuthModuleOptions, AuthOptions } from './auth/index.js';
 import { authOptionsGiven } from './app.config.js';
 import { type AppConfig, ConfigError } from './config/config.js';
 import { ConfigModule } from './config/config.module.js';
@@ -23,6 +23,7 @@ import { FeaturesModule } from './features/features.module.js';
 import { FEATURE_OPTIONS } from './features/features.options.js';
 import { HealthModule } from './health/health.module.js';
 import { MailModule, MailOptions } from './mail/index.js';
+import { PagesModule, PagesOptions, type PagesSettings } from './pages/index.js';
 import { MetricsAddressError } from './metrics/metrics-address-error.js';
 import { exposedMode } from './keys/key-file.js';
 import { KeyRingError } from './keys/key-ring.js';
@@ -47,6 +48,7 @@ export class AppModule {
         FactorsModule,
         FeaturesModule,
         HealthModule,
+        PagesModule.forRoot(pagesSettings(config)),
       ],
     };
   }
@@ -67,6 +69,17 @@ function accountsSettings(config: AppConfig): AccountsSettings {
   const { appUrl, isProduction, port } = config.server;
   const local = isProduction ? undefined : `http://localhost:${port}`;
   return { ...config.get(AccountsOptions), appUrl: appUrl ?? local };
+}
+
+/** Whether there are pages at `/`. */
+export function servesPages(config: AppConfig): boolean {
+  const { order } = config.get(AuthOptions).locations;
+  const isPossible = order.includes('header') || order.includes('cookie');
+  return config.get(PagesOptions).pages === 'on' && isPossible;
+}
+
+function pagesSettings(config: AppConfig): PagesSettings {
+  return { on: servesPages(config), loginName: config.get(AccountsOptions).loginName };
 }
 
 /** Names the variable in a module's error: modules do not know the variables. */

@@ -3,7 +3,7 @@ import { NestFactory } from '@nestjs/core';
 import { type NestFastifyApplication } from '@nestjs/platform-fastify';
 import { type AddressInfo } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
-import { startWarnings } from './app.module.js';
+import { servesPages, startWarnings } from './app.module.js';
 import { createAdapter } from './http/adapter.js';
 import { AuthOptions } from './auth/index.js';
 import { Readiness } from './health/readiness.js';
@@ -30,7 +30,7 @@ export async function startServer(): Promise<() => Promise<void>> {
   for (const warning of startWarnings(config)) logger.warn(warning);
   if (config.get(AuthOptions).locations.order.includes('cookie') && !config.server.isProduction)
     logger.log(cookieAdvice(app));
-  logger.log(announcement(app, config.server));
+  logger.log(announcement(app, config));
   return async () => {
     app.get(Readiness, { strict: false }).startDraining();
     await delay(config.server.shutdownDrain);
@@ -39,13 +39,15 @@ export async function startServer(): Promise<() => Promise<void>> {
 }
 
 /** `app.getUrl()` returns 127.0.0.1 even if the server listens on every interface. */
-function announcement(app: NestFastifyApplication, { servesOpenApi }: AppConfig['server']): string {
+function announcement(app: NestFastifyApplication, config: AppConfig): string {
   const { address, family, port } = app.getHttpServer().address() as AddressInfo;
   const url = `http://${family === 'IPv6' ? `[${address}]` : address}:${port}`;
   const scope = isEverywhere(address) ? ' (every network interface)' : '';
   // Cookies of a page at localhost are not sent to 127.0.0.1, and there is no page at 0.0.0.0.
-  const docs = isEverywhere(address) || isLoopback(address) ? `http://localhost:${port}` : url;
-  return `listening on ${url}${scope}${servesOpenApi ? `, API documentation at ${docs}/docs` : ''}`;
+  const page = isEverywhere(address) || isLoopback(address) ? `http://localhost:${port}` : url;
+  const pages = servesPages(config) ? `, pages at ${page}` : '';
+  const documentation = config.server.servesOpenApi ? `, API documentation at ${page}/docs` : '';
+  return `listening on ${url}${scope}${pages}${documentation}`;
 }
 
 /** Said at the start, because nothing else would say why a login leaves no cookies. */

@@ -1,7 +1,7 @@
 import { type components } from './api.js';
 import { Sender, type ClientOptions } from './sender.js';
 
-export { ApiError, SignedOutError } from './errors.js';
+export { ApiError, errorOf, SignedOutError } from './errors.js';
 export { type ClientOptions, type StepUp } from './sender.js';
 export { type Store } from './stored-session.js';
 

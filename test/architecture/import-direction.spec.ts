@@ -67,6 +67,7 @@ const RULES: Record<string, string[]> = {
   ],
   graphql: ['auth/index', 'auth/internals'],
   features: ['auth/index', 'database/index', 'mail/index', 'config/from-env', 'config/validators'],
+  pages: ['auth/index', 'mail/index', 'config/from-env', 'config/validators'],
   health: ['auth/index', 'auth/internals', 'database/index'],
   logging: ['http/*', 'config/server-options'],
   metrics: ['http/*', 'auth/index', 'auth/internals', 'database/index', 'health/*'],

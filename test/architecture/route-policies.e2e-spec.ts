@@ -49,7 +49,7 @@ const VALIDATED = { 3: '@Body', 4: '@Query', 5: '@Param' } as const;
 describe('the routes', () => {
   let api: TestApp;
   beforeAll(async () => {
-    api = await createTestApp();
+    api = await createTestApp({ env: { PAGES: 'on' } });
   });
   afterAll(() => api.close());
 

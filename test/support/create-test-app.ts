@@ -59,6 +59,7 @@ export async function createTestApp(options: TestAppOptions = {}): Promise<TestA
     LOGIN_NAME: loginName,
     // Swagger UI takes a fifth of the start. Tests of it switch it on.
     OPENAPI: 'off',
+    PAGES: 'off',
     ...env,
   });
   return startTestApp({

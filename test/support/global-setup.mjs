@@ -3,6 +3,7 @@ import { execFile, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import {
   chmodSync,
+  cpSync,
   existsSync,
   mkdtempSync,
   readdirSync,
@@ -120,8 +121,10 @@ async function buildServer(root) {
   try {
     const options = ['--project', join(root, 'tsconfig.build.json'), '--noCheck', '--outDir', draft];
     await promisify(execFile)(process.execPath, [tsc, ...options]);
+    cpSync(join(root, 'src/pages/public'), join(draft, 'pages/public'), { recursive: true });
     // The package.json above `node_modules` does not reach in here.
     writeFileSync(join(draft, 'package.json'), '{ "type": "module" }\n');
+    await promisify(execFile)(process.execPath, [join(draft, 'pages/compress.js')]);
     for (const old of readdirSync(builds).map((name) => join(builds, name))) {
       if (statSync(old).mtimeMs < Date.now() - DAY) rmSync(old, { recursive: true, force: true });
     }
@@ -134,7 +137,7 @@ async function buildServer(root) {
 
 function hashOfSources(root) {
   const sources = readdirSync(join(root, 'src'), { recursive: true })
-    .filter((name) => name.endsWith('.ts') && !name.endsWith('.spec.ts'))
+    .filter((name) => /\.(ts|js|css|html|svg)$/.test(name) && !name.endsWith('.spec.ts'))
     .map((name) => join('src', name))
     .toSorted();
   const hash = createHash('sha256');

@@ -14,6 +14,7 @@ const FEATURE = 'src/features/transfers';
 
 const REMOVED = [
   FEATURE,
+  'src/pages/public/view-transfers.js',
   'test/features/transfers.e2e-spec.ts',
   // The tool itself has nothing left to do.
   'test/hard/tools/remove-example.e2e-spec.ts',
@@ -48,7 +49,7 @@ const git = (...args) => execFileSync('git', args, { encoding: 'utf8' });
 async function plan() {
   const paths = git('ls-files', '-z')
     .split('\0')
-    .filter((path) => /\.(ts|snap|md|yaml|example)$/.test(path) && !path.startsWith('tools/'))
+    .filter((path) => /\.(ts|js|html|snap|md|yaml|example)$/.test(path) && !path.startsWith('tools/'))
     .filter((path) => path !== 'CHANGELOG.md' && existsSync(path))
     .filter((path) => !REMOVED.some((removed) => path.startsWith(removed)));
   const changed = [];
@@ -78,7 +79,7 @@ function withoutTransfers(readme) {
 }
 
 async function formatted(path, text) {
-  if (!/\.(ts|md|yaml)$/.test(path)) return text;
+  if (!/\.(ts|js|html|md|yaml)$/.test(path)) return text;
   return prettier.format(text, { ...(await prettier.resolveConfig(path)), filepath: path });
 }
 

@@ -130,11 +130,11 @@ describe('the announcement of a start', () => {
   it.each([
     [
       '0.0.0.0',
-      /listening on http:\/\/0\.0\.0\.0:(\d+) \(every network interface\), API documentation at http:\/\/localhost:\1\/docs/,
+      /listening on http:\/\/0\.0\.0\.0:(\d+) \(every network interface\), pages at http:\/\/localhost:\1, API documentation at http:\/\/localhost:\1\/docs/,
     ],
     [
       '127.0.0.1',
-      /listening on http:\/\/127\.0\.0\.1:(\d+), API documentation at http:\/\/localhost:\1\/docs/,
+      /listening on http:\/\/127\.0\.0\.1:(\d+), pages at http:\/\/localhost:\1, API documentation at http:\/\/localhost:\1\/docs/,
     ],
   ])(
     'names the address that is listened on, and a URL that a browser can open: HOST=%s',

@@ -1,0 +1,34 @@
+import { type DynamicModule, Module, type OnModuleInit } from '@nestjs/common';
+import { HttpAdapterHost } from '@nestjs/core';
+import { type FastifyAdapter } from '@nestjs/platform-fastify';
+import { PagesController } from './pages.controller.js';
+import { PagesSettings } from './pages-settings.js';
+
+/** The pages at `/`. For Fastify, which the product runs; an application on Express serves pages of its own. */
+@Module({})
+export class PagesModule implements OnModuleInit {
+  static forRoot(settings: PagesSettings): DynamicModule {
+    return {
+      module: PagesModule,
+      controllers: settings.on ? [PagesController] : [],
+      providers: [{ provide: PagesSettings, useValue: settings }],
+    };
+  }
+
+  constructor(
+    private readonly settings: PagesSettings,
+    private readonly host: HttpAdapterHost,
+  ) {}
+
+  /** Before the routes: `sendFile` must be known to them. */
+  async onModuleInit(): Promise<void> {
+    if (!this.settings.on) return;
+    const { httpAdapter } = this.host;
+    if (httpAdapter.getType() !== 'fastify')
+      throw new TypeError('the pages need the Fastify adapter; switch them off with PAGES=off');
+    const { default: files } = await import('@fastify/static');
+    const server = (httpAdapter as unknown as FastifyAdapter).getInstance();
+    // The routes are those of the controller: closed like any other unless they are declared public.
+    await server.register(files, { serve: false, preCompressed: true });
+  }
+}

@@ -1,0 +1,2 @@
+/** `/assets/uqr.js`: the package, as it is. */
+export * from 'uqr';
