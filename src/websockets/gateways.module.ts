@@ -1,10 +1,11 @@
 import { type DynamicModule, Module, type OnModuleInit } from '@nestjs/common';
 import { DiscoveryModule, DiscoveryService } from '@nestjs/core';
-import { handlersOf, routePolicyOf } from '../auth/internals.js';
+import { MESSAGE_METADATA } from '@nestjs/websockets/constants.js';
+import { type Handler, handlersOf, methodOf, routePolicyOf } from '../auth/internals.js';
 import { GatewayErrors } from './gateway-errors.interceptor.js';
 import { GatewayTransport } from './gateway.transport.js';
 import { GatewaysOptions, type GatewaysSettings } from './gateways.options.js';
-import { ProtectedAdapter } from './protected.adapter.js';
+import { AUTHENTICATE, ProtectedAdapter } from './protected.adapter.js';
 import { Sockets } from './sockets.js';
 
 /** Protects the messages of the application's gateways by their declarations: `GatewaysModule.forRoot({ adapter })`. */
@@ -28,15 +29,22 @@ export class GatewaysModule implements OnModuleInit {
     };
   }
 
-  /** @throws Error that names a handler whose declaration no message can fulfil */
+  /** @throws Error that names a handler whose declaration no message can fulfil, or that takes our message */
   onModuleInit(): void {
-    for (const { kind, prototype, member, name } of handlersOf(this.discovery)) {
-      if (kind !== 'gateway') continue;
-      const { level } = routePolicyOf(prototype, member).policy;
-      if (level === 'refresh' || level === 'access-or-refresh')
-        throw new Error(
-          `${name} declares ${level}, but a socket has access tokens only: declare @Access() or @FreshAccess()`,
-        );
-    }
+    for (const handler of handlersOf(this.discovery))
+      if (handler.kind === 'gateway') requireReachable(handler);
   }
+}
+
+function requireReachable({ prototype, member, name }: Handler): void {
+  const { level } = routePolicyOf(prototype, member).policy;
+  if (level === 'refresh' || level === 'access-or-refresh')
+    throw new Error(
+      `${name} declares ${level}, but a socket has access tokens only: declare @Access() or @FreshAccess()`,
+    );
+  const method = methodOf(prototype, member);
+  if (method && Reflect.getMetadata(MESSAGE_METADATA, method) === AUTHENTICATE)
+    throw new Error(
+      `${name} takes the message "${AUTHENTICATE}", which gives a connection its token: choose another name`,
+    );
 }

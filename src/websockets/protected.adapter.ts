@@ -12,7 +12,7 @@ import { SocketCall } from './socket-call.js';
 import { Sockets } from './sockets.js';
 
 /** The message that gives a connection its token, and each token after it. */
-const AUTHENTICATE = 'authenticate';
+export const AUTHENTICATE = 'authenticate';
 
 type Transform = Parameters<WebSocketAdapter['bindMessageHandlers']>[2];
 
@@ -73,10 +73,10 @@ export class ProtectedAdapter implements WebSocketAdapter<unknown, object>, OnAp
     const { connection } = this.sockets.open(socket, undefined);
     const guarded = handlers.map((handler) => ({
       ...handler,
-      callback: async (data: unknown, extra: unknown) => {
+      callback: async (...args: unknown[]) => {
         await connection.ready;
         if (connection.hasEnded) return undefined;
-        return handler.callback(data, extra, new SocketCall(connection)) as Promise<unknown>;
+        return handler.callback(...args, new SocketCall(connection)) as Promise<unknown>;
       },
     }));
     this.adapter.bindMessageHandlers(socket, guarded, transform);

@@ -7,7 +7,9 @@ import {
   Scope,
   UseFilters,
 } from '@nestjs/common';
+import { IsString } from 'class-validator';
 import {
+  MessageBody,
   type OnGatewayConnection,
   SubscribeMessage,
   WebSocketGateway,
@@ -273,6 +275,32 @@ describe("a team's", () => {
     }
   }
 
+  class NameDto {
+    @IsString()
+    name!: string;
+  }
+
+  @WebSocketGateway()
+  class ValidatingGateway {
+    @SubscribeMessage('hello')
+    hello(@MessageBody() { name }: NameDto): object {
+      return { event: 'answer', data: name };
+    }
+  }
+
+  it('DTOs are validated after the token', async () => {
+    const app = await start({ imports: [teamWith(ValidatingGateway), gatewaysModule('ws')] });
+    const socket = await TestSocket.connect('ws', app);
+    expect(await socket.refusal('hello', { name: 5 })).toMatchObject({ errorCode: 'token_missing' });
+    await socket.authenticate((await app.login()).access);
+    expect(await socket.refusal('hello', { name: 5 })).toMatchObject({
+      statusCode: 400,
+      errorCode: 'validation_failed',
+      errors: [{ field: 'name', messages: ['name must be a string'] }],
+    });
+    expect((await socket.ask('hello', { name: 'Cosmo' })).data).toBe('Cosmo');
+  });
+
   it('request-scoped gateway is protected', async () => {
     const app = await start({ imports: [teamWith(ScopedGateway, PerRequest), gatewaysModule('ws')] });
     const socket = await TestSocket.connect('ws', app);
@@ -298,10 +326,17 @@ describe('the start stops', () => {
     hello(): void {}
   }
 
+  @WebSocketGateway()
+  class AuthenticateGateway {
+    @SubscribeMessage('authenticate')
+    hello(): void {}
+  }
+
   it.each([
     [RefreshGateway, 'RefreshGateway.hello declares refresh'],
     [EitherGateway, 'EitherGateway.hello declares access-or-refresh'],
-  ])('for a declaration that no message can fulfil', async (gateway, message) => {
+    [AuthenticateGateway, 'AuthenticateGateway.hello takes the message "authenticate"'],
+  ])('for a handler that no message can reach (%p)', async (gateway, message) => {
     await expect(start({ imports: [teamWith(gateway), gatewaysModule('ws')] })).rejects.toThrow(message);
   });
 
