@@ -82,6 +82,7 @@ const RULES: Record<string, string[]> = {
     'time/*',
     'database/index',
   ],
+  microservices: ['auth/index', 'auth/internals'],
   websockets: ['auth/index', 'auth/internals', 'time/*'],
   cli: [
     'app.module',
@@ -244,7 +245,7 @@ describe('the source', () => {
     );
     expect(packages.length).toBeGreaterThan(100);
     // Of these rooms, applications install what they use.
-    const optionalRooms = ['testing', 'graphql', 'websockets'];
+    const optionalRooms = ['graphql', 'microservices', 'testing', 'websockets'];
     const wrong = packages.filter(
       ({ room, needs }) =>
         !(

@@ -53,7 +53,7 @@ export async function withExamples(
       writeFileSync(
         file,
         code.replace(
-          /'\.\.\/\.\.\/(accounts|auth|database|graphql|mail|testing|websockets)\//g,
+          /'\.\.\/\.\.\/(accounts|auth|database|graphql|mail|microservices|testing|websockets)\//g,
           "'../../../src/$1/",
         ),
       );

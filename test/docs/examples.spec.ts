@@ -16,7 +16,7 @@ const DOCUMENTS = {
   'docs/accounts.md': 2,
   'docs/mail.md': 2,
   'docs/tokens.md': 3,
-  'docs/transports.md': 5,
+  'docs/transports.md': 7,
   'docs/coming-from-flask-jwt-extended.md': 1,
 };
 

@@ -1,9 +1,11 @@
 import { type Type } from '@nestjs/common';
+import { Transport } from '@nestjs/microservices';
 import { expect, it } from '@jest/globals';
 import { type WebSocket } from 'ws';
 import { createTestApp } from '../support/create-test-app.js';
 import { expectError } from '../support/expect-error.js';
 import { ask as query } from '../support/graphql.js';
+import { freePort } from '../support/free-port.mjs';
 import { until } from '../support/until.js';
 import { blocksOf, readDocument, withExamples } from './documents.js';
 
@@ -47,8 +49,37 @@ it('the examples of gateways run: a client that renews its token, a refusal as s
   });
 });
 
+it('the examples of microservices run, and a refusal is as shown', async () => {
+  await withExamples('transports', blocksOf(DOCUMENT, 'ts'), async ([, , service = '', client = '']) => {
+    const { BooksModule } = (await import(service)) as { BooksModule: Type };
+    const { Books } = (await import(client)) as {
+      Books: new (
+        host: string,
+        port: number,
+      ) => {
+        list(page: number, token: string): Promise<object>;
+        clear(token: string): Promise<object>;
+        close(): void;
+      };
+    };
+    const api = await createTestApp({ imports: [BooksModule] });
+    const options = { host: '127.0.0.1', port: await freePort() };
+    api.app.connectMicroservice({ transport: Transport.TCP, options });
+    await api.app.startAllMicroservices();
+    const books = new Books(options.host, options.port);
+    const login = await api.login();
+    expect(await books.list(2, login.access)).toEqual({ page: 2, of: login.user.id });
+    expect(await books.clear(login.access)).toEqual({ cleared: true });
+    await login.rotate();
+    const [, shown = ''] = blocksOf(DOCUMENT, 'json');
+    await expect(books.clear(login.access)).rejects.toEqual(JSON.parse(shown));
+    books.close();
+    await api.close();
+  });
+});
+
 it('the example of event streams and long answers runs, and both end at the logout', async () => {
-  await withExamples('transports', blocksOf(DOCUMENT, 'ts'), async ([, , file = '']) => {
+  await withExamples('transports', blocksOf(DOCUMENT, 'ts'), async ([, , , , file = '']) => {
     const { TicksController } = (await import(file)) as { TicksController: Type };
     const api = await createTestApp({ controllers: [TicksController] });
     const login = await api.login();

@@ -6,7 +6,8 @@ import { type AuthRequest, requestOf, responseOf } from '../request/auth-request
 
 interface Exchange {
   request: AuthRequest;
-  response: ServerResponse | { raw: ServerResponse };
+  /** Absent outside HTTP. */
+  response?: ServerResponse | { raw: ServerResponse };
 }
 
 const HttpExchange = createParamDecorator((_: unknown, context: ExecutionContext): Exchange => ({
@@ -23,7 +24,8 @@ export class SessionSignalPipe implements PipeTransform<Exchange, AbortSignal> {
     const controller = new AbortController();
     if (!authInfo) return controller.signal;
     const stop = this.watch.until(authInfo, (error) => controller.abort(error), checksOf(authPolicy));
-    ('raw' in response ? response.raw : response).once('close', stop);
+    // A message has none: its watch ends with the token.
+    if (response) ('raw' in response ? response.raw : response).once('close', stop);
     return controller.signal;
   }
 }
