@@ -24,6 +24,7 @@ import {
   type Principal,
   Public,
   Refresh,
+  RevocationCheck,
 } from '../../src/auth/index.js';
 import { Sockets } from '../../src/websockets/index.js';
 import { createTestApp, type TestApp } from '../support/create-test-app.js';
@@ -274,6 +275,31 @@ describe("a team's", () => {
       return { event: 'answer', data: user.userId };
     }
   }
+
+  it.each(LIBRARIES)(
+    'RevocationCheck is asked for each message of %s, and ends the connection',
+    async (library) => {
+      let isRevoked = false;
+      class TeamCheck extends RevocationCheck {
+        override isRevoked(): boolean {
+          return isRevoked;
+        }
+      }
+      const providers = [{ provide: RevocationCheck, useClass: TeamCheck }];
+      const app = await start({
+        auth: { providers },
+        imports: [teamWith(DeclaredGateway), gatewaysModule(library)],
+      });
+      const { token } = await app.as('cosmo').fresh();
+      const socket = await TestSocket.connect(library, app, {
+        headers: { authorization: `Bearer ${token}` },
+      });
+      expect((await socket.ask('access')).event).toBe('answer');
+      isRevoked = true;
+      expect(await socket.refusal('access')).toMatchObject({ errorCode: 'token_revoked' });
+      expect(await socket.end()).toEqual({ code: 4401, reason: 'token_revoked' });
+    },
+  );
 
   class NameDto {
     @IsString()
