@@ -24,6 +24,7 @@ const POSTGRES_URL = 'FRESHGATE_TEST_POSTGRES_URL';
 const POSTGRES_MISSING = 'FRESHGATE_TEST_POSTGRES_MISSING';
 const PGBOUNCER_MISSING = 'FRESHGATE_TEST_PGBOUNCER_MISSING';
 const HAPROXY_MISSING = 'FRESHGATE_TEST_HAPROXY_MISSING';
+const REDIS_MISSING = 'FRESHGATE_TEST_REDIS_MISSING';
 const STANDBY_MISSING = 'FRESHGATE_TEST_STANDBY_MISSING';
 const SERVER_MAIN = 'FRESHGATE_TEST_SERVER_MAIN';
 const SERVER_MISSING = 'FRESHGATE_TEST_SERVER_MISSING';
@@ -39,11 +40,12 @@ function findProgramsBesidePostgres() {
   const given =
     process.env.TEST_DATABASE_URL && 'TEST_DATABASE_URL names one server; a standby needs two of our own';
   const noStandby = noServer ?? given;
-  for (const [name, option, variable] of [
-    ['pgbouncer', '--version', PGBOUNCER_MISSING],
-    ['haproxy', '-v', HAPROXY_MISSING],
+  for (const [name, option, variable, needs] of [
+    ['pgbouncer', '--version', PGBOUNCER_MISSING, noServer],
+    ['haproxy', '-v', HAPROXY_MISSING, noServer],
+    ['redis-server', '--version', REDIS_MISSING],
   ]) {
-    const missing = noServer ?? whyMissing(name, option);
+    const missing = needs ?? whyMissing(name, option);
     if (missing === undefined) continue;
     if (process.env.CI === 'true') throw new Error(`${name} could not be started: ${missing}`);
     process.env[variable] = missing;

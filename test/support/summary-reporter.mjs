@@ -11,6 +11,7 @@ export default class SummaryReporter {
     for (const [what, variable] of [
       ['behind PgBouncer', 'FRESHGATE_TEST_PGBOUNCER_MISSING'],
       ['behind HAProxy', 'FRESHGATE_TEST_HAPROXY_MISSING'],
+      ['with Redis', 'FRESHGATE_TEST_REDIS_MISSING'],
       ['in Chromium', 'FRESHGATE_TEST_CHROMIUM_MISSING'],
       ['with a standby', 'FRESHGATE_TEST_STANDBY_MISSING'],
     ]) {
