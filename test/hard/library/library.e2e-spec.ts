@@ -69,7 +69,7 @@ const missing = await whyNothingInstalls();
     expect(code.filter((name) => readFileSync(join(folder, name), 'utf8').includes('sourceMapping'))).toEqual(
       [],
     );
-    expect(statSync(scratch.path(scratch.tarball)).size).toBeLessThan(300_000);
+    expect(statSync(scratch.path(scratch.tarball)).size).toBeLessThan(400_000);
     expect(DOCUMENT).toContain(`/${scratch.tarball} `);
   });
 
