@@ -1,4 +1,5 @@
 import {
+  CONTEXT,
   Mutation,
   ObjectType,
   Query,
@@ -7,7 +8,7 @@ import {
   Resolver,
   Field,
 } from '@nestjs/graphql';
-import { type Type } from '@nestjs/common';
+import { Inject, type Type } from '@nestjs/common';
 import { expect, it } from '@jest/globals';
 import { CurrentUser, FreshAccess, type Principal, Public, Roles } from '../../src/auth/index.js';
 import { ask, createGraphqlApp, type GraphqlStack } from '../support/graphql.js';
@@ -125,6 +126,28 @@ it('resolvers that Mercurius compiles are guarded', async () => {
     (await ask(api, '{ a: thing { owner secret } b: thing { owner } }')).errors[0]?.extensions,
   ).toMatchObject({
     errorCode: 'token_missing',
+  });
+  await api.close();
+});
+
+@Resolver()
+class ScopedResolver {
+  constructor(@Inject(CONTEXT) private readonly context: object) {}
+
+  @FreshAccess()
+  @Query(() => Boolean)
+  scoped(): boolean {
+    return 'req' in this.context;
+  }
+}
+
+it('resolvers of the scope of a request are guarded', async () => {
+  const api = await createGraphqlApp(MERCURIUS, [ScopedResolver]);
+  const login = await api.login();
+  expect(await ask(api, '{ scoped }', login.access)).toEqual({ data: { scoped: true }, errors: [] });
+  const { access_token: stale } = await login.rotate();
+  expect((await ask(api, '{ scoped }', stale)).errors[0]?.extensions).toMatchObject({
+    errorCode: 'fresh_token_required',
   });
   await api.close();
 });

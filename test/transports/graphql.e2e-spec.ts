@@ -11,7 +11,7 @@ import {
   Resolver,
   Subscription,
 } from '@nestjs/graphql';
-import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { GraphQLError } from 'graphql';
 import { type Client } from 'graphql-ws';
 import {
@@ -133,7 +133,9 @@ describe.each(GRAPHQL_STACKS)('GraphQL with $driver on $adapter', (stack) => {
       auth: { locations: { order: ['header', 'cookie'] } },
       graphql: {
         context: (given: object) => ({ ...('connectionParams' in given ? { req: given } : {}), ticker }),
-        ...(stack.driver === 'mercurius' && { subscription: { context: () => ({ ticker }) } }),
+        ...(stack.driver === 'mercurius' && {
+          subscription: { context: () => ({ ticker }), fullWsTransport: true },
+        }),
       },
     });
   });
@@ -282,7 +284,8 @@ describe.each(GRAPHQL_STACKS)('GraphQL with $driver on $adapter', (stack) => {
     };
     const codes = ({ errors }: ReturnType<typeof subscribe>) =>
       errors.map(({ extensions }) => extensions?.['errorCode']);
-    afterAll(() => client.dispose());
+    // Also after a failure: an open socket would keep the process alive.
+    afterEach(() => client.dispose());
 
     it('takes the token of the connection, and ends when the session is revoked', async () => {
       const { access } = await api.login();
@@ -345,6 +348,18 @@ describe.each(GRAPHQL_STACKS)('GraphQL with $driver on $adapter', (stack) => {
       await until(2_000, async () => anonymous.events.length === 1);
       await client.dispose();
       await until(2_000, async () => ticker.listeners('optionalTicks') === 0);
+    });
+
+    it('shares its connection with queries, each checked by its declaration', async () => {
+      const login = await api.login();
+      await open({ authorization: `Bearer ${login.access}` });
+      const query = async (text: string) => (await client.iterate({ query: text }).next()).value;
+      expect(await query('{ account }')).toMatchObject({ data: { account: login.user.username } });
+      const fields = '{ a: items(count: 2) { secret } b: items(count: 2) { recent } }';
+      expect(await query(fields)).not.toHaveProperty('errors');
+      await api.request('POST', '/auth/logout', login.access).expect(204);
+      expect(await query(fields)).toMatchObject({ errors: [{ extensions: { errorCode: 'token_revoked' } }] });
+      await client.dispose();
     });
 
     it('lets no page of another site use the cookie', async () => {
