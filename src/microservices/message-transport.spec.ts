@@ -22,6 +22,7 @@ async function refused(method: 'printed' | 'list', exception: TokenError | ApiEr
   const nothing = {} as never;
   const kafka = new KafkaContext([{ headers: {} } as never, 0, 'books', nothing, nothing, nothing]);
   const context = new ExecutionContextHost([{}, kafka], Books, Books.prototype[method]);
+  transport.onApplicationBootstrap();
   transport.open(context);
   const answer = { ...(exception.getResponse() as object), statusCode: exception.getStatus() };
   const refusal = { exception, answer, headers: {}, challenge: {} } as Refusal;

@@ -1,9 +1,14 @@
-import { type ArgumentsHost, type ExecutionContext, Injectable } from '@nestjs/common';
+import {
+  type ArgumentsHost,
+  type ExecutionContext,
+  Injectable,
+  type OnApplicationBootstrap,
+} from '@nestjs/common';
 import { RpcException } from '@nestjs/microservices';
 import { PATTERN_HANDLER_METADATA } from '@nestjs/microservices/constants.js';
 import { PatternHandler } from '@nestjs/microservices/enums/pattern-handler.enum.js';
 import { type Observable, of, throwError } from 'rxjs';
-import { AuthOptions } from '../auth/index.js';
+import { ApiError, AuthOptions } from '../auth/index.js';
 import {
   AdaptsTransport,
   type AuthRequest,
@@ -19,7 +24,8 @@ import { messageName, metadataValues } from './message-metadata.js';
 /** Brings microservice messages to the guard: the token is in their metadata, a refusal is answered as by `RpcException`. */
 @Injectable()
 @AdaptsTransport({ type: 'rpc', handlers: ['message'] })
-export class MessageTransport implements TransportAdapter {
+export class MessageTransport implements TransportAdapter, OnApplicationBootstrap {
+  private isReady = false;
   /** By the second argument of the handler: a filter does not get the handler. */
   private readonly events = new WeakSet<object>();
 
@@ -28,8 +34,14 @@ export class MessageTransport implements TransportAdapter {
     private readonly reader: TokenReader,
   ) {}
 
+  onApplicationBootstrap(): void {
+    this.isReady = true;
+  }
+
   /** The locations of routes (cookies, queries, bodies) mean nothing here: a message has metadata only. */
   open(context: ExecutionContext): Call {
+    // `startAllMicroservices` listens before `app.listen` reads the keys and the revoked sessions.
+    if (!this.isReady) throw new ApiError(503, 'overloaded', 'The server is starting; try again shortly');
     const args = context.getArgs<unknown[]>();
     const [, event] = args;
     if (isObject(event) && isEventHandler(context.getHandler())) this.events.add(event);

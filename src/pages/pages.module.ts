@@ -22,8 +22,9 @@ export class PagesModule implements OnModuleInit {
 
   /** Before the routes: `sendFile` must be known to them. */
   async onModuleInit(): Promise<void> {
-    if (!this.settings.on) return;
-    const { httpAdapter } = this.host;
+    // An application that is a microservice only has no adapter.
+    const httpAdapter = this.host.httpAdapter as HttpAdapterHost['httpAdapter'] | undefined;
+    if (!this.settings.on || !httpAdapter) return;
     if (httpAdapter.getType() !== 'fastify')
       throw new TypeError('the pages need the Fastify adapter; switch them off with PAGES=off');
     const { default: files } = await import('@fastify/static');
