@@ -23,6 +23,8 @@ export type Send = (call: Call) => Promise<Response>;
 const REVOKED: readonly string[] = ['token_revoked', 'refresh_token_reused'];
 /** What the server says of a refresh token that has expired, or of none in the cookies. */
 const USELESS: readonly string[] = ['token_expired', 'token_missing'];
+/** `expiresAt` of a session that this page cannot see: there may be cookies. */
+const UNKNOWN = Number.MAX_SAFE_INTEGER;
 /** Times that a refresh without an answer is repeated with the same key, and milliseconds before each. */
 const REPEATS = 2;
 const PAUSE = 300;
@@ -102,7 +104,7 @@ export class SessionKeeper {
     let session = await this.store.read();
     if (session === null && this.usesCookies) {
       // This page cannot see whether there are cookies. Stored, so that all tabs use one key.
-      session = { id: crypto.randomUUID(), turn: 0, expiresAt: Number.MAX_SAFE_INTEGER };
+      session = { id: crypto.randomUUID(), turn: 0, expiresAt: UNKNOWN };
       await this.store.write(session);
     }
     if (session === null || session.isOver || this.dead === nameOf(session)) {
@@ -166,6 +168,8 @@ export class SessionKeeper {
     if (REVOKED.includes(error.errorCode)) await this.clear();
     else if (USELESS.includes(error.errorCode)) this.dead = nameOf(session);
     else throw error;
+    // Nobody has logged in here, which is no news.
+    if (error.errorCode === 'token_missing' && session.expiresAt === UNKNOWN) this.isIn = false;
     this.signOut(error.errorCode);
     throw error;
   }

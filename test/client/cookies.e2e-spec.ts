@@ -136,6 +136,8 @@ describe('the client in cookie mode', () => {
   it('finds out once that there is no session, and sends no more', async () => {
     const client = tab();
     await expect(client.profile()).rejects.toMatchObject({ errorCode: 'token_missing' });
+    // Nobody was logged in, so nobody is logged out.
+    expect(signedOut).toEqual([]);
     proxy.seen.length = 0;
     await expect(client.profile()).rejects.toBeInstanceOf(SignedOutError);
     expect(proxy.seen).toEqual([]);

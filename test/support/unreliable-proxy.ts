@@ -30,6 +30,8 @@ const DELAY = 150;
 export class UnreliableProxy {
   readonly seen: Exchange[] = [];
   fateOf: (exchange: Exchange) => Fate = () => 'pass';
+  /** A script that is sent in place of the server's answer. */
+  scriptOf: (path: string) => string | undefined = () => undefined;
   private readonly server: Server;
 
   private constructor(private readonly target: string) {
@@ -57,6 +59,9 @@ export class UnreliableProxy {
 
   private async handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const exchange = { method: request.method ?? '', path: (request.url ?? '').split('?')[0] ?? '' };
+    const script = this.scriptOf(exchange.path);
+    if (script !== undefined)
+      return void response.writeHead(200, { 'Content-Type': 'text/javascript' }).end(script);
     this.seen.push(exchange);
     const body = Buffer.concat(await request.toArray());
     const fate = this.fateOf(exchange);

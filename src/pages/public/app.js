@@ -78,8 +78,8 @@ async function open(name, show, account) {
   main.replaceChildren(...root.childNodes);
   const title = find(main, 'h1', HTMLElement);
   document.title = `${title.textContent} · freshgate`;
+  if (name !== 'login') reason = '';
   say(reason);
-  reason = '';
   const field = name === 'login' || name === 'register' ? main.querySelector('input') : null;
   if (field) field.focus();
   else if (!isFirst) title.focus();
@@ -95,8 +95,7 @@ function showTrouble(error) {
 events.onSignedOut = (why) => {
   cancelProof();
   reason = why === 'signed_out' ? 'You have logged out.' : 'Your session has ended. Log in again.';
-  location.hash = 'login';
-  void render();
+  goToLogin();
 };
 
 find(document, '#logout', HTMLButtonElement).addEventListener('click', () => {
@@ -109,8 +108,9 @@ find(document, '#logout', HTMLButtonElement).addEventListener('click', () => {
 });
 
 function goToLogin() {
-  location.hash = 'login';
-  void render();
+  // A change of the address shows its view.
+  if (location.hash === '#login') void render();
+  else location.hash = 'login';
 }
 
 addEventListener('hashchange', () => void render());
