@@ -13,7 +13,13 @@ import { TokenReader } from './guard/token-reader.js';
 import { AuthOptions } from './options/auth-options.js';
 import { RefreshGuard } from './refresh/refresh.guard.js';
 import { type AuthPolicy, KINDS_OF } from './request/auth-policy.js';
-import { type AuthRequest, bindCall, requestOf, responseOf } from './request/auth-request.js';
+import {
+  type AuthRequest,
+  bindCall,
+  requestOf,
+  responseOf,
+  type SharedChecks,
+} from './request/auth-request.js';
 import { requireRole } from './roles/roles.decorator.js';
 import { isEventStream } from './streams/event-stream.interceptor.js';
 import { Transports } from './transports/transports.js';
@@ -116,7 +122,8 @@ export class AuthPolicyGuard implements CanActivate {
       throw new TokenError('token_missing', 'no token where the route looks for one');
     }
     request.presented = presented;
-    await this.check(context, request, policy, presented.token);
+    if (request.shared) await this.checkOnce(request.shared, context, request, policy, presented.token);
+    else await this.guardOf(policy, presented.token).canActivate(context);
     if (presented.location === 'cookie') this.csrf.require(request);
     requireRole(roles, request.user);
     // Interceptors of event streams run after the answer has begun: too late to refuse.
@@ -126,17 +133,13 @@ export class AuthPolicyGuard implements CanActivate {
   }
 
   /** Calls that share their checks run each check of a token once. */
-  private async check(
+  private async checkOnce(
+    shared: SharedChecks,
     context: ExecutionContext,
     request: AuthRequest,
     policy: GuardedRoute['policy'],
     token: string,
   ): Promise<void> {
-    const { shared } = request;
-    if (!shared) {
-      await this.guardOf(policy, token).canActivate(context);
-      return;
-    }
     const key = `${token} ${JSON.stringify(policy)}`;
     const outcome = shared.outcomes.get(key) ?? this.outcomeOf(context, request, policy, token);
     shared.outcomes.set(key, outcome);
