@@ -10,7 +10,7 @@ import { Readiness } from './health/readiness.js';
 import { APP_OPTIONS, configureApp } from './app.setup.js';
 import { configFromEnvironment } from './app.config.js';
 import { type AppConfig, ConfigError } from './config/config.js';
-import { createLogger, createPino } from './logging/logger.js';
+import { createLog, createLogger } from './logging/logger.js';
 import { ServerModule } from './server.module.js';
 
 /**
@@ -19,11 +19,11 @@ import { ServerModule } from './server.module.js';
  */
 export async function startServer(): Promise<() => Promise<void>> {
   const config = configFromEnvironment();
-  const log = createPino(config.server);
+  const log = createLog(config.server);
   const app = await NestFactory.create<NestFastifyApplication>(
     await ServerModule.forRoot(config, log),
     createAdapter(config.server.trustedProxies),
-    { ...APP_OPTIONS, logger: createLogger(log) },
+    { ...APP_OPTIONS, logger: createLogger(log.root) },
   );
   await listen(configureApp(app, config), config);
   const logger = new Logger('freshgate');

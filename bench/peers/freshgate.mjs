@@ -13,7 +13,7 @@ import { dist, ENDLESS, loadProduct } from './product.mjs';
 const { Public } = await dist('auth/index.js');
 const { createAdapter } = await dist('http/adapter.js');
 const { APP_OPTIONS, configureApp } = await dist('app.setup.js');
-const { createLogger, createPino } = await dist('logging/logger.js');
+const { createLog, createLogger } = await dist('logging/logger.js');
 const { LoggingModule } = await dist('logging/logging.module.js');
 
 /** @type {{ keys: any[] }} */
@@ -47,13 +47,13 @@ decorate(BenchController, [Controller('bench')]);
 
 class BenchModule {}
 const { config, appModule } = await loadProduct(ENDLESS);
-const log = createPino(config.server);
+const log = createLog(config.server);
 decorate(BenchModule, [
   Module({ imports: [LoggingModule.forRoot(log), appModule], controllers: [BenchController] }),
 ]);
 const app = await NestFactory.create(BenchModule, createAdapter(config.server.trustedProxies), {
   ...APP_OPTIONS,
-  logger: createLogger(log),
+  logger: createLogger(log.root),
 });
 await configureApp(app, config).listen(config.server.port, config.server.host);
 process.once('SIGTERM', () => void app.close().then(() => process.exit()));

@@ -18,8 +18,11 @@ const MAX_PARAMETER_LENGTH = 16_384;
 /** While shutting down: how often idle connections are closed, and after how long busy ones are closed too. */
 const CLOSE_IDLE_EVERY_MS = 50;
 const CLOSE_ALL_AFTER_MS = 5_000;
-/** The form of a request id that a caller may choose. Anything else could forge log lines and is replaced. */
-const REQUEST_ID = /^[\w.-]{1,64}$/;
+/**
+ * The form of a request id that a caller may choose. Anything else could forge log lines and is replaced, and so is a JWT,
+ * whose header begins with `eyJ`: ids are logged as they are.
+ */
+const REQUEST_ID = /^(?!.*eyJ)[\w.-]{1,64}$/;
 
 type ErrorHandler = Parameters<FastifyAdapter['setErrorHandler']>[0];
 type Fastify = ReturnType<FastifyAdapter['setErrorHandler']>;

@@ -1,13 +1,13 @@
 import { describe, expect, it } from '@jest/globals';
 import { type LoggerService } from '@nestjs/common';
-import { createLogger, createPino } from './logger.js';
+import { createLog, createLogger } from './logger.js';
 import { readable } from './readable.js';
 
 const TOKEN = 'eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiJodW50ZXIyIn0.c2lnbmF0dXJl-_';
 
 const lines: string[] = [];
-const sink = { write: (line: string) => void lines.push(line) };
-const logger = createLogger(createPino({ logLevel: 'debug', environment: 'production' }, sink));
+const sink = { write: (line: string) => void lines.push(line), writeSoon: () => {} };
+const logger = createLogger(createLog({ logLevel: 'debug', environment: 'production' }, sink).root);
 
 /** What one call writes, as one line that parses. */
 function written(work: (to: LoggerService) => void): { raw: string; line: Record<string, unknown> } {

@@ -12,16 +12,33 @@ type Level = 'fatal' | 'error' | 'warn' | 'info' | 'debug' | 'trace';
 /** The destination of log lines; tests use their own. */
 export interface Sink {
   write(line: string): void;
+  /** May wait up to a second for more lines, to save system calls. Keeps the order with `write`. */
+  writeSoon(line: string): void;
 }
 
-/**
- * Creates the pino logger for all lines: JSON in production, human-readable otherwise. It removes secrets and escapes
- * control characters here, so that no caller can forget it.
- */
-export function createPino(
-  { logLevel, environment }: LogOptions,
-  sink: Sink = new StandardOutput(process.stdout, environment === 'production' ? undefined : readable),
-): PinoRoot {
+/** Where lines go, and the pino logger for all of them but those of requests. */
+export interface Log {
+  root: PinoRoot;
+  sink: Sink;
+}
+
+/** JSON in production, human-readable otherwise. */
+export function createLog(options: LogOptions, sink: Sink = standardOutput(options)): Log {
+  return { root: createPino(options, sink), sink };
+}
+
+function standardOutput({ environment }: LogOptions): Sink {
+  const output =
+    environment === 'production'
+      ? new StandardOutput(process.stdout)
+      : new StandardOutput(process.stdout, readable, 0);
+  // Also after an uncaught error.
+  process.once('exit', () => output.flush());
+  return output;
+}
+
+/** It removes secrets and escapes control characters here, so that no caller can forget it. */
+function createPino({ logLevel }: LogOptions, sink: Sink): PinoRoot {
   return pino(
     {
       level: logLevel,

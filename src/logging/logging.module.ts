@@ -1,10 +1,11 @@
 import { type DynamicModule, Inject, Module, type NestModule } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
-import { type Logger } from 'pino';
 import { onRequestEnd, type RequestEnd } from '../http/request-end.js';
+import { type Log } from './logger.js';
+import { requestLine } from './request-line.js';
 import { scopeRequests } from './request-scope.js';
 
-const ROOT = Symbol('root logger');
+const LOG = Symbol('log');
 
 /** Probes call these every few seconds; their lines are logged at debug. */
 const PROBE = /^\/health(\/|$)/;
@@ -12,16 +13,16 @@ const PROBE = /^\/health(\/|$)/;
 /** Logs one line per request, and puts the request's id on every line written while it is handled. */
 @Module({})
 export class LoggingModule implements NestModule {
-  static forRoot(logger: Logger): DynamicModule {
+  static forRoot(log: Log): DynamicModule {
     return {
       module: LoggingModule,
-      providers: [{ provide: ROOT, useValue: logger }],
+      providers: [{ provide: LOG, useValue: log }],
     };
   }
 
   constructor(
     private readonly host: HttpAdapterHost,
-    @Inject(ROOT) private readonly logger: Logger,
+    @Inject(LOG) private readonly log: Log,
   ) {}
 
   configure(): void {
@@ -30,31 +31,9 @@ export class LoggingModule implements NestModule {
   }
 
   private write(end: RequestEnd): void {
-    if (!this.logger.isLevelEnabled('info')) return;
+    const { root, sink } = this.log;
+    if (!root.isLevelEnabled('info')) return;
     const level = PROBE.test(end.path) ? 'debug' : 'info';
-    if (this.logger.isLevelEnabled(level)) this.logger[level](...lineOf(end));
+    if (root.isLevelEnabled(level)) sink.writeSoon(requestLine(end, level));
   }
-}
-
-function lineOf({
-  method,
-  route,
-  path,
-  status,
-  duration,
-  requestId,
-  errorCode,
-  aborted,
-}: RequestEnd): [details: object, message: string] {
-  const details = {
-    requestId,
-    context: 'Http',
-    method,
-    ...(route === undefined ? { path } : { route }),
-    status,
-    duration: Math.round(duration * 10) / 10,
-    ...(errorCode === undefined ? {} : { errorCode }),
-    ...(aborted ? { aborted } : {}),
-  };
-  return [details, `${method} ${route ?? path} ${status}`];
 }

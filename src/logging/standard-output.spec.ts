@@ -1,5 +1,6 @@
-import { expect, it } from '@jest/globals';
+import { beforeEach, describe, expect, it } from '@jest/globals';
 import { Writable } from 'node:stream';
+import { setTimeout as delay } from 'node:timers/promises';
 import { StandardOutput } from './standard-output.js';
 
 it('lines that nobody reads are dropped beyond 4 MB, and counted once they are read', () => {
@@ -30,4 +31,42 @@ it('a reader that has gone does not end the process', () => {
   const output = new StandardOutput(stream);
   expect(() => stream.emit('error', new Error('EPIPE'))).not.toThrow();
   expect(() => output.write('later\n')).not.toThrow();
+});
+
+describe('lines that may wait', () => {
+  const received: string[] = [];
+  const stream = new Writable({
+    decodeStrings: false,
+    write: (text: string, _, done) => {
+      received.push(text);
+      done();
+    },
+  });
+  beforeEach(() => void (received.length = 0));
+
+  it('are written together, before the next line that may not', () => {
+    const output = new StandardOutput(stream);
+    output.writeSoon('1\n');
+    output.writeSoon('2\n');
+    expect(received).toEqual([]);
+    output.write('3\n');
+    expect(received).toEqual(['1\n2\n3\n']);
+  });
+
+  it('are written when 16,384 characters wait, and after the delay', async () => {
+    const output = new StandardOutput(stream, (line) => line, 20);
+    const line = `${'x'.repeat(1023)}\n`;
+    for (let i = 0; i < 17; i++) output.writeSoon(line);
+    expect(received).toEqual([line.repeat(16)]);
+    await delay(60);
+    expect(received).toEqual([line.repeat(16), line]);
+  });
+
+  it('are written by `flush`', () => {
+    const output = new StandardOutput(stream);
+    output.writeSoon('1\n');
+    output.flush();
+    output.flush();
+    expect(received).toEqual(['1\n']);
+  });
 });

@@ -2,9 +2,9 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
 import { type TokenPairDto } from '../../../src/auth/dto/token-pair.dto.js';
 import { generateKeySet } from '../../../src/keys/key-file.js';
+import { until } from '../../support/until.js';
 import { makeFolder, type ServerProcess, start } from '../../support/server-process.js';
 
 interface Line {
@@ -232,7 +232,8 @@ describe('what callers send', () => {
           .resume()
           .end(raw);
       });
-      await delay(20);
+      // The lines of requests may wait for a second.
+      await until(3_000, async () => server.output.slice(before).split('"Http"').length > 3);
       const output = server.output.slice(before);
       const events = output.split(/[\n\r\u2028\u2029\u0085]/).filter(Boolean);
       expect(events.length).toBeGreaterThanOrEqual(6);
@@ -252,6 +253,29 @@ describe('LOG_LEVEL', () => {
     expect(requests.map(({ route, errorCode }) => [route, errorCode])).toEqual([
       ['/profile', 'token_missing'],
     ]);
+  });
+});
+
+describe('the lines of requests', () => {
+  it('come by themselves, within a second or so', async () => {
+    const server = await startProduction({ LOG_LEVEL: 'info' });
+    await server.request('GET', '/profile');
+    await until(3_000, async () => server.output.includes('GET /profile 401'));
+    await server.stop();
+  });
+
+  it('are not lost when an error that nothing catches ends the process', async () => {
+    const folder = makeFolder();
+    const crash = join(folder, 'crash.mjs');
+    writeFileSync(crash, `process.once('SIGUSR2', () => { throw new Error('crash'); });`);
+    const server = await start({
+      folder,
+      env: { NODE_OPTIONS: `--import=${crash}`, DATABASE_URL: ':memory:' },
+    });
+    await server.request('GET', '/profile');
+    await server.stop('SIGUSR2');
+    expect(server.errors).toContain('Error: crash');
+    expect(server.output).toContain('GET /profile 401');
   });
 });
 
