@@ -26,6 +26,7 @@ import { MailModule, MailOptions } from './mail/index.js';
 import { PagesModule, PagesOptions, type PagesSettings } from './pages/index.js';
 import { MetricsAddressError } from './metrics/metrics-address-error.js';
 import { exposedMode } from './keys/key-file.js';
+import { PasskeysModule, type PasskeysSettings, PasskeysSettingsError } from './passkeys/index.js';
 import { KeyRingError } from './keys/key-ring.js';
 
 @Module({})
@@ -46,6 +47,7 @@ export class AppModule {
         AdministrationModule,
         AccountsModule.forRoot(accountsSettings(config)),
         FactorsModule,
+        PasskeysModule.forRoot(passkeysSettings(config)),
         FeaturesModule,
         HealthModule,
         PagesModule.forRoot(pagesSettings(config)),
@@ -66,9 +68,15 @@ export function authOptions(config: AppConfig): AuthModuleOptions {
 }
 
 function accountsSettings(config: AppConfig): AccountsSettings {
-  const { appUrl, isProduction, port } = config.server;
-  const local = isProduction ? undefined : `http://localhost:${port}`;
-  return { ...config.get(AccountsOptions), appUrl: appUrl ?? local };
+  return { ...config.get(AccountsOptions), appUrl: appUrlOf(config) };
+}
+
+function passkeysSettings(config: AppConfig): PasskeysSettings {
+  return { appUrl: appUrlOf(config), origins: config.server.corsOrigins };
+}
+
+function appUrlOf({ server: { appUrl, isProduction, port } }: AppConfig): string | undefined {
+  return appUrl ?? (isProduction ? undefined : `http://localhost:${port}`);
 }
 
 /** Whether there are pages at `/`. */
@@ -92,6 +100,8 @@ function toConfigError(error: unknown): unknown {
     const variable = error.setting === 'appUrl' ? 'APP_URL' : 'SMTP_URL';
     return new ConfigError([{ variable, problem: error.message }]);
   }
+  if (error instanceof PasskeysSettingsError)
+    return new ConfigError([{ variable: 'APP_URL', problem: error.message }]);
   if (error instanceof MetricsAddressError) {
     const variable = error.setting === 'port' ? 'METRICS_PORT' : 'METRICS_HOST';
     return new ConfigError([{ variable, problem: error.message }]);

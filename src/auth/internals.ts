@@ -10,11 +10,13 @@ export { tokenChallenge } from './errors/challenge.js';
 export {
   FactorRegistry,
   type Factor,
+  type FactorSummary,
+  type PasswordReplacement,
   type PresentedFactors,
   type ProvedFactor,
 } from './accounts/factor-registry.js';
 export { PresentedDevices } from './login/presented-devices.js';
-export { FACTORS } from './login/presented-factors.js';
+export { FACTORS, type TakenFactors } from './login/presented-factors.js';
 export { LoginService } from './login/login.service.js';
 export { AccountDto, toAccountDto } from './dto/account.dto.js';
 export { NewPasswordField, RegisterDto, UsernameField } from './dto/credentials.dto.js';
@@ -23,6 +25,7 @@ export { RefusalHeadersInterceptor } from './guard/refusal-headers.interceptor.j
 export { Registration } from './login/registration.js';
 export { KeyedHashes } from './cookies/keyed-hashes.js';
 export { RateLimits } from '../rate-limits/rate-limits.js';
+export { type RateLimitReservation } from '../rate-limits/rate-limit-reservation.js';
 export { type SessionLives } from '../sessions/sessions.repository.js';
 export { SessionRevoker } from '../sessions/session-revoker.js';
 export { KeyRing } from '../keys/key-ring.js';

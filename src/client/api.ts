@@ -236,7 +236,7 @@ export interface components {
       /** @description As the answer `second_factor_required` gave it. */
       challenge: string;
     };
-    OtpFactorDto: {
+    FactorDto: {
       /** Format: uuid */
       id: string;
       /** @example My phone */
@@ -247,9 +247,8 @@ export interface components {
       last_used_at: string | null;
     };
     FactorsDto: {
-      otp: components['schemas']['OtpFactorDto'][];
-      /** @description Always empty: passkeys are not supported. */
-      passkeys: Record<string, never>[];
+      otp: components['schemas']['FactorDto'][];
+      passkeys: components['schemas']['FactorDto'][];
       /** @example 10 */
       recovery_codes_left: number;
     };
@@ -281,6 +280,65 @@ export interface components {
     RecoveryCodesDto: {
       /** @description Ten codes, each for one use. They are not shown again. */
       recovery_codes: string[];
+    };
+    RequestOptionsDto: {
+      /** @description Send it back as it is, within five minutes. It is good for one success. */
+      challenge: string;
+      /** @description For `PublicKeyCredential.parseRequestOptionsFromJSON`. */
+      public_key: {
+        [key: string]: unknown;
+      };
+    };
+    PasskeyLoginDto: {
+      /** @description The `challenge` of the options, as it is. */
+      challenge: string;
+      /** @description The `toJSON()` of the credential that the browser returned. */
+      response: {
+        [key: string]: unknown;
+      };
+    };
+    CreationOptionsDto: {
+      /** @description Send it back as it is, within five minutes. It is good for one success. */
+      challenge: string;
+      /** @description For `PublicKeyCredential.parseCreationOptionsFromJSON`. */
+      public_key: {
+        [key: string]: unknown;
+      };
+    };
+    RegisterPasskeyDto: {
+      /** @description The `challenge` of the options, as it is. */
+      challenge: string;
+      /** @description The `toJSON()` of the credential that the browser returned. */
+      response: {
+        [key: string]: unknown;
+      };
+      /**
+       * @default Passkey
+       * @example My phone
+       */
+      name: string;
+    };
+    PasskeyDto: {
+      /** Format: uuid */
+      id: string;
+      /** @example My phone */
+      name: string;
+      /** Format: date-time */
+      created_at: string;
+      /** Format: date-time */
+      last_used_at: string | null;
+    };
+    RenamePasskeyDto: {
+      /** @example My phone */
+      name: string;
+    };
+    RelatedOriginsDto: {
+      /**
+       * @example [
+       *       "https://shop.example"
+       *     ]
+       */
+      origins: string[];
     };
     HealthReportDto: {
       /** @enum {string} */
@@ -371,6 +429,14 @@ export interface components {
        * @example ABCD-EFGH-IJKL-MNOP
        */
       recovery_code?: string;
+    };
+    PasskeyProofDto: {
+      /** @description The `challenge` of the options, as it is. */
+      challenge: string;
+      /** @description The `toJSON()` of the credential that the browser returned. */
+      passkey: {
+        [key: string]: unknown;
+      };
     };
   };
   responses: never;

@@ -1,4 +1,5 @@
 import { type components } from './api.js';
+import { createPasskey, type PasskeyOptions, usePasskey } from './passkeys.js';
 import { Sender, type ClientOptions } from './sender.js';
 
 export { ApiError, errorOf, SignedOutError } from './errors.js';
@@ -85,6 +86,29 @@ export function createClient(options: ClientOptions) {
       sender.call<void>('DELETE', `/auth/factors/otp/${encodeURIComponent(id)}`),
     renewRecoveryCodes: async () =>
       sender.call<Schemas['RecoveryCodesDto']>('POST', '/auth/factors/recovery-codes'),
+
+    /** Asks the browser for a new passkey of the user. Needs a fresh token of the strongest level. */
+    addPasskey: async (name?: string) => {
+      const path = '/auth/passkeys';
+      const asked = await sender.call<PasskeyOptions>('POST', `${path}/options`, {});
+      const body = { challenge: asked.challenge, response: await createPasskey(asked), name };
+      return sender.call<Schemas['PasskeyDto']>('POST', path, body);
+    },
+    renamePasskey: async (id: string, name: string) =>
+      sender.call<Schemas['PasskeyDto']>('PATCH', `/auth/passkeys/${encodeURIComponent(id)}`, { name }),
+    removePasskey: async (id: string) =>
+      sender.call<void>('DELETE', `/auth/passkeys/${encodeURIComponent(id)}`),
+    loginWithPasskey: async () => {
+      const path = '/auth/login/passkey';
+      const asked = await sender.post<PasskeyOptions>(`${path}/options`, {});
+      return sender.login(path, { challenge: asked.challenge, response: await usePasskey(asked) });
+    },
+    /** Proves again who the user is, with a passkey instead of the password. */
+    reauthenticateWithPasskey: async () => {
+      const { refreshToken } = await keeper.current();
+      const asked = await sender.post<PasskeyOptions>('/auth/reauthenticate/options', {}, refreshToken);
+      return keeper.prove({ challenge: asked.challenge, passkey: await usePasskey(asked) });
+    },
 
     sessions: async () => sender.call<Schemas['SessionDto'][]>('GET', '/auth/sessions'),
     revokeSession: async (id: string) =>

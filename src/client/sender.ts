@@ -78,9 +78,9 @@ export class Sender {
     return read(await this.request(method, path, body));
   }
 
-  /** Calls a public route. @throws ApiError */
-  async post<T>(path: string, body: unknown): Promise<T> {
-    return read(await this.send({ method: 'POST', path, body }));
+  /** Calls a public route, or one that takes this token. @throws ApiError */
+  async post<T>(path: string, body: unknown, token?: string): Promise<T> {
+    return read(await this.send({ method: 'POST', path, body, token }));
   }
 
   /** Opens a session. @throws ApiError */

@@ -88,8 +88,8 @@ export class ServerOptions {
   readonly openapi: 'on' | 'off' | undefined = undefined;
 
   /**
-   * Where people reach the application: links in mails begin with it. Never read from a request. Required in production if
-   * mail is on.
+   * Where people reach the application: links in mails begin with it, and passkeys belong to its domain, which cannot be an
+   * IP address. Never read from a request. Required in production.
    * @default http://localhost:PORT outside production
    */
   @FromEnv('APP_URL')

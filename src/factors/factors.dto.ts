@@ -101,7 +101,7 @@ export class RecoveryCodesDto {
   readonly recovery_codes!: string[];
 }
 
-export class OtpFactorDto {
+export class FactorDto {
   @ApiProperty({ format: 'uuid' })
   readonly id!: string;
 
@@ -116,15 +116,11 @@ export class OtpFactorDto {
 }
 
 export class FactorsDto {
-  @ApiProperty({ type: [OtpFactorDto] })
-  readonly otp!: OtpFactorDto[];
+  @ApiProperty({ type: [FactorDto] })
+  readonly otp!: FactorDto[];
 
-  @ApiProperty({
-    type: 'array',
-    items: { type: 'object' },
-    description: 'Always empty: passkeys are not supported.',
-  })
-  readonly passkeys!: object[];
+  @ApiProperty({ type: [FactorDto] })
+  readonly passkeys!: FactorDto[];
 
   @ApiProperty({ type: 'integer', example: 10 })
   readonly recovery_codes_left!: number;

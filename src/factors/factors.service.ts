@@ -14,7 +14,6 @@ import {
 } from '../auth/index.js';
 import { changedMeanwhile, FactorRegistry } from '../auth/internals.js';
 import { Database, type Tx } from '../database/index.js';
-import { reaches } from '../tokens/proof.js';
 import { ENROLMENT_MS, MAX_AUTHENTICATORS, OtpFactors } from './otp-factors.js';
 import { OtpSecrets } from './otp-secrets.js';
 import { RecoveryCodes } from './recovery-codes.js';
@@ -52,7 +51,7 @@ export class FactorsService {
         created_at: new Date(created_at).toISOString(),
         last_used_at: time(last_used_at),
       })),
-      passkeys: [],
+      passkeys: await this.registry.list('passkey', userId),
       recovery_codes_left: await this.recovery.count(userId),
     };
   }
@@ -62,7 +61,7 @@ export class FactorsService {
     const user = await this.userOf(who);
     return this.db.inTransaction(async (tx) => {
       if (!(await this.users.lockIfUnchanged(tx, user))) throw changedMeanwhile();
-      await this.requireStrongest(tx, who);
+      await this.registry.requireStrongest(who, tx);
       if ((await this.otp.listConfirmed(user.id, tx)).length >= MAX_AUTHENTICATORS)
         throw validationFailed([
           { field: 'otp', messages: [`has ${MAX_AUTHENTICATORS} authenticators, the most there can be`] },
@@ -98,7 +97,7 @@ export class FactorsService {
   async remove(who: Principal, id: string, caller: Caller): Promise<void> {
     const user = await this.userOf(who);
     await this.change(who, user, caller, { event: 'authn_factor_removed', cause: 'otp' }, async (tx) => {
-      await this.requireStrongest(tx, who);
+      await this.registry.requireStrongest(who, tx);
       if (!(await this.otp.remove(tx, user.id, id)))
         throw new ApiError(404, 'not_found', 'No such authenticator');
       if ((await this.otp.listConfirmed(user.id, tx)).length === 0)
@@ -110,7 +109,7 @@ export class FactorsService {
   async renewRecoveryCodes(who: Principal, caller: Caller): Promise<string[]> {
     const user = await this.userOf(who);
     return this.change(who, user, caller, { event: 'authn_recovery_codes_renewed' }, async (tx) => {
-      await this.requireStrongest(tx, who);
+      await this.registry.requireStrongest(who, tx);
       if ((await this.otp.listConfirmed(user.id, tx)).length === 0)
         throw new ApiError(404, 'not_found', 'Recovery codes belong to an authenticator; add one first');
       return this.recovery.renew(tx, user.id);
@@ -132,18 +131,6 @@ export class FactorsService {
       await this.audit.record({ ...event, ...who }, caller, tx);
       return result;
     });
-  }
-
-  /** @throws TokenError `fresh_token_required` that names the level */
-  private async requireStrongest(tx: Tx, { userId, acr }: Principal): Promise<void> {
-    const strongest = await this.registry.strongest(userId, tx);
-    if (acr !== null && reaches(acr, strongest)) return;
-    const required = { acr: strongest, maxAge: this.options.freshMaxAge };
-    throw new TokenError(
-      'fresh_token_required',
-      `acr ${acr}, the strongest of the user is ${strongest}`,
-      required,
-    );
   }
 
   /** @throws TokenError `token_revoked` */

@@ -57,7 +57,13 @@ export class SecondFactor implements Factor, ProofRule, OnModuleInit {
   async check(user: User, { acr, amr }: Proof, tx: Tx, login?: SessionLives): Promise<void> {
     if (reaches(acr, 'mfa') || (await this.levelOf(user.id, tx)) === undefined) return;
     const left = await this.recovery.count(user.id, tx);
-    const factors = ['otp', ...(left > 0 ? ['recovery_code'] : [])];
+    const hasPasskey = (await this.registry.list('passkey', user.id, tx)).length > 0;
+    const factors = [
+      'otp',
+      ...(left > 0 ? ['recovery_code'] : []),
+      // A login or reauthentication of its own, instead of password and code.
+      ...(hasPasskey ? ['passkey'] : []),
+    ];
     if (login)
       this.audit.announce({ event: 'authn_factor_required', subjectId: user.id, at: this.clock.now() });
     const members = login

@@ -15,7 +15,12 @@ const DEFAULT_BOUNDS: BodyBounds = { bytes: 65_536, members: 1_000, levels: 32 }
 const AUTH_ROUTE = /^(?:\/[^/]+){0,3}\/auth\//;
 const AUTH_BOUNDS: BodyBounds = { bytes: 8_192, members: 64, levels: 8 };
 
+/** Routes that take the answer of a WebAuthn authenticator: an RSA key, or a long credential id. */
+const PASSKEY_ROUTE = /\/auth\/(?:passkeys|login\/passkey|reauthenticate)(?:\/|$)/;
+const PASSKEY_BYTES = 16_384;
+
 /** @param route the declared path, such as `/auth/login`; undefined if none matched */
 export function boundsOf(route = ''): BodyBounds {
-  return AUTH_ROUTE.test(route) ? AUTH_BOUNDS : DEFAULT_BOUNDS;
+  if (!AUTH_ROUTE.test(route)) return DEFAULT_BOUNDS;
+  return PASSKEY_ROUTE.test(route) ? { ...AUTH_BOUNDS, bytes: PASSKEY_BYTES } : AUTH_BOUNDS;
 }

@@ -19,7 +19,10 @@ export function createOpenApiDocument(
 ): OpenAPIObject {
   const authOptions = app.get(AuthOptions, { strict: false });
   const factors = app.get(FactorRegistry, { strict: false }).all;
-  const factorBodies = factors.flatMap(({ body }) => body ?? []);
+  const factorBodies = factors.flatMap(({ body, insteadOfPassword }) => [
+    ...(body ? [body] : []),
+    ...(insteadOfPassword ? [insteadOfPassword.body] : []),
+  ]);
   const ids = new OperationIds(listRoutes(app), options.operationIdFactory);
   const document = SwaggerModule.createDocument(app, outline, {
     ...options,

@@ -68,6 +68,11 @@ export class RateLimits {
     await RateLimitReservation.make(this.counters, byNetwork(limit, ip));
   }
 
+  /** Counts an attempt to log in that names no account, with the wrong passwords of its address. @throws RateLimitedError */
+  async nameless({ ip }: Caller): Promise<RateLimitReservation> {
+    return RateLimitReservation.make(this.counters, byNetwork(this.address, ip));
+  }
+
   /** Counts one use of any module's limit by a key, such as the id of a user. @throws RateLimitedError */
   async count(limit: NamedLimit, key: string): Promise<void> {
     await RateLimitReservation.make(this.counters, [{ limit, key }]);

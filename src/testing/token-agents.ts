@@ -10,8 +10,12 @@ import {
   Logins,
   SessionsService,
 } from '../auth/index.js';
+import { FactorRegistry } from '../auth/internals.js';
+import { RelyingParty } from '../passkeys/index.js';
 import { type TokenKind } from '../tokens/token-claims.js';
+import { SoftwareAuthenticator } from './software-authenticator.js';
 import { type TestApp } from './test-app.js';
+import { TestPasskey } from './test-passkey.js';
 import { type TestUser } from './test-user.js';
 
 /** A supertest agent that sends its token with every request. */
@@ -39,6 +43,26 @@ export class TokenAgents {
      */
     otp: (): TokenAgents => new TokenAgents(this.app, this.who, this.roles, true),
   };
+
+  /**
+   * A new passkey of the user, added as a browser adds it: `const passkey = await app.as('cosmo').passkey()`, then
+   * `await passkey.login()`. Needs a header or cookie location as all agents do, and a module for passkeys.
+   */
+  async passkey({ name }: { name?: string } = {}): Promise<TestPasskey> {
+    const user = await this.app.user(this.who);
+    const acr = await this.app.get(FactorRegistry).strongest(user.id);
+    const agent = await this.fresh({ acr: this.hasOtp && acr === 'pwd' ? 'mfa' : acr });
+    const begun = await agent.post('/auth/passkeys/options').send({}).expect(200);
+    const { challenge, public_key } = begun.body as { challenge: string; public_key: { challenge: string } };
+    const [origin = ''] = this.app.get(RelyingParty).origins;
+    const authenticator = new SoftwareAuthenticator(origin);
+    const response = authenticator.create(public_key);
+    const added = await agent
+      .post('/auth/passkeys')
+      .send({ challenge, response, ...(name === undefined ? {} : { name }) })
+      .expect(201);
+    return new TestPasskey(this.app, user, (added.body as { id: string }).id, authenticator);
+  }
 
   /** Grants roles to the user. */
   role(...roles: string[]): TokenAgents {
@@ -92,7 +116,7 @@ export class TokenAgents {
   }
 }
 
-const AMR: Record<Acr, string[]> = { pwd: ['pwd'], mfa: ['pwd', 'otp', 'mfa'], phr: ['hwk', 'user'] };
+const AMR: Record<Acr, string[]> = { pwd: ['pwd'], mfa: ['pwd', 'otp', 'mfa'], phr: ['pop', 'user', 'mfa'] };
 
 function proofOf(acr: Acr): LoginOptions {
   return { acr, amr: AMR[acr] };

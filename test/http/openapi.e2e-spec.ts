@@ -395,22 +395,22 @@ describe('the OpenAPI document of this application', () => {
 describe('OPENAPI', () => {
   const paths = ['/docs', '/docs/', '/docs/swagger-ui.css', '/docs/swagger-ui-init.js', '/openapi.json'];
 
-  it.each<Record<string, string>>([{ OPENAPI: 'off' }, { OPENAPI: '', NODE_ENV: 'production' }])(
-    '%j: nothing is served',
-    async (env) => {
-      const api = await createTestApp({ env, auth: { keys: generateKeySet() } });
-      try {
-        for (const path of paths) await api.request('GET', path).expect(404);
-      } finally {
-        await api.close();
-      }
-    },
-  );
+  it.each<Record<string, string>>([
+    { OPENAPI: 'off' },
+    { OPENAPI: '', NODE_ENV: 'production', APP_URL: 'https://app.example' },
+  ])('%j: nothing is served', async (env) => {
+    const api = await createTestApp({ env, auth: { keys: generateKeySet() } });
+    try {
+      for (const path of paths) await api.request('GET', path).expect(404);
+    } finally {
+      await api.close();
+    }
+  });
 
   it.each<Record<string, string>>([
     { OPENAPI: '' },
     { OPENAPI: 'on' },
-    { OPENAPI: 'on', NODE_ENV: 'production' },
+    { OPENAPI: 'on', NODE_ENV: 'production', APP_URL: 'https://app.example' },
   ])('%j: everything is served, HEAD too', async (env) => {
     const api = await createTestApp({ env, auth: { keys: generateKeySet() } });
     try {

@@ -17,7 +17,7 @@ const SPENT = /^(?:token_revoked|token_expired|refresh_token_reused|fresh_token_
 
 /** These need what only a mail or an authenticator has, or a user with one of them: their own tests open them. */
 const NEEDS_MORE =
-  /^\/auth\/(email\/(undo|verify)|password\/reset|register\/confirm|login\/factor|factors\/(otp\/:id.*|recovery-codes))$|\/reset-(factors|password)$/;
+  /^\/auth\/(email\/(undo|verify)|password\/reset|register\/confirm|login\/(factor|passkey)|passkeys(\/:id)?|reauthenticate\/options|factors\/(otp\/:id.*|recovery-codes))$|\/reset-(factors|password)$/;
 
 let names = 0;
 
@@ -66,6 +66,8 @@ export class Cast {
       'POST /auth/register': { username: `fuzz-${++names}`, password: 'first-in-orbit' },
       'POST /auth/login': { username, password },
       'POST /auth/reauthenticate': { password },
+      'POST /auth/passkeys/options': {},
+      'POST /auth/login/passkey/options': {},
       'POST /auth/password/forgot': { username },
       'PUT /auth/email': { email: `fuzz-${++names}@example.com` },
       'PATCH /profile': { username },

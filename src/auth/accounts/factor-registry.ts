@@ -2,7 +2,10 @@ import { Injectable, type Type } from '@nestjs/common';
 import { type Caller } from '../../audit/audit-log.js';
 import { type Tx } from '../../database/index.js';
 import { type Acr, reaches } from '../../tokens/proof.js';
+import { TokenError } from '../../tokens/token.errors.js';
 import { type ErrorCode } from '../errors/error-codes.js';
+import { AuthOptions } from '../options/auth-options.js';
+import { type Principal } from '../request/principal.js';
 import { type User } from '../../users/user-store.js';
 
 /** A factor that was proved beside another proof. */
@@ -19,6 +22,26 @@ export interface ProvedFactor {
   use(tx: Tx): Promise<void>;
 }
 
+/** What a reauthentication may present instead of a password. */
+export interface PasswordReplacement {
+  /** Its members. */
+  readonly body: Type<object>;
+  /**
+   * Verifies what a valid body presents, after the refresh token and before the transaction.
+   * @returns the user of the session, as they were when the proof was verified
+   * @throws ApiError `invalid_credentials`; RateLimitedError
+   */
+  verify(who: Principal, body: object, caller: Caller): Promise<{ user: User; factor: ProvedFactor }>;
+}
+
+/** One factor of a user, for lists. */
+export interface FactorSummary {
+  id: string;
+  name: string;
+  created_at: string;
+  last_used_at: string | null;
+}
+
 /** A kind of factor that a module adds: one-time codes, passkeys. */
 export interface Factor {
   /** The members that it adds to the bodies of login, reauthentication and password change. All are optional. */
@@ -32,6 +55,12 @@ export interface Factor {
    * @throws ApiError `invalid_credentials`; RateLimitedError
    */
   verify?(user: User, body: object, caller: Caller): Promise<ProvedFactor | undefined>;
+  /** Its name among `factors` of `second_factor_required`, if it may be used instead of the factor that is asked for. */
+  readonly kind?: string;
+  /** Lists those of a user. */
+  list?(userId: string, tx?: Tx): Promise<FactorSummary[]>;
+  /** If it may be presented at reauthentication instead of the password. */
+  readonly insteadOfPassword?: PasswordReplacement;
   /** The strongest level that the user can prove with it; undefined if they have none of this kind. */
   levelOf(userId: string, tx?: Tx): Promise<Acr | undefined>;
   /** Removes all that the user has of this kind, for an operator. @returns whether there was anything */
@@ -41,10 +70,18 @@ export interface Factor {
 /** What a request presents, by factor. Validated. */
 export type PresentedFactors = ReadonlyMap<Factor, object>;
 
+/** What a request presents instead of a password. Validated. */
+export interface PresentedReplacement {
+  readonly replacement: PasswordReplacement;
+  readonly body: object;
+}
+
 /** The kinds of factor that modules have added. */
 @Injectable()
 export class FactorRegistry {
   private readonly factors: Factor[] = [];
+
+  constructor(private readonly options: AuthOptions) {}
 
   /** Adds a kind of factor. Call it in `onModuleInit`. */
   add(factor: Factor): void {
@@ -64,6 +101,13 @@ export class FactorRegistry {
     return undefined;
   }
 
+  /** What the user has of one kind; empty if no module adds it. */
+  async list(kind: string, userId: string, tx?: Tx): Promise<FactorSummary[]> {
+    const factors = this.factors.filter((each) => each.kind === kind);
+    const lists = await Promise.all(factors.map(async (each) => each.list?.(userId, tx)));
+    return lists.flatMap((list) => list ?? []);
+  }
+
   /** @returns whether the user had any */
   async removeAll(tx: Tx, userId: string): Promise<boolean> {
     let found = false;
@@ -79,5 +123,17 @@ export class FactorRegistry {
       if (acr !== undefined && reaches(acr, strongest)) strongest = acr;
     }
     return strongest;
+  }
+
+  /** For what changes factors. @throws TokenError `fresh_token_required` that names the level */
+  async requireStrongest({ userId, acr }: Principal, tx: Tx): Promise<void> {
+    const strongest = await this.strongest(userId, tx);
+    if (acr !== null && reaches(acr, strongest)) return;
+    const required = { acr: strongest, maxAge: this.options.freshMaxAge };
+    throw new TokenError(
+      'fresh_token_required',
+      `acr ${acr}, the strongest of the user is ${strongest}`,
+      required,
+    );
   }
 }

@@ -1,6 +1,6 @@
 import { applyDecorators } from '@nestjs/common';
 import { Transform } from 'class-transformer';
-import { IsNotEmpty, IsString, Matches, MaxLength, MinLength } from 'class-validator';
+import { IsNotEmpty, IsOptional, IsString, Matches, MaxLength, MinLength } from 'class-validator';
 import { ApiProperty } from '@nestjs/swagger';
 import { normalise } from '../../passwords/password-hasher.js';
 import { MAX_PASSWORD_LENGTH, MIN_PASSWORD_LENGTH } from '../../passwords/password-policy.js';
@@ -95,8 +95,10 @@ export class LoginDto {
 
 export class ReauthenticateDto {
   @ApiProperty({ example: 'space-corgi', maxLength: MAX_PASSWORD_LENGTH })
+  // The service requires it, unless a module's factor is presented instead.
+  @IsOptional()
   @IsPassword()
-  readonly password!: string;
+  readonly password?: string;
 }
 
 export class ChangePasswordDto {

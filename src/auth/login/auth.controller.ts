@@ -18,8 +18,11 @@ import { RotatesRefresh } from '../refresh/refresh.decorator.js';
 import { type RefreshRequest, PresentedRefresh } from '../refresh/refresh-request.js';
 import { type IssuedPair } from '../dto/token-pair.dto.js';
 import { createValidationPipe } from '../dto/validation.pipe.js';
-import { type PresentedFactors as Presented } from '../accounts/factor-registry.js';
-import { PresentedFactors, TakesFactors } from './presented-factors.js';
+import {
+  type PresentedFactors as Presented,
+  type PresentedReplacement as Replacement,
+} from '../accounts/factor-registry.js';
+import { PresentedFactors, PresentedReplacement, TakesFactors } from './presented-factors.js';
 import { PresentedDevices } from './presented-devices.js';
 import { DEVICE_HEADER } from '../dto/token-pair.dto.js';
 import { HashingCapacityGuard } from './hashing-capacity.guard.js';
@@ -95,7 +98,7 @@ export class AuthController {
   @Post('reauthenticate')
   @HttpCode(200)
   @DeliversTokens()
-  @TakesFactors()
+  @TakesFactors({ insteadOfPassword: true })
   @ApiOperation({
     summary: 'Prove the password again: exchange a refresh token for the next one and a fresh access token.',
   })
@@ -110,8 +113,9 @@ export class AuthController {
     @PresentedRefresh() attempt: RefreshRequest,
     @Body(VALID) { password }: ReauthenticateDto,
     @PresentedFactors() factors: Presented,
+    @PresentedReplacement() replacement: Replacement | undefined,
   ): Promise<IssuedPair> {
-    return this.refreshes.reauthenticate(attempt, password, factors);
+    return this.refreshes.reauthenticate(attempt, { password, factors, replacement });
   }
 
   @FreshAccess()

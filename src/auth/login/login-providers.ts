@@ -7,7 +7,7 @@ import { Logins } from './logins.js';
 import { PasswordVerifier } from './password-verifier.js';
 import { PasswordService } from './password.service.js';
 import { DeviceReader } from './presented-devices.js';
-import { FactorReader, SeparateFactors } from './presented-factors.js';
+import { FactorReader, ReplacementReader, SeparateFactors } from './presented-factors.js';
 import { ProofRules } from './proof-rules.js';
 import { RefreshService } from './refresh.service.js';
 import { Registration } from './registration.js';
@@ -26,6 +26,7 @@ export const LOGIN_PROVIDERS: Provider[] = [
   ProofRules,
   FactorRegistry,
   FactorReader,
+  ReplacementReader,
   SeparateFactors,
   Logins,
   TokenPairs,

@@ -11,15 +11,26 @@ import { Clock } from '../../time/clock.js';
 import { PASSWORD_PROOF } from '../../tokens/proof.js';
 import { TokenError } from '../../tokens/token.errors.js';
 import { type User, UserStore } from '../../users/user-store.js';
-import { ApiError } from '../errors/api-error.js';
+import { ApiError, validationFailed } from '../errors/api-error.js';
 import { type RefreshRequest } from '../refresh/refresh-request.js';
-import { FactorRegistry, type PresentedFactors } from '../accounts/factor-registry.js';
+import {
+  FactorRegistry,
+  type PresentedFactors,
+  type PresentedReplacement,
+} from '../accounts/factor-registry.js';
 import { invalidCredentials, PasswordVerifier } from './password-verifier.js';
-import { ProofRules } from './proof-rules.js';
+import { type ProofAttempt, ProofRules } from './proof-rules.js';
 import { TokenPairs } from './token-pairs.js';
 import { type IssuedPair } from '../dto/token-pair.dto.js';
 
 type Refused = Exclude<Rotation, { session: Session }>;
+
+/** What a reauthentication presents: a password with the factors beside it, or what a factor takes instead. */
+interface PresentedProof {
+  password?: string | undefined;
+  factors: PresentedFactors;
+  replacement?: PresentedReplacement | undefined;
+}
 
 /** Refresh and reauthentication. `sessions/` decides about the refresh token. */
 @Injectable()
@@ -54,15 +65,13 @@ export class RefreshService {
   }
 
   /**
-   * A refresh that proves the password again, and a second factor if the request has one: issues a fresh access token.
-   * @throws as `refresh`, and ApiError `invalid_credentials`
+   * A refresh that proves the password again, and a second factor if the request has one, or what a factor takes instead:
+   * issues a fresh access token.
+   * @throws as `refresh`, and ApiError `validation_failed`, `invalid_credentials`
    */
-  async reauthenticate(
-    request: RefreshRequest,
-    password: string,
-    presented: PresentedFactors,
-  ): Promise<IssuedPair> {
-    const { who, caller } = request;
+  async reauthenticate(request: RefreshRequest, presented: PresentedProof): Promise<IssuedPair> {
+    const { caller } = request;
+    requireOneProof(presented);
     this.requireNotRevoked(request);
     const seen = await this.db.inTransaction(async (tx) => {
       // The strongest proof, because what this one will be is not known yet; `settle` decides again.
@@ -80,14 +89,12 @@ export class RefreshService {
     if (verdict === 'superseded' || verdict === 'reuse' || verdict === 'rolled_back' || verdict === 'revoked')
       throw this.refusal({ outcome: verdict }, request);
 
-    const user = await this.passwords.inSession(who, password, 'authn_reauthentication_fail', caller);
-    const factor = await this.factors.verify(user, presented, caller);
+    const { user, attempt } = await this.verify(request, presented);
     const contents = await this.pairs.contents(user);
     const [rotation, proof] = await this.db.inTransaction(async (tx) => {
       if (!(await this.users.lockIfUnchanged(tx, user)))
         throw invalidCredentials('the user changed during the reauthentication');
       const rotating = this.toRotation(request);
-      const attempt = { method: PASSWORD_PROOF, factor };
       const proved = await this.proofs.prove(user, attempt, rotating.now, tx);
       const result = await this.sessions.settle(tx, { ...rotating, proof: proved });
       if ('session' in result)
@@ -101,6 +108,19 @@ export class RefreshService {
     });
     if (!('session' in rotation)) throw this.refusal(rotation, request);
     return this.pairs.issue(rotation.session, contents, { proof });
+  }
+
+  private async verify(
+    { who, caller }: RefreshRequest,
+    { password = '', factors, replacement }: PresentedProof,
+  ): Promise<{ user: User; attempt: ProofAttempt }> {
+    if (replacement) {
+      const { user, factor } = await replacement.replacement.verify(who, replacement.body, caller);
+      return { user, attempt: { method: { acr: factor.acr, amr: [] }, factor } };
+    }
+    const user = await this.passwords.inSession(who, password, 'authn_reauthentication_fail', caller);
+    const factor = await this.factors.verify(user, factors, caller);
+    return { user, attempt: { method: PASSWORD_PROOF, factor } };
   }
 
   private async rotate(request: RefreshRequest): Promise<Rotation> {
@@ -195,4 +215,14 @@ export class RefreshService {
         return new TokenError('token_revoked', reason);
     }
   }
+}
+
+/** @throws ApiError `validation_failed` */
+function requireOneProof({ password, factors, replacement }: PresentedProof): void {
+  const hasPassword = typeof password === 'string';
+  if (replacement ? !hasPassword && factors.size === 0 : hasPassword) return;
+  const message = replacement
+    ? 'password and codes must not be sent beside what replaces them'
+    : 'password must be a string';
+  throw validationFailed([{ field: 'password', messages: [message] }]);
 }

@@ -113,7 +113,12 @@ describe('production', () => {
   it('starts with the key file that it was given, and does not change it', async () => {
     const folder = folderWithKeys();
     const before = readFileSync(join(folder, 'keys.json'), 'utf8');
-    const env = { ...MEMORY, NODE_ENV: 'production', AUTH_KEYS_FILE: './keys.json' };
+    const env = {
+      ...MEMORY,
+      NODE_ENV: 'production',
+      APP_URL: 'https://app.example',
+      AUTH_KEYS_FILE: './keys.json',
+    };
     const server = await start({ folder, env });
     const { body } = await server.request<{ keys: { kid: string }[] }>('GET', '/.well-known/jwks.json');
     const { keys } = JSON.parse(before) as { keys: { kid: string; alg: string }[] };
@@ -165,7 +170,12 @@ describe('a warning at the start', () => {
 
   it('names a key file that others can read and its mode, in production', async () => {
     const folder = folderWithKeys();
-    const env = { ...MEMORY, NODE_ENV: 'production', AUTH_KEYS_FILE: './keys.json' };
+    const env = {
+      ...MEMORY,
+      NODE_ENV: 'production',
+      APP_URL: 'https://app.example',
+      AUTH_KEYS_FILE: './keys.json',
+    };
     for (const [mode, warned] of [
       [0o644, '0644'],
       [0o640, '0640'],
@@ -373,7 +383,9 @@ describe('a key file that cannot be used', () => {
   ];
 
   for (const { keys, folder } of FILES) starts.declare(keys, () => ({ folder: folder(), env: KEYS }));
-  starts.declare('missing keys', () => ({ env: { ...KEYS, NODE_ENV: 'production' } }));
+  starts.declare('missing keys', () => ({
+    env: { ...KEYS, NODE_ENV: 'production', APP_URL: 'https://app.example' },
+  }));
   starts.declare('blocked', () => {
     const folder = makeFolder();
     writeFileSync(join(folder, 'data'), '');

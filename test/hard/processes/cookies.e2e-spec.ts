@@ -33,7 +33,12 @@ describe('TOKEN_LOCATIONS', () => {
     await open.server.stop();
 
     const closed = await loginAt(
-      { TOKEN_LOCATIONS: 'cookie', NODE_ENV: 'production', AUTH_KEYS_FILE: './data/keys.json' },
+      {
+        TOKEN_LOCATIONS: 'cookie',
+        NODE_ENV: 'production',
+        APP_URL: 'https://app.example',
+        AUTH_KEYS_FILE: './data/keys.json',
+      },
       folder,
     );
     expect(closed.cookies.map((cookie) => cookie.replace(/=.*?;/, ';'))).toEqual([

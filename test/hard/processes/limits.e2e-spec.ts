@@ -8,7 +8,12 @@ describe.each(['development', 'production'])('default limits [%s]', (NODE_ENV) =
   it('the sixth guess from one address is refused without a check of the password', async () => {
     const folder = makeFolder();
     writeFileSync(join(folder, 'keys.json'), JSON.stringify(generateKeySet()), { mode: 0o600 });
-    const env = { NODE_ENV, AUTH_KEYS_FILE: './keys.json', DATABASE_URL: ':memory:' };
+    const env = {
+      NODE_ENV,
+      APP_URL: 'https://app.example',
+      AUTH_KEYS_FILE: './keys.json',
+      DATABASE_URL: ':memory:',
+    };
     const server = await start({ folder, env });
     const account = { username: 'cosmo', password: 'space-corgi' };
     await server.request('POST', '/auth/register', { body: account });

@@ -26,7 +26,12 @@ const FORGED = 'eyJhbGciOiJub25lIn0.eyJzdWIiOiJmb3JnZWQtYnktbWUifQ.Zm9yZ2VkLXNpZ
 async function startProduction(env: Record<string, string>): Promise<ServerProcess> {
   const folder = makeFolder();
   writeFileSync(join(folder, 'keys.json'), JSON.stringify(generateKeySet()), { mode: 0o600 });
-  const production = { NODE_ENV: 'production', AUTH_KEYS_FILE: './keys.json', DATABASE_URL: ':memory:' };
+  const production = {
+    NODE_ENV: 'production',
+    APP_URL: 'https://app.example',
+    AUTH_KEYS_FILE: './keys.json',
+    DATABASE_URL: ':memory:',
+  };
   return start({ folder, env: { ...production, LOG_LEVEL: 'trace', ...env } });
 }
 

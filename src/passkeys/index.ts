@@ -1,0 +1,3 @@
+/** The public API of passkeys. */
+export { PasskeysModule } from './passkeys.module.js';
+export { PasskeysSettings, PasskeysSettingsError, RelyingParty } from './relying-party.js';
