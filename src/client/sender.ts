@@ -52,7 +52,7 @@ export class Sender {
    * @throws TypeError when the address is of another origin, or the body is a stream, which could not be sent again
    */
   readonly fetch = async (input: string | URL, init: RequestInit = {}): Promise<Response> => {
-    if (init.body instanceof ReadableStream)
+    if (typeof ReadableStream === 'function' && init.body instanceof ReadableStream)
       throw new TypeError('a stream cannot be sent again after a refresh; send a string, Blob or FormData');
     const url = this.addressOf(input);
     const { response, session } = await this.sendFresh(url, init);

@@ -84,7 +84,7 @@ export class SessionKeeper {
     if (before && (await this.store.read())?.id !== before.id) throw new SignedOutError();
     const device = response.headers.get('X-Device-Token');
     if (device !== null && !this.usesCookies) await this.store.keepDevice(device);
-    await this.store.write(this.stored(pair, crypto.randomUUID(), 0));
+    await this.store.write(this.stored(pair, newName(), 0));
     this.isIn = true;
   }
 
@@ -104,7 +104,7 @@ export class SessionKeeper {
     let session = await this.store.read();
     if (session === null && this.usesCookies) {
       // This page cannot see whether there are cookies. Stored, so that all tabs use one key.
-      session = { id: crypto.randomUUID(), turn: 0, expiresAt: UNKNOWN };
+      session = { id: newName(), turn: 0, expiresAt: UNKNOWN };
       await this.store.write(session);
     }
     if (session === null || session.isOver || this.dead === nameOf(session)) {
@@ -205,6 +205,11 @@ export class SessionKeeper {
   private async clear(): Promise<void> {
     await this.store.write(this.usesCookies ? { id: '', turn: 0, expiresAt: 0, isOver: true } : null);
   }
+}
+
+/** Random. Not `crypto.randomUUID`, which browsers have on HTTPS and localhost only. */
+function newName(): string {
+  return crypto.getRandomValues(new Uint32Array(4)).join('.');
 }
 
 function nameOf({ id, turn }: StoredSession): string {

@@ -1,4 +1,4 @@
-import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import {
   ApiError,
   type Client,
@@ -103,6 +103,15 @@ describe('the client', () => {
     expect((await client.fetch('/transfers')).status).toBe(200);
     await client.logout();
     expect(store.session).toBeNull();
+  });
+
+  it('needs nothing that browsers have on HTTPS alone: a phone opens http://192.168.1.5:3000', async () => {
+    const { username, password } = await api.user();
+    const uuids = jest.spyOn(crypto, 'randomUUID');
+    await tab(new TestStore()).login({ username, password });
+    const calls = uuids.mock.calls.length;
+    uuids.mockRestore();
+    expect(calls).toBe(0);
   });
 
   it('throws the refusal with its code', async () => {
