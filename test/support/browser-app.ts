@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { type Browser, type BrowserContext, type Page } from 'puppeteer-core';
 import { type TestApp, createTestApp } from './create-test-app.js';
 import { startChromium } from './chromium.js';
+import { freePort } from './free-port.mjs';
 import { builtFile } from './server-process.js';
 import { UnreliableProxy } from './unreliable-proxy.js';
 
@@ -11,18 +12,26 @@ export class BrowserApp {
     readonly api: TestApp,
     readonly proxy: UnreliableProxy,
     private readonly browser: Browser,
+    readonly url: string,
   ) {}
 
   static async start(env: Record<string, string> = {}, loginName?: 'email'): Promise<BrowserApp> {
+    // The relying party of passkeys: an address would be none.
+    const port = await freePort();
+    const url = `http://localhost:${port}`;
     const [api, browser] = await Promise.all([
-      createTestApp({ adapter: 'fastify', env: { PAGES: 'on', ...env }, ...(loginName && { loginName }) }),
+      createTestApp({
+        adapter: 'fastify',
+        env: { PAGES: 'on', APP_URL: url, ...env },
+        ...(loginName && { loginName }),
+      }),
       startChromium(),
     ]);
-    const proxy = await UnreliableProxy.to(await api.app.getUrl());
+    const proxy = await UnreliableProxy.to(await api.app.getUrl(), port);
     // The sources of these tests are TypeScript, which browsers do not load.
     proxy.scriptOf = (path) =>
       path.startsWith('/assets/client/') ? readFileSync(builtFile(path.slice(8)), 'utf8') : undefined;
-    return new BrowserApp(api, proxy, browser);
+    return new BrowserApp(api, proxy, browser, url);
   }
 
   /** A browser of its own: nothing is shared with the others. */

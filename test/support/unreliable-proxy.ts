@@ -38,9 +38,9 @@ export class UnreliableProxy {
     this.server = createServer((request, response) => void this.handle(request, response));
   }
 
-  static async to(target: string): Promise<UnreliableProxy> {
+  static async to(target: string, port = 0): Promise<UnreliableProxy> {
     const proxy = new UnreliableProxy(target);
-    await new Promise<void>((resolve) => proxy.server.listen(0, '127.0.0.1', resolve));
+    await new Promise<void>((resolve) => proxy.server.listen(port, '127.0.0.1', resolve));
     return proxy;
   }
 

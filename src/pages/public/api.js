@@ -8,7 +8,11 @@ export const events = { onSignedOut: () => {} };
 export const api = createClient({
   baseUrl: location.origin,
   mode: settings.mode,
-  onStepUp: (challenge) => askForProof(challenge, (proof) => api.reauthenticate(proof)),
+  onStepUp: (challenge) =>
+    askForProof(challenge, {
+      withPassword: (proof) => api.reauthenticate(proof),
+      withPasskey: () => api.reauthenticateWithPasskey(),
+    }),
   onSignedOut: (reason) => events.onSignedOut(reason),
 });
 

@@ -107,8 +107,12 @@ export function showError(root, error) {
   place.hidden = false;
 }
 
+/** Whether this browser can use passkeys. */
+export const hasPasskeys = () => typeof PublicKeyCredential === 'function';
+
 /** @param {unknown} error @returns {string} */
 export function messageOf(error) {
+  if (error instanceof DOMException) return 'No passkey was used: it was cancelled, or there is none here.';
   if (!(error instanceof ApiError)) return 'No connection to the server. Check your network, and try again.';
   if (error.errorCode === 'fresh_token_required') return 'Cancelled. Nothing was changed.';
   const wait = error.retryAfter === undefined ? '' : ` Try again in ${error.retryAfter} seconds.`;

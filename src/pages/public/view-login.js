@@ -1,7 +1,7 @@
 import { api } from './api.js';
 import { ApiError } from './client/index.js';
 import { addCodes, focusCodes } from './codes.js';
-import { find, findElement, onSubmit } from './dom.js';
+import { find, findElement, hasPasskeys, onClick, onSubmit } from './dom.js';
 import settings from './settings.js';
 
 /** @param {HTMLElement} root */
@@ -13,6 +13,12 @@ export function showLogin(root) {
   findElement(root, '[data-forgot]').hidden = !settings.mail;
   let challenge = '';
 
+  const passkey = find(first, '[data-passkey]', HTMLButtonElement);
+  passkey.hidden = !hasPasskeys();
+  onClick(passkey, first, async () => {
+    await api.loginWithPasskey();
+    enter();
+  });
   onSubmit(first, async ({ username = '', password = '' }) => {
     try {
       await api.login({ username, password });

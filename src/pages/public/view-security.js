@@ -1,5 +1,6 @@
 import { api } from './api.js';
 import { find, findElement, onClick, onSubmit, reveal, rowOf, say, shownTime } from './dom.js';
+import { passkeyList } from './passkeys.js';
 import { qrCode } from './qr.js';
 
 /** @param {HTMLElement} root */
@@ -9,8 +10,10 @@ export async function showSecurity(root) {
   const left = findElement(recovery, '[data-left]');
   const enrol = find(root, '[data-enrol]', HTMLFormElement);
 
+  const showPasskeys = passkeyList(findElement(root, '[data-passkeys]'), () => update());
   const update = async () => {
-    const { otp, recovery_codes_left: codes } = await api.factors();
+    const { otp, passkeys, recovery_codes_left: codes } = await api.factors();
+    showPasskeys(passkeys);
     list.replaceChildren(
       ...otp.map(({ id, name, created_at, last_used_at }) => {
         const used = last_used_at === null ? '' : `, last used ${shownTime(last_used_at)}`;

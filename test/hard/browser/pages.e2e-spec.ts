@@ -3,7 +3,7 @@ import axe from 'axe-core';
 import { type BrowserContext, type Page } from 'puppeteer-core';
 import { TestAuthenticator } from '../../../src/testing/index.js';
 import { BrowserApp, EXPIRE, type Mode } from '../../support/browser-app.js';
-import { describeChromium } from '../../support/chromium.js';
+import { describeChromium, VirtualAuthenticator } from '../../support/chromium.js';
 import { type TestUser } from '../../support/create-test-app.js';
 
 jest.setTimeout(90_000);
@@ -104,7 +104,7 @@ describeChromium('The pages in Chromium', () => {
   const arrive = async (person?: BrowserContext): Promise<Visitor> => {
     const context = person ?? (await app.person());
     if (!person) people.push(context);
-    const visitor = await Visitor.at(context, app.proxy.url, checks);
+    const visitor = await Visitor.at(context, app.url, checks);
     visitors.push(visitor);
     return visitor;
   };
@@ -347,6 +347,30 @@ describeChromium('The pages in Chromium', () => {
       await one.sees('Your earlier address is back.');
       await one.open('/');
       await one.sees('No account yet?');
+    });
+
+    it('a person adds a passkey, logs in with it, steps up with it and removes it', async () => {
+      const user = await app.api.user();
+      const one = await arrive();
+      await VirtualAuthenticator.add(one.page);
+      await login(one, user);
+      await one.sees('Registered');
+      await one.follow('Security');
+      await one.fill('Name of the passkey', 'My laptop');
+      await one.press('Add a passkey');
+      await one.sees('The passkey is added.');
+      await one.check();
+      await one.press('Log out');
+      await one.sees('You have logged out.');
+      await one.press('Use a passkey');
+      await one.sees('Registered');
+      await one.growStale();
+      await one.follow('Security');
+      await one.press('Remove: My laptop');
+      await one.sees('Confirm that it is you');
+      await one.check();
+      await one.press('Use a passkey');
+      await one.sees('My laptop is removed.');
     });
 
     it('says that there is no connection, and goes on when there is one', async () => {
