@@ -109,16 +109,19 @@ export class Sender {
     return url;
   }
 
-  /** Sends with the tokens of now, and once more with new ones if they are refused. */
+  /** Sends with the tokens of now, and again with new ones if they are refused. */
   private async sendFresh(
     url: URL,
     init: RequestInit,
   ): Promise<{ response: Response; session: StoredSession }> {
-    const session = await this.keeper.current();
-    const response = await this.transmit(url, init, session.accessToken);
-    if (response.status !== 401 || !(await this.isRefusedToken(response))) return { response, session };
-    const later = await this.keeper.after(session);
-    return { response: await this.transmit(url, init, later.accessToken), session: later };
+    let session = await this.keeper.current();
+    let response = await this.transmit(url, init, session.accessToken);
+    // Twice, because the first time may only tell of which turn the cookies are.
+    for (let i = 0; i < 2 && response.status === 401 && (await this.isRefusedToken(response)); i++) {
+      session = await this.keeper.after(session);
+      response = await this.transmit(url, init, session.accessToken);
+    }
+    return { response, session };
   }
 
   private async transmit(url: URL, init: RequestInit, token: string | undefined): Promise<Response> {

@@ -23,7 +23,7 @@ export type Send = (call: Call) => Promise<Response>;
 const REVOKED: readonly string[] = ['token_revoked', 'refresh_token_reused'];
 /** What the server says of a refresh token that has expired, or of none in the cookies. */
 const USELESS: readonly string[] = ['token_expired', 'token_missing'];
-/** `expiresAt` of a session that this page cannot see: there may be cookies. */
+/** `expiresAt` of cookies that this page has not seen, if there are any. */
 const UNKNOWN = Number.MAX_SAFE_INTEGER;
 /** Times that a refresh without an answer is repeated with the same key, and milliseconds before each. */
 const REPEATS = 2;
@@ -144,7 +144,8 @@ export class SessionKeeper {
       }
       if (pair) return this.keep(pair, session, turn + 1, !refused);
       const corrected = await this.consider(await errorOf(response), session, turn);
-      refused &&= corrected ?? refused;
+      // Not rotated again: a request of another tab, on its way with the token of before, would be two behind.
+      if (corrected && refused) return corrected;
     }
   }
 
@@ -160,8 +161,8 @@ export class SessionKeeper {
     const stored = await this.store.read();
     if (!stored || isLater(stored, session)) return undefined;
     if (error.errorCode === 'idempotency_key_reused') {
-      // The cookie is of the next turn: the page that fetched it was closed before it could store that.
-      const corrected = { ...session, turn: turn + 1, isBehind: undefined };
+      // The cookies are of the next turn, the access token's too: the page that fetched them has not stored that, or was closed.
+      const corrected = { ...session, turn: turn + 1, isBehind: undefined, expiresAt: UNKNOWN };
       await this.store.write(corrected);
       return corrected;
     }
@@ -187,7 +188,8 @@ export class SessionKeeper {
       if (this.usesCookies) await this.store.write({ ...stored, isBehind: true });
       return stored;
     }
-    if (stored.turn === turn && !stored.isBehind && !isProof) return stored;
+    const isKnown = !stored.isBehind && stored.expiresAt !== UNKNOWN;
+    if (stored.turn === turn && isKnown && !isProof) return stored;
     const session = this.stored(pair, sent.id, turn);
     await this.store.write(session);
     return session;

@@ -104,6 +104,18 @@ describe('the client in cookie mode', () => {
     expect(signedOut).toEqual([]);
   });
 
+  it('does not refresh once more where the cookies of another tab have come, but not what it stores', async () => {
+    const client = await loggedIn();
+    const before = JSON.parse(browser.store.getItem('freshgate.session') ?? '') as object;
+    await refreshByForce(client);
+    browser.store.setItem('freshgate.session', JSON.stringify({ ...before, expiresAt: 0 }));
+    proxy.seen.length = 0;
+    // A request that is on its way with the token before would be two behind, and end the session.
+    expect(await tab().profile()).toMatchObject({ fresh: false });
+    expect(proxy.seen.map(({ path }) => path)).toEqual(['/auth/refresh', '/profile']);
+    expect(signedOut).toEqual([]);
+  });
+
   it('goes on where a late answer has put the previous refresh token back', async () => {
     const client = await loggedIn();
     const late = tab();
