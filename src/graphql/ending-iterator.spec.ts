@@ -1,4 +1,5 @@
 import { describe, expect, it, jest } from '@jest/globals';
+import { Readable } from 'node:stream';
 import { EndingIterator } from './ending-iterator.js';
 
 /** A source that gives what `push` is told, and closes only when it is asked to. */
@@ -64,6 +65,29 @@ describe('events that are ended from outside', () => {
     expect(done).toHaveBeenCalledTimes(1);
     events.end(error);
     expect(await events.next()).toEqual({ done: true, value: undefined });
+  });
+
+  it.each([
+    ['answers without a promise', () => undefined],
+    [
+      'throws',
+      () => {
+        throw new Error('closed badly');
+      },
+    ],
+  ])('end although the source %s when it is closed', async (_, close) => {
+    const { source } = makeSource();
+    const events = new EndingIterator({ ...source, return: close as never });
+    const read = events.next();
+    events.end(error);
+    await expect(read).rejects.toBe(error);
+  });
+
+  it('are those of any iterable, such as a stream of Node', async () => {
+    const events = new EndingIterator(Readable.from([1, 2]));
+    expect(await events.next()).toEqual({ done: false, value: 1 });
+    events.end(error);
+    await expect(events.next()).rejects.toBe(error);
   });
 
   it('pass on a failure of the source', async () => {

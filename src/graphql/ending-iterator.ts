@@ -4,8 +4,11 @@ export class EndingIterator<T> implements AsyncIterableIterator<T, undefined> {
   private isDone = false;
   private failRead: ((error: Error) => void) | undefined;
   private whenDone: () => void = () => {};
+  private readonly source: AsyncIterator<T>;
 
-  constructor(private readonly source: AsyncIterator<T>) {}
+  constructor(source: AsyncIterator<T> | AsyncIterable<T>) {
+    this.source = Symbol.asyncIterator in source ? source[Symbol.asyncIterator]() : source;
+  }
 
   /** Calls back once, when no more events are read. */
   onDone(callback: () => void): void {
@@ -20,7 +23,7 @@ export class EndingIterator<T> implements AsyncIterableIterator<T, undefined> {
     if (this.failRead) this.failRead(reason);
     else this.error = reason;
     // Not awaited: a source may close only after its next event.
-    void this.source.return?.().catch(() => {});
+    this.closeSource().catch(() => {});
   }
 
   async next(): Promise<IteratorResult<T, undefined>> {
@@ -44,7 +47,7 @@ export class EndingIterator<T> implements AsyncIterableIterator<T, undefined> {
 
   async return(): Promise<IteratorResult<T, undefined>> {
     this.close();
-    await this.source.return?.();
+    await this.closeSource();
     return { done: true, value: undefined };
   }
 
@@ -55,6 +58,11 @@ export class EndingIterator<T> implements AsyncIterableIterator<T, undefined> {
 
   [Symbol.asyncIterator](): this {
     return this;
+  }
+
+  /** Async, for sources that throw or answer without a promise. */
+  private async closeSource(): Promise<void> {
+    await this.source.return?.();
   }
 
   private close(): void {

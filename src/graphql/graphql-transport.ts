@@ -38,6 +38,7 @@ export class GraphqlTransport implements TransportAdapter {
   open(context: ExecutionContext): Call {
     const { gqlContext, info } = partsOf(context);
     const source = sourceOf(gqlContext);
+    requirePost(source, info);
     const request = source.connection ? socketRequest(source, this.headerName) : copyOf(source.request);
     const scope = this.scopeOf(source, gqlContext, info);
     if (scope) request.shared = this.sharedBy(scope);
@@ -99,6 +100,16 @@ export class GraphqlTransport implements TransportAdapter {
     if (!roots) operations.set(operation, (roots = new Map()));
     return roots;
   }
+}
+
+/**
+ * Cookies are sent with GET and HEAD without a check of their origin. Mercurius runs mutations by HEAD.
+ * @throws GraphQLError
+ */
+function requirePost({ request, connection }: Source, { operation }: GraphQLResolveInfo): void {
+  if (operation.operation !== OperationTypeNode.MUTATION || connection) return;
+  if (request.method === 'GET' || request.method === 'HEAD')
+    throw new GraphQLError('Send mutations by POST', { extensions: { code: 'BAD_REQUEST' } });
 }
 
 function partsOf(context: ExecutionContext): { gqlContext: GqlContext; info: GraphQLResolveInfo } {

@@ -30,7 +30,8 @@ export class SubscriptionInterceptor implements NestInterceptor {
     if (!authInfo) return next.handle();
     const what = `subscription ${context.getClass().name}.${context.getHandler().name}`;
     return next.handle().pipe(
-      map((source: AsyncIterator<unknown>) => {
+      map((source: unknown) => {
+        if (!isIterable(source)) return source;
         const events = new EndingIterator(source);
         const stop = this.watch.until(
           authInfo,
@@ -42,6 +43,13 @@ export class SubscriptionInterceptor implements NestInterceptor {
       }),
     );
   }
+}
+
+/** GraphQL refuses anything else, and says why. */
+function isIterable(source: unknown): source is AsyncIterable<unknown> | AsyncIterator<unknown> {
+  return (
+    typeof source === 'object' && source !== null && (Symbol.asyncIterator in source || 'next' in source)
+  );
 }
 
 function isSubscription(handler: Function): boolean {

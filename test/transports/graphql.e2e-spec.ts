@@ -35,6 +35,9 @@ import { ask, createGraphqlApp, GRAPHQL_STACKS, openSocket } from '../support/gr
 import { until } from '../support/until.js';
 import { Ticker } from './ticker.js';
 
+/** How often the handler has run. */
+let transfers = 0;
+
 @ObjectType()
 class Item {
   @Field(() => Int)
@@ -76,6 +79,7 @@ class ItemsResolver {
   @FreshAccess({ once: true })
   @Mutation(() => String, { nullable: true })
   transfer(@Args('outcome', { nullable: true }) outcome?: string): string {
+    transfers++;
     if (outcome === 'refused') throw new ApiError(404, 'not_found', 'There is no such receiver');
     if (outcome === 'broken') throw new Error('hunter2');
     return 'done';
@@ -229,6 +233,23 @@ describe.each(GRAPHQL_STACKS)('GraphQL with $driver on $adapter', (stack) => {
       ],
     );
   });
+
+  it.each(['GET', 'HEAD'])(
+    'runs no mutation of a request by %s, which pages of other sites can make',
+    async (method) => {
+      const { access } = await api.login();
+      const cookie = `${api.get(AuthOptions).cookies.accessName}=${access}`;
+      const url = `${await api.app.getUrl()}/graphql?query=${encodeURIComponent('mutation { transfer }')}`;
+      const before = transfers;
+      const crossSite = { cookie, 'sec-fetch-site': 'cross-site' };
+      for (const token of [crossSite, { authorization: `Bearer ${access}` }]) {
+        const headers = Object.entries({ 'apollo-require-preflight': 'true', ...token });
+        await fetch(url, { method, headers });
+      }
+      expect(transfers).toBe(before);
+      expect((await ask(api, 'mutation { transfer }', access)).data).toEqual({ transfer: 'done' });
+    },
+  );
 
   it('answers batched queries each by itself', async () => {
     const { access } = await api.login();
