@@ -1,4 +1,4 @@
-import { type HttpException } from '@nestjs/common';
+import { type HttpException, Logger } from '@nestjs/common';
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { RevokedSessions } from '../../sessions/revoked-sessions.js';
 import { TestClock } from '../../testing/index.js';
@@ -35,6 +35,23 @@ describe('TokenWatch', () => {
     revoke('one');
     revoke('one');
     expect([ends, watch.size]).toEqual([['token_revoked', 'token_revoked'], 1]);
+  });
+
+  it('ends the others if one fails to end, and every revocation is remembered', () => {
+    const failed = jest.spyOn(Logger.prototype, 'error').mockReturnValue();
+    const fail = () => {
+      throw new Error('a listener of the socket');
+    };
+    for (const callback of [fail, onEnd]) watch.until(claims(), callback);
+    revoked.add(
+      ['one', 'two'].map((id) => ({ id, access_until: clock.now(), revoke_cause: 'logout_all' as const })),
+    );
+    expect([ends, revoked.has('two'), failed.mock.calls.length]).toEqual([['token_revoked'], true, 1]);
+    watch.until(claims('three'), fail);
+    clock.advance('1h');
+    expect(failed).toHaveBeenCalledTimes(2);
+    failed.mockRestore();
+    nothingIsLeft();
   });
 
   it('ends at the expiry', () => {

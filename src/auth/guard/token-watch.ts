@@ -1,4 +1,4 @@
-import { type HttpException, Injectable } from '@nestjs/common';
+import { type HttpException, Injectable, Logger } from '@nestjs/common';
 import { RevocationFeed } from '../../sessions/revocation-feed.js';
 import { RevokedSessions } from '../../sessions/revoked-sessions.js';
 import { Clock } from '../../time/clock.js';
@@ -19,6 +19,7 @@ export type TokenEnd = (error: HttpException) => void;
  */
 @Injectable()
 export class TokenWatch {
+  private readonly logger = new Logger('TokenWatch');
   private readonly bySession = new Map<string, Set<TokenEnd>>();
   private feedCheck: NodeJS.Timeout | undefined;
 
@@ -50,7 +51,12 @@ export class TokenWatch {
     }
     const end: TokenEnd = (error) => {
       stop();
-      onEnd(error);
+      try {
+        onEnd(error);
+      } catch (failure) {
+        // Often of a listener of the application. It must not keep the other watches, or the revocation, from their work.
+        this.logger.error('what was open with a token failed when it was ended', failure);
+      }
     };
     const cancelExpiry = this.clock.at(exp * 1000, () =>
       end(new TokenError('token_expired', `expired at ${exp}, while it was in use`)),
