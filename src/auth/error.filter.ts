@@ -34,6 +34,7 @@ function codeOf(status: number): string {
 @Catch()
 export class ErrorFilter implements ExceptionFilter {
   private readonly logger = new Logger('Errors');
+  private readonly logged = new WeakMap<object, Set<string>>();
 
   constructor(
     private readonly host: HttpAdapterHost,
@@ -87,16 +88,29 @@ export class ErrorFilter implements ExceptionFilter {
     if (!transport) throw exception;
     const refusal = transport.owns(exception)
       ? this.refusalOf(exception)
-      : this.explain(exception, transport.describe(host));
+      : this.explain(exception, transport.describe(host), transport.scopeOf?.(host));
     return transport.refuse(refusal, host);
   }
 
-  /** Logs an error and returns how it is answered. @param what names its cause in the log: `message "news"` */
-  explain(exception: unknown, what: string): Refusal {
+  /**
+   * Logs an error and returns how it is answered.
+   * @param what names its cause in the log: `message "news"`
+   * @param scope logs the same once for this object
+   */
+  explain(exception: unknown, what: string, scope?: object): Refusal {
     const refusal = this.refusalOf(exception);
     const { statusCode, errorCode } = refusal.answer;
-    this.log(exception, statusCode, `${statusCode} ${errorCode} ${what}`);
+    const line = `${statusCode} ${errorCode} ${what}`;
+    if (!scope || this.isNew(line, scope)) this.log(exception, statusCode, line);
     return refusal;
+  }
+
+  private isNew(line: string, scope: object): boolean {
+    const lines = this.logged.get(scope);
+    if (lines?.has(line)) return false;
+    if (lines) lines.add(line);
+    else this.logged.set(scope, new Set([line]));
+    return true;
   }
 
   private refusalOf(exception: unknown): Refusal {

@@ -40,7 +40,7 @@ export class GraphqlTransport implements TransportAdapter {
     const source = sourceOf(gqlContext);
     requirePost(source, info);
     const request = source.connection ? socketRequest(source, this.headerName) : copyOf(source.request);
-    const scope = this.scopeOf(source, gqlContext, info);
+    const scope = this.sharingOf(source, gqlContext, info);
     if (scope) request.shared = this.sharedBy(scope);
     const call = { request, response: source.response };
     if (!info.path.prev) this.rootsOf(gqlContext, info).set(info.path.key, call);
@@ -65,6 +65,10 @@ export class GraphqlTransport implements TransportAdapter {
     throw refusal.exception instanceof GraphQLError ? refusal.exception : toGraphqlError(refusal);
   }
 
+  scopeOf(host: ArgumentsHost): object {
+    return GqlArgumentsHost.create(host).getContext<GqlContext>();
+  }
+
   describe(host: ArgumentsHost): string {
     const { parentType, fieldName } = GqlArgumentsHost.create(host).getInfo<GraphQLResolveInfo>();
     return `${parentType.name}.${fieldName}`;
@@ -74,7 +78,7 @@ export class GraphqlTransport implements TransportAdapter {
    * Whose checks a call shares. The fields of a query run at once. A mutation may revoke the session before the next one
    * runs, and a subscription goes on for hours: there, only the fields of one result share them.
    */
-  private scopeOf(
+  private sharingOf(
     { request, connection }: Source,
     gqlContext: GqlContext,
     info: GraphQLResolveInfo,

@@ -1,3 +1,4 @@
+import { Logger } from '@nestjs/common';
 import {
   Args,
   Context,
@@ -250,6 +251,21 @@ describe.each(GRAPHQL_STACKS)('GraphQL with $driver on $adapter', (stack) => {
       expect((await ask(api, 'mutation { transfer }', access)).data).toEqual({ transfer: 'done' });
     },
   );
+
+  it('logs the same refusal of a handler once for a request, which may have thousands', async () => {
+    const log = jest.spyOn(Logger.prototype, 'log').mockReturnValue();
+    const aliases = Array.from({ length: 100 }, (_, i) => `a${i}: admin b${i}: account`).join(' ');
+    const mutations = Array.from({ length: 100 }, (_, i) => `a${i}: transfer`).join(' ');
+    await ask(api, `query { ${aliases} }`);
+    expect(log).toHaveBeenCalledTimes(2);
+    expect(log).toHaveBeenCalledWith(expect.stringContaining('401 token_missing Query.admin'));
+    expect(log).toHaveBeenCalledWith(expect.stringContaining('401 token_missing Query.account'));
+    await ask(api, `mutation { ${mutations} }`);
+    expect(log).toHaveBeenCalledTimes(3);
+    await ask(api, '{ admin }');
+    expect(log).toHaveBeenCalledTimes(4);
+    log.mockRestore();
+  });
 
   it('answers batched queries each by itself', async () => {
     const { access } = await api.login();

@@ -38,6 +38,11 @@ export interface TransportAdapter {
   refuse(refusal: Refusal, host: ArgumentsHost): unknown;
   /** What the guard throws instead of an error, for transports of which Nest asks no global filter. */
   translate?(exception: unknown, host: ArgumentsHost): unknown;
+  /**
+   * Returns an object that all calls of one request share, if a request may make many calls: the same refusal of the same
+   * handler is logged once for it. One request could fill the log otherwise.
+   */
+  scopeOf?(host: ArgumentsHost): object;
   /** Names the call in the log: `mutation transfer`. */
   describe(host: ArgumentsHost): string;
 }
