@@ -16,7 +16,7 @@ export interface Source {
 /**
  * Finds the request in the context of an operation: Mercurius puts it into `reply.request` or, without a reply, `request`;
  * Nest's drivers into `req`, which is the context of graphql-ws for an operation over a WebSocket.
- * @throws Error if the context has none
+ * @throws Error if the context has none, or that of another request
  */
 export function sourceOf(context: Members): Source {
   const { reply, req, res } = context as Record<string, Members | undefined>;
@@ -32,10 +32,28 @@ export function sourceOf(context: Members): Source {
     );
   }
   const request = found as AuthRequest;
+  requireOwnContext(reply?.['request'], request);
   if (request.headers.upgrade?.toLowerCase() === 'websocket')
     return { request, connection: connectionOf(context, socket), response: undefined };
   const response = [reply, res, (request as Members & AuthRequest)['res']].find(setsHeaders);
   return { request, connection: undefined, response };
+}
+
+/**
+ * Mercurius gives all requests the same object if `context` is one, with the `req` of the first, so that
+ * every caller would be its user.
+ * @throws Error
+ */
+function requireOwnContext(replied: unknown, request: AuthRequest): void {
+  if (replied === undefined || nodeRequestOf(replied as AuthRequest) === nodeRequestOf(request)) return;
+  throw new Error(
+    'The context of GraphQL is shared between requests: let the context of GraphQLModule be a function that returns a ' +
+      'new object for each request',
+  );
+}
+
+function nodeRequestOf(request: AuthRequest): unknown {
+  return request.raw ?? request;
 }
 
 function connectionOf(context: Members, socket: Members | undefined): Members {

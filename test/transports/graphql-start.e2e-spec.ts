@@ -160,3 +160,21 @@ it('says so if the context of GraphQL has no request', async () => {
   expect(errors[0]?.extensions).toMatchObject({ code: 'INTERNAL_SERVER_ERROR' });
   await api.close();
 });
+
+const shared = { own: true };
+it.each([
+  ['an object', shared],
+  ['a function that returns the same object', () => shared],
+])('takes no request for that of another user if the context of Mercurius is %s', async (_, context) => {
+  const api = await createGraphqlApp(MERCURIUS, [ThingsResolver], { graphql: { context } });
+  const first = await api.login();
+  const second = await api.login();
+  expect(second.user.id).not.toBe(first.user.id);
+  await ask(api, '{ thing { owner } }', first.access);
+  for (const token of [second.access, undefined]) {
+    const { data, errors } = await ask(api, '{ thing { owner } }', token);
+    expect(data).toBeNull();
+    expect(errors[0]?.extensions).toMatchObject({ code: 'INTERNAL_SERVER_ERROR' });
+  }
+  await api.close();
+});
