@@ -32,6 +32,7 @@ const DEFAULTS: Record<string, unknown> = {
   CORS_ORIGINS: [],
   TRUSTED_PROXIES: [],
   OPENAPI: undefined,
+  PAGES: 'on',
   APP_URL: undefined,
   LOGIN_NAME: 'username',
   MAIL_NOTICES_OFF: [],
@@ -169,6 +170,7 @@ const GOOD: Record<string, [text: string, value: unknown][]> = {
   ],
   REGISTRATION: texts(['open', 'closed']),
   OPENAPI: texts(['on', 'off']),
+  PAGES: texts(['on', 'off']),
   AUDIT_RETENTION: [
     ['1d', DAY],
     ['400d', 400 * DAY],
@@ -251,6 +253,7 @@ const BAD: Record<string, string[]> = {
   PASSWORD_MIN_LENGTH: [...NO_NUMBER, '7', '65'],
   REGISTRATION: ['Open', 'yes', 'true', 'invite'],
   OPENAPI: ['On', 'true', '1', 'production'],
+  PAGES: ['On', 'true', '1', 'no'],
   APP_URL: [
     'app.example',
     'ftp://app.example',
