@@ -47,7 +47,7 @@ export async function measure({ quick, step }) {
       {
         name: 'a first sight ÷ one bare ES256 verification, both beyond a public answer',
         value: spread(cost),
-        atMost: 1.7,
+        atMost: 1.3,
         aim: 1.3,
       },
     ],

@@ -12,7 +12,7 @@ import { isMet, toMarkdown, write } from './machinery/report.mjs';
  * @property {(text: string) => void} step reports progress
  */
 
-const PARTS = ['guarded', 'first-sight', 'login', 'refresh', 'revocation', 'start', 'soak'];
+const PARTS = ['guarded', 'connections', 'first-sight', 'login', 'refresh', 'revocation', 'start', 'soak'];
 /** Seconds for each part: about twice as long as the longest takes. */
 const LIMIT = { quick: 90, full: 480 };
 /** Seconds for cleaning up; processes that still run then are killed. */

@@ -32,6 +32,8 @@ export async function fill(stock, url) {
     AUTH_KEYS_FILE: join(path, 'keys.json'),
     // Nothing expires during the measurement.
     ACCESS_TOKEN_TTL: '1d',
+    // Required in production.
+    APP_URL: 'https://app.example',
     LOG_LEVEL: 'warn',
     PORT: '0',
   };

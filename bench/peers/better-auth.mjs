@@ -1,12 +1,14 @@
 /**
  * better-auth, asked for the session of each request: on node:http, which costs it least, and on the SQLite driver that
- * we use too. With `COOKIE_CACHE`, the session is in a signed cookie as well, and the row is not read.
+ * we use too. With `COOKIE_CACHE`, the session is in a signed cookie as well, and the row is not read. With `DATABASE_URL`, on
+ * PostgreSQL, and each request renews its session: a longer life is written to its row.
  */
 import { betterAuth } from 'better-auth';
 import { getMigrations } from 'better-auth/db/migration';
 import { fromNodeHeaders } from 'better-auth/node';
 import { SqliteDialect } from 'kysely';
 import Libsql from 'libsql';
+import pg from 'pg';
 import { createHmac } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
@@ -16,14 +18,16 @@ import { SECRET } from './secret.mjs';
 
 const DAY = 86_400;
 
-const database = new Libsql('better-auth.db');
-database.exec('PRAGMA journal_mode = WAL');
+const { DATABASE_URL } = process.env;
 const options = {
   baseURL: 'http://127.0.0.1',
   secret: SECRET,
-  database: { dialect: new SqliteDialect({ database }), type: /** @type {const} */ ('sqlite') },
+  database: DATABASE_URL ? new pg.Pool({ connectionString: DATABASE_URL, max: 10 }) : sqlite(),
   emailAndPassword: { enabled: true },
-  session: { cookieCache: { enabled: process.env.COOKIE_CACHE !== undefined, maxAge: DAY } },
+  session: {
+    cookieCache: { enabled: process.env.COOKIE_CACHE !== undefined, maxAge: DAY },
+    ...(DATABASE_URL ? { updateAge: 0 } : {}),
+  },
   advanced: { useSecureCookies: false },
   telemetry: { enabled: false },
 };
@@ -32,6 +36,12 @@ const auth = betterAuth(options);
 writeFileSync(process.env.TOKENS ?? '', JSON.stringify(await cookies(Number(process.env.SESSIONS))));
 
 await listen(createServer((request, response) => void answer(request, response)));
+
+function sqlite() {
+  const database = new Libsql('better-auth.db');
+  database.exec('PRAGMA journal_mode = WAL');
+  return { dialect: new SqliteDialect({ database }), type: /** @type {const} */ ('sqlite') };
+}
 
 /** @param {import('node:http').IncomingMessage} request @param {import('node:http').ServerResponse} response */
 async function answer(request, response) {
