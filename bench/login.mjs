@@ -16,7 +16,7 @@ export async function measure({ quick, step }) {
   const [rounds, seconds, warm] = quick ? [2, 1, 2] : [7, 3, 8];
   step('filling a database');
   const stock = await fill({ live: 1_000, access: 1_000 });
-  const { hashesAtOnce } = await dist('users/hashing-queue.js');
+  const { hashesAtOnce } = await dist('passwords/hashing-queue.js');
   const logins = {
     method: 'POST',
     path: '/auth/login',
