@@ -71,13 +71,13 @@ describeEachEngine('notices to the owner', (engine) => {
         const entry = { event, subjectId: user.id, at: app.get(Clock).now() };
         await app.get(AuditLog).record(entry, TEST_CALLER, tx);
       });
-    expect(await subjects()).toEqual(['Second factor added', 'Second factor removed', 'Recovery code used']);
+    expect(await subjects()).toEqual(['Way to log in added', 'Way to log in removed', 'Recovery code used']);
   });
 
   it('tell of a factor that is enrolled over HTTP', async () => {
     const user = await newUser();
     await app.as(user).with.otp().fresh();
-    expect(await subjects()).toEqual(['Second factor added']);
+    expect(await subjects()).toEqual(['Way to log in added']);
   });
 
   it('are lost with their cause, and only with it', async () => {

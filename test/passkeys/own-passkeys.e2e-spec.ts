@@ -139,6 +139,32 @@ describeEachEngine('the passkeys of a user', (engine) => {
     expect((await api.request('GET', '/auth/factors', token)).body.passkeys).toEqual([]);
   });
 
+  it('are not added with a certificate, whose addresses the server would ask for revoked ones', async () => {
+    const { token } = await api.as(user).fresh();
+    const { challenge, public_key } = await creationOptions(api, token);
+    const response = new SoftwareAuthenticator(ORIGIN).create(public_key) as {
+      response: { attestationObject: string };
+    };
+    const none = Buffer.from(response.response.attestationObject, 'base64url');
+    // CBOR: "fmt": "packed", and "attStmt": {"x5c": []} in place of {}.
+    const packed = Buffer.concat([
+      Buffer.from([0xa3, 0x63]),
+      Buffer.from('fmt'),
+      Buffer.from([0x66]),
+      Buffer.from('packed'),
+      Buffer.from([0x67]),
+      Buffer.from('attStmt'),
+      Buffer.from([0xa1, 0x63]),
+      Buffer.from('x5c'),
+      Buffer.from([0x80]),
+      none.subarray(none.indexOf('authData') - 1),
+    ]);
+    response.response.attestationObject = packed.toString('base64url');
+    const refused = await api.request('POST', '/auth/passkeys', token).send({ challenge, response });
+    expectError(refused, 400, 'validation_failed');
+    expect(refused.body.message).toContain('it has an attestation, which was not asked for');
+  });
+
   it('are not added with an algorithm that is not offered', async () => {
     const { token } = await api.as(user).fresh();
     const { challenge, public_key } = await creationOptions(api, token);

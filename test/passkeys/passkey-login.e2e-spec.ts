@@ -1,13 +1,18 @@
 import { afterAll, beforeAll, beforeEach, expect, it } from '@jest/globals';
 import { Controller, Post } from '@nestjs/common';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { AccountAdmin, FreshAccess } from '../../src/auth/index.js';
 import { Database } from '../../src/database/index.js';
+import { generateKeySet } from '../../src/keys/key-file.js';
 import { expectChallenge, type TestPasskey } from '../../src/testing/index.js';
 import { claimsOf } from '../support/claims.js';
 import { createTestApp, type TestApp } from '../support/create-test-app.js';
-import { describeEachEngine } from '../support/engines.js';
+import { createTestDatabase, describeEachEngine, describePostgres } from '../support/engines.js';
 import { expectError } from '../support/expect-error.js';
 import { loginWith } from '../support/factors.js';
+import { until } from '../support/until.js';
 import { logIn, loginOptions, stepUp, stepUpOptions } from '../support/passkeys.js';
 
 @Controller('safe')
@@ -104,7 +109,7 @@ describeEachEngine('passkeys', (engine) => {
     const login = await passkey.user.login();
     const stepping = await stepUpOptions(api, login.refresh);
     const key = () => stepUp(api, login.refresh, passkey, stepping).set('Idempotency-Key', 'one-rotation');
-    const steps = await Promise.all(Array.from({ length: 10 }, key));
+    const steps = await Promise.all(Array.from({ length: 50 }, key));
     expect(steps.filter(({ status }) => status === 200)).toHaveLength(1);
     expect(steps.filter(({ status }) => status >= 500)).toEqual([]);
   });
@@ -270,6 +275,30 @@ describeEachEngine('passkeys', (engine) => {
       404,
       'not_found',
     );
+  });
+});
+
+describePostgres('a session that a passkey opened', () => {
+  it('is revoked on a second instance too', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'freshgate-passkeys-'));
+    const keysFile = join(folder, 'keys.json');
+    writeFileSync(keysFile, JSON.stringify(generateKeySet()), { mode: 0o600 });
+    const database = await createTestDatabase('postgres');
+    const [here, there] = [
+      await createTestApp({ database, keysFile }),
+      await createTestApp({ database, keysFile }),
+    ];
+    const passkey = await here.as('cosmo').passkey();
+    const { access, refresh } = await passkey.login();
+    await there.request('GET', '/profile', access).expect(200);
+    await here.request('POST', '/auth/logout', access).expect(204);
+    await until(1_000, async () => (await there.request('GET', '/profile', access)).status === 401);
+    expectError(await there.request('GET', '/profile', access), 401, 'token_revoked');
+    expectError(await there.request('POST', '/auth/refresh', refresh), 401, 'token_revoked');
+    await here.close();
+    await there.close();
+    await database.drop();
+    rmSync(folder, { recursive: true });
   });
 });
 

@@ -14,14 +14,15 @@ export function newDevice({ app, origin }: TemplateFacts['new_device']): MailCon
 
 export function factorAdded({ app, origin }: TemplateFacts['factor_added']): MailContent {
   return notice(
-    `Second factor added at ${app}`,
-    'A second factor or new recovery codes were added to your account.',
+    `Way to log in added at ${app}`,
+    'A second factor, a passkey or new recovery codes were added to your account.',
     origin,
   );
 }
 
 export function factorRemoved({ app, origin }: TemplateFacts['factor_removed']): MailContent {
-  return notice(`Second factor removed at ${app}`, 'A second factor of your account was removed.', origin);
+  const sentence = 'A second factor or a passkey of your account was removed.';
+  return notice(`Way to log in removed at ${app}`, sentence, origin);
 }
 
 export function recoveryCodeUsed({ app, origin }: TemplateFacts['recovery_code_used']): MailContent {
