@@ -11,6 +11,7 @@ export {
   FactorRegistry,
   type Factor,
   type FactorSummary,
+  toFactorSummary,
   type PasswordReplacement,
   type PresentedFactors,
   type ProvedFactor,
@@ -28,6 +29,7 @@ export { RateLimits } from '../rate-limits/rate-limits.js';
 export { type RateLimitReservation } from '../rate-limits/rate-limit-reservation.js';
 export { type SessionLives } from '../sessions/sessions.repository.js';
 export { SessionRevoker } from '../sessions/session-revoker.js';
+export { CHALLENGE_SECONDS, ChallengeTokens } from '../tokens/challenge-tokens.js';
 export { KeyRing } from '../keys/key-ring.js';
 export { listCalls, type ListedCall } from './guard/calls.js';
 export { listRoutes, type Route } from './guard/routes.js';

@@ -169,7 +169,7 @@ export class SessionKeeper {
     if (REVOKED.includes(error.errorCode)) await this.clear();
     else if (USELESS.includes(error.errorCode)) this.dead = nameOf(session);
     else throw error;
-    // Nobody has logged in here, which is no news.
+    // This page has not seen a login: there is no end of a session to report.
     if (error.errorCode === 'token_missing' && session.expiresAt === UNKNOWN) this.isIn = false;
     this.signOut(error.errorCode);
     throw error;

@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import {
+  Accounts,
   ApiError,
   type AuditEvent,
   AuditLog,
@@ -7,12 +8,11 @@ import {
   type Caller,
   Clock,
   type Principal,
-  TokenError,
   type User,
   UserStore,
   validationFailed,
 } from '../auth/index.js';
-import { changedMeanwhile, FactorRegistry } from '../auth/internals.js';
+import { changedMeanwhile, FactorRegistry, toFactorSummary } from '../auth/internals.js';
 import { Database, type Tx } from '../database/index.js';
 import { ENROLMENT_MS, MAX_AUTHENTICATORS, OtpFactors } from './otp-factors.js';
 import { OtpSecrets } from './otp-secrets.js';
@@ -29,6 +29,7 @@ import { otpauthUri } from './totp.js';
 export class FactorsService {
   constructor(
     private readonly db: Database,
+    private readonly accounts: Accounts,
     private readonly users: UserStore,
     private readonly otp: OtpFactors,
     private readonly secrets: OtpSecrets,
@@ -41,16 +42,8 @@ export class FactorsService {
   ) {}
 
   async list(userId: string): Promise<FactorsDto> {
-    const time = (milliseconds: number | null) =>
-      milliseconds === null ? null : new Date(milliseconds).toISOString();
-    const otp = await this.otp.listConfirmed(userId);
     return {
-      otp: otp.map(({ id, name, created_at, last_used_at }) => ({
-        id,
-        name,
-        created_at: new Date(created_at).toISOString(),
-        last_used_at: time(last_used_at),
-      })),
+      otp: (await this.otp.listConfirmed(userId)).map(toFactorSummary),
       passkeys: await this.registry.list('passkey', userId),
       recovery_codes_left: await this.recovery.count(userId),
     };
@@ -58,7 +51,7 @@ export class FactorsService {
 
   /** @throws TokenError `fresh_token_required`; ApiError `validation_failed` for too many authenticators */
   async enrol(who: Principal, name: string): Promise<EnrolledOtpDto> {
-    const user = await this.userOf(who);
+    const user = await this.accounts.activeUserOf(who.userId);
     return this.db.inTransaction(async (tx) => {
       if (!(await this.users.lockIfUnchanged(tx, user))) throw changedMeanwhile();
       await this.registry.requireStrongest(who, tx);
@@ -79,7 +72,7 @@ export class FactorsService {
    * @throws ApiError `not_found` if nothing waits to be confirmed, `invalid_credentials`; RateLimitedError
    */
   async confirm(who: Principal, id: string, code: string, caller: Caller): Promise<string[]> {
-    const user = await this.userOf(who);
+    const user = await this.accounts.activeUserOf(who.userId);
     const now = this.clock.now();
     const pending = await this.otp.findPending(user, id, now);
     if (!pending) throw new ApiError(404, 'not_found', 'No such enrolment, or it is over; start again');
@@ -95,7 +88,7 @@ export class FactorsService {
 
   /** With the last authenticator the recovery codes go too. @throws TokenError `fresh_token_required`; ApiError `not_found` */
   async remove(who: Principal, id: string, caller: Caller): Promise<void> {
-    const user = await this.userOf(who);
+    const user = await this.accounts.activeUserOf(who.userId);
     await this.change(who, user, caller, { event: 'authn_factor_removed', cause: 'otp' }, async (tx) => {
       await this.registry.requireStrongest(who, tx);
       if (!(await this.otp.remove(tx, user.id, id)))
@@ -107,7 +100,7 @@ export class FactorsService {
 
   /** @throws TokenError `fresh_token_required`; ApiError `not_found` for a user without an authenticator */
   async renewRecoveryCodes(who: Principal, caller: Caller): Promise<string[]> {
-    const user = await this.userOf(who);
+    const user = await this.accounts.activeUserOf(who.userId);
     return this.change(who, user, caller, { event: 'authn_recovery_codes_renewed' }, async (tx) => {
       await this.registry.requireStrongest(who, tx);
       if ((await this.otp.listConfirmed(user.id, tx)).length === 0)
@@ -131,12 +124,5 @@ export class FactorsService {
       await this.audit.record({ ...event, ...who }, caller, tx);
       return result;
     });
-  }
-
-  /** @throws TokenError `token_revoked` */
-  private async userOf({ userId }: Principal): Promise<User> {
-    const user = await this.users.findById(userId);
-    if (user?.disabledAt === null) return user;
-    throw new TokenError('token_revoked', `account ${userId} is ${user ? 'disabled' : 'gone'}`);
   }
 }

@@ -10,12 +10,18 @@ import {
   ProofRules,
   type User,
 } from '../auth/index.js';
-import { type Factor, FactorRegistry, type ProvedFactor, type SessionLives } from '../auth/internals.js';
+import {
+  CHALLENGE_SECONDS,
+  type Factor,
+  FactorRegistry,
+  type ProvedFactor,
+  type SessionLives,
+} from '../auth/internals.js';
 import { type Tx } from '../database/index.js';
 import { reaches } from '../tokens/proof.js';
 import { CodeAttempts } from './code-attempts.js';
 import { CodesDto } from './factors.dto.js';
-import { CHALLENGE_SECONDS, LoginChallenges } from './login-challenges.js';
+import { LoginChallenges } from './login-challenges.js';
 import { OtpFactors } from './otp-factors.js';
 import { RecoveryCodes } from './recovery-codes.js';
 

@@ -1,17 +1,11 @@
 import { Injectable } from '@nestjs/common';
-import { JwtService, TokenExpiredError } from '@nestjs/jwt';
-import { decode } from 'jsonwebtoken';
+import { JwtService } from '@nestjs/jwt';
 import { randomBytes } from 'node:crypto';
-import { type ApiError, AuthOptions, Clock, validationFailed } from '../auth/index.js';
+import { type ApiError, AuthOptions, Clock, TokenError, validationFailed } from '../auth/index.js';
+import { ChallengeTokens, KeyRing } from '../auth/internals.js';
 import { type Tx } from '../database/index.js';
-import { DerivedKeys } from '../keys/derived-keys.js';
-import { KeyRing } from '../keys/key-ring.js';
 import { UsedTokens } from '../sessions/used-tokens.js';
 
-/** No other JWT passes as a challenge, nor a challenge as another token (RFC 8725 §3.11). */
-const TYP = 'pk+jwt';
-const ALGORITHM = 'HS256';
-const CHALLENGE_SECONDS = 300;
 /** WebAuthn §13.4.3 asks for 16 bytes or more. */
 const CHALLENGE_BYTES = 32;
 
@@ -38,23 +32,22 @@ interface Claims {
   sid?: string;
   handle?: string;
   credential_version?: number;
-  jti: string;
-  exp: number;
 }
 
-/** Issues and reads challenges: JWTs, so that nothing is stored before a passkey is verified. */
+/** Issues and reads challenges, so that nothing is stored before a passkey is verified. */
 @Injectable()
 export class PasskeyChallenges {
-  private readonly keys: DerivedKeys;
+  private readonly tokens: ChallengeTokens<Claims>;
 
   constructor(
     keys: KeyRing,
     private readonly used: UsedTokens,
-    private readonly clock: Clock,
-    private readonly jwt: JwtService,
-    private readonly options: AuthOptions,
+    clock: Clock,
+    jwt: JwtService,
+    { tokens: { issuer } }: AuthOptions,
   ) {
-    this.keys = new DerivedKeys('freshgate passkey challenge', keys, clock);
+    const kind = { name: 'passkey challenge', typ: 'pk+jwt' };
+    this.tokens = new ChallengeTokens(kind, keys, clock, jwt, issuer);
   }
 
   /** @returns the token, and the bytes for the authenticator in base64url */
@@ -62,23 +55,13 @@ export class PasskeyChallenges {
     wanted: ChallengePurpose,
     more: Pick<ReadChallenge, 'handle' | 'credentialVersion'> = {},
   ): { challenge: string; bytes: Buffer } {
-    const { kid, secret } = this.keys.current();
     const bytes = randomBytes(CHALLENGE_BYTES);
-    const iat = Math.floor(this.clock.now() / 1000);
-    const claims = {
-      iss: this.options.tokens.issuer,
+    const challenge = this.tokens.sign({
       purpose: wanted.purpose,
       ...(wanted.purpose === 'login' ? {} : { sub: wanted.userId, sid: wanted.sessionId }),
       ...(more.handle === undefined ? {} : { handle: more.handle }),
       ...(more.credentialVersion === undefined ? {} : { credential_version: more.credentialVersion }),
       jti: bytes.toString('base64url'),
-      iat,
-      exp: iat + CHALLENGE_SECONDS,
-    };
-    const challenge = this.jwt.sign(claims, {
-      secret,
-      algorithm: ALGORITHM,
-      header: { alg: ALGORITHM, typ: TYP, kid },
     });
     return { challenge, bytes };
   }
@@ -105,22 +88,13 @@ export class PasskeyChallenges {
       throw wrongChallenge('has been used; ask for new options');
   }
 
-  private verify(challenge: string): Claims {
+  private verify(challenge: string): ReturnType<ChallengeTokens<Claims>['verify']> {
     try {
-      const header = decode(challenge, { complete: true })?.header;
-      const secret = header?.typ === TYP && header.kid !== undefined ? this.keys.find(header.kid) : undefined;
-      if (!secret) throw new Error('no key has made it');
-      return this.jwt.verify<Claims>(challenge, {
-        secret,
-        algorithms: [ALGORITHM],
-        issuer: this.options.tokens.issuer,
-        clockTimestamp: Math.floor(this.clock.now() / 1000),
-      });
+      return this.tokens.verify(challenge);
     } catch (error) {
+      const hasExpired = error instanceof TokenError && error.code === 'token_expired';
       throw wrongChallenge(
-        error instanceof TokenExpiredError
-          ? 'has expired; ask for new options'
-          : 'is not a challenge of this server',
+        hasExpired ? 'has expired; ask for new options' : 'is not a challenge of this server',
       );
     }
   }

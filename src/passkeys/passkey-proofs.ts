@@ -13,6 +13,7 @@ import {
   type Factor,
   FactorRegistry,
   type FactorSummary,
+  toFactorSummary,
   type PasswordReplacement,
   type ProvedFactor,
   type RateLimitReservation,
@@ -27,7 +28,7 @@ import { assertionOf } from './responses.js';
 import { WebAuthn } from './webauthn.js';
 
 /**
- * RFC 8176: a key was used (`pop`; without an attestation nobody knows whether hardware holds it), the user was there
+ * RFC 8176: a key was used (`pop`; without an attestation it is unknown whether hardware holds it), the user was there
  * (`user`), and was verified by the authenticator, which makes two factors (`mfa`).
  */
 const AMR = ['pop', 'user', 'mfa'];
@@ -61,7 +62,7 @@ export class PasskeyProofs implements Factor, OnModuleInit {
   }
 
   async list(userId: string, tx?: Tx): Promise<FactorSummary[]> {
-    return (await this.passkeys.listOf(userId, tx)).map(summaryOf);
+    return (await this.passkeys.listOf(userId, tx)).map(toFactorSummary);
   }
 
   async removeAll(tx: Tx, userId: string): Promise<boolean> {
@@ -123,7 +124,7 @@ export class PasskeyProofs implements Factor, OnModuleInit {
     if (claimed === undefined ? owner === undefined : claimed !== handle)
       throw await fail('wrong_passkey', 'wrong user handle');
     const counter = await this.webauthn.verifyAssertion(response, passkey, challenge.bytes).catch(
-      // Whatever a library throws at bytes of strangers is their fault.
+      // The bytes are the client's, so an error of the library is a refusal, not a fault of the server.
       async (error: unknown) => {
         throw await fail('wrong_passkey', (error as Error).message);
       },
@@ -149,15 +150,6 @@ export class PasskeyProofs implements Factor, OnModuleInit {
       },
     };
   }
-}
-
-export function summaryOf({ id, name, created_at, last_used_at }: Passkey): FactorSummary {
-  return {
-    id,
-    name,
-    created_at: new Date(created_at).toISOString(),
-    last_used_at: last_used_at === null ? null : new Date(last_used_at).toISOString(),
-  };
 }
 
 /** WebAuthn §6.1.1: then there may be a copy of the private key. Authenticators without a counter always say 0. */

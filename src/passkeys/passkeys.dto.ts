@@ -13,7 +13,7 @@ const RESPONSE = {
 const trimmed = ({ value }: { value: unknown }) => (typeof value === 'string' ? value.trim() : value);
 const PRINTABLE = { message: 'name must be 1 to 64 printable characters' };
 
-export class RegisterPasskeyDto {
+export class PasskeyLoginDto {
   @ApiProperty(TOKEN)
   @MaxLength(4096)
   @IsNotEmpty()
@@ -23,7 +23,9 @@ export class RegisterPasskeyDto {
   @ApiProperty(RESPONSE)
   @IsObject()
   readonly response!: object;
+}
 
+export class RegisterPasskeyDto extends PasskeyLoginDto {
   @ApiPropertyOptional({ ...NAME, default: 'Passkey' })
   @Transform(trimmed)
   @IsOptional()
@@ -36,18 +38,6 @@ export class RenamePasskeyDto {
   @Transform(trimmed)
   @Matches(/^\P{C}{1,64}$/u, PRINTABLE)
   readonly name!: string;
-}
-
-export class PasskeyLoginDto {
-  @ApiProperty(TOKEN)
-  @MaxLength(4096)
-  @IsNotEmpty()
-  @IsString()
-  readonly challenge!: string;
-
-  @ApiProperty(RESPONSE)
-  @IsObject()
-  readonly response!: object;
 }
 
 /** A reauthentication with a passkey instead of a password. */

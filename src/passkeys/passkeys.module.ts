@@ -11,7 +11,7 @@ import { passkeysMigrations } from './passkeys.table.js';
 import { PasskeysSettings, RelyingParty } from './relying-party.js';
 import { WebAuthn } from './webauthn.js';
 
-/** Login and step-up by passkey (WebAuthn). Without this module there are none, and nothing asks for them. */
+/** Login and step-up by passkey (WebAuthn). Without this module, there are no passkeys. */
 @Module({})
 export class PasskeysModule {
   static forRoot(settings: PasskeysSettings): DynamicModule {

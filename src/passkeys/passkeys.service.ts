@@ -1,22 +1,25 @@
 import { Injectable } from '@nestjs/common';
 import { randomBytes } from 'node:crypto';
 import {
+  Accounts,
   ApiError,
   AuditLog,
   AuthOptions,
   type Caller,
   Clock,
   type Principal,
-  TokenError,
-  type User,
-  UserStore,
   validationFailed,
 } from '../auth/index.js';
-import { AccountChanges, changedMeanwhile, FactorRegistry, RateLimits } from '../auth/internals.js';
+import {
+  AccountChanges,
+  changedMeanwhile,
+  FactorRegistry,
+  RateLimits,
+  toFactorSummary,
+} from '../auth/internals.js';
 import { Database } from '../database/index.js';
 import { NO_PASSWORD } from '../passwords/stored-hash.js';
 import { type ChallengePurpose, PasskeyChallenges, wrongChallenge } from './passkey-challenges.js';
-import { summaryOf } from './passkey-proofs.js';
 import { type CreationOptionsDto, type PasskeyDto, type RegisterPasskeyDto } from './passkeys.dto.js';
 import { PasskeyRows } from './passkeys.repository.js';
 import { type Passkey } from './passkeys.table.js';
@@ -42,7 +45,7 @@ const REGISTRATIONS = { name: 'passkey-registration', points: 30, seconds: 300 }
 export class PasskeysService {
   constructor(
     private readonly db: Database,
-    private readonly users: UserStore,
+    private readonly accounts: Accounts,
     private readonly passkeys: PasskeyRows,
     private readonly challenges: PasskeyChallenges,
     private readonly webauthn: WebAuthn,
@@ -56,7 +59,7 @@ export class PasskeysService {
 
   /** @throws TokenError `fresh_token_required`; ApiError `validation_failed` for too many passkeys */
   async registrationOptions(who: Principal): Promise<CreationOptionsDto> {
-    const user = await this.userOf(who);
+    const user = await this.accounts.activeUserOf(who.userId);
     const existing = await this.db.inTransaction(async (tx) => {
       await this.registry.requireStrongest(who, tx);
       return this.passkeys.listOf(user.id, tx);
@@ -96,7 +99,7 @@ export class PasskeysService {
     );
     let added: Passkey | undefined;
     await this.changes.apply(
-      () => this.userOf(who),
+      () => this.accounts.activeUserOf(who.userId),
       { ...actingAs(who), caller },
       (user) => {
         if (user.credentialVersion !== credentialVersion) throw changedMeanwhile();
@@ -115,7 +118,7 @@ export class PasskeysService {
       },
     );
     if (!added) throw changedMeanwhile();
-    return summaryOf(added);
+    return toFactorSummary(added);
   }
 
   /** @throws TokenError `fresh_token_required`; ApiError `not_found` */
@@ -129,13 +132,13 @@ export class PasskeysService {
       await this.audit.record({ ...event, actorId: userId, subjectId: userId, sessionId }, caller, tx);
       return passkey;
     });
-    return summaryOf(renamed);
+    return toFactorSummary(renamed);
   }
 
   /** @throws TokenError `fresh_token_required`; ApiError `not_found`, `last_way_in` */
   async remove(who: Principal, id: string, caller: Caller): Promise<void> {
     await this.changes.apply(
-      () => this.userOf(who),
+      () => this.accounts.activeUserOf(who.userId),
       { ...actingAs(who), caller },
       (user) => ({
         change: {},
@@ -152,13 +155,6 @@ export class PasskeysService {
         },
       }),
     );
-  }
-
-  /** @throws TokenError `token_revoked` */
-  private async userOf({ userId }: Principal): Promise<User> {
-    const user = await this.users.findById(userId);
-    if (user?.disabledAt === null) return user;
-    throw new TokenError('token_revoked', `account ${userId} is ${user ? 'disabled' : 'gone'}`);
   }
 }
 

@@ -7,7 +7,7 @@ const MAX_ID = 1364;
 /** As many as the specification knows, and some. */
 const MAX_TRANSPORTS = 8;
 
-/** What the browser returned for a registration, without what nobody reads. @throws ApiError `validation_failed` */
+/** What the browser returned for a registration, without members that are not used. @throws ApiError `validation_failed` */
 export function registrationOf(field: string, given: object): RegistrationResponseJSON {
   const { id, response } = outline(field, given);
   const { transports } = response;

@@ -70,7 +70,6 @@ const RULES: Record<string, string[]> = {
     'auth/index',
     'auth/internals',
     'database/index',
-    'keys/*',
     'passwords/stored-hash',
     'sessions/used-tokens',
   ],

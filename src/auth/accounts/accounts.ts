@@ -75,6 +75,13 @@ export class Accounts {
     return user;
   }
 
+  /** The same, of an account that is not disabled either. @throws TokenError `token_revoked` */
+  async activeUserOf(userId: string): Promise<User> {
+    const user = await this.users.findById(userId);
+    if (user?.disabledAt === null) return user;
+    throw new TokenError('token_revoked', `account ${userId} is ${user ? 'disabled' : 'gone'}`);
+  }
+
   /** @throws TokenError as `userOf` */
   async get(userId: string): Promise<AccountDto> {
     return toAccountDto(await this.userOf(userId));

@@ -42,6 +42,26 @@ export interface FactorSummary {
   last_used_at: string | null;
 }
 
+/** @param factor a row; its times are milliseconds */
+export function toFactorSummary({
+  id,
+  name,
+  created_at,
+  last_used_at,
+}: {
+  id: string;
+  name: string;
+  created_at: number;
+  last_used_at: number | null;
+}): FactorSummary {
+  return {
+    id,
+    name,
+    created_at: new Date(created_at).toISOString(),
+    last_used_at: last_used_at === null ? null : new Date(last_used_at).toISOString(),
+  };
+}
+
 /** A kind of factor that a module adds: one-time codes, passkeys. */
 export interface Factor {
   /** The members that it adds to the bodies of login, reauthentication and password change. All are optional. */
