@@ -27,7 +27,7 @@ async function renewals(sessions, url = '') {
 
 /** @param {import('./main.mjs').Plan} plan @returns {Promise<import('./machinery/report.mjs').Result>} */
 export async function measure({ quick, step }) {
-  const [rounds, seconds, warm] = quick ? [2, 0.5, 2] : [6, 2.5, 9];
+  const [rounds, seconds, warm] = quick ? [2, 0.5, 2] : [6, 2.5, 24];
   const [few, many] = [1_000, quick ? 10_000 : 1_000_000];
   /** @type {import('./machinery/report.mjs').Goal[]} */
   const goals = [];

@@ -6,11 +6,11 @@ type TimeColumn = 'access_until' | 'expires_at';
 
 /** PostgreSQL has `least()`, SQLite has `min()` with two arguments; both have CASE. */
 export function atMost(eb: ExpressionBuilder<Tables, 'sessions'>, column: TimeColumn, value: number) {
-  return eb.case().when(column, '<', value).then(eb.ref(column)).else(value).end();
+  return eb.case().when(column, '<', value).then(eb.ref(column)).else(eb.val(value)).end();
 }
 
 export function atLeast(eb: ExpressionBuilder<Tables, 'sessions'>, column: TimeColumn, value: number) {
-  return eb.case().when(column, '>', value).then(eb.ref(column)).else(value).end();
+  return eb.case().when(column, '>', value).then(eb.ref(column)).else(eb.val(value)).end();
 }
 
 /** Whether the row's proof is weaker than this one. */
@@ -24,7 +24,7 @@ export function columnsOf(eb: ExpressionBuilder<Tables, 'sessions'>, proof: Proo
   const isNotStronger = eb('acr', 'in', [...weakerThan(proof.acr), proof.acr]);
   return {
     acr: eb.case().when(isNotStronger).then(proof.acr).else(eb.ref('acr')).end(),
-    auth_time: eb.case().when(isNotStronger).then(proof.at).else(eb.ref('auth_time')).end(),
+    auth_time: eb.case().when(isNotStronger).then(eb.val(proof.at)).else(eb.ref('auth_time')).end(),
     amr: eb.case().when(isNotStronger).then(proof.amr.join(' ')).else(eb.ref('amr')).end(),
   };
 }

@@ -172,7 +172,14 @@ export class Sessions {
       rotated_at: now,
       rotation_key_hash: keyHash,
       idle_expires_at: atMost(eb, 'expires_at', now + this.options.refreshTtl),
-      raised_from: proof ? eb.case().when(isWeaker(eb, proof)).then(generation).else(null).end() : null,
+      raised_from: proof
+        ? eb
+            .case()
+            .when(isWeaker(eb, proof))
+            .then(eb.cast<number>(eb.val(generation), 'integer'))
+            .else(null)
+            .end()
+        : null,
     }));
   }
 
