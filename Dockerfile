@@ -20,4 +20,4 @@ VOLUME ["/app/data", "/app/keys"]
 EXPOSE 3000
 HEALTHCHECK --interval=10s --timeout=3s --start-period=20s --retries=3 \
   CMD ["node", "-e", "fetch(`http://127.0.0.1:${process.env.PORT || 3000}/health/live`).then(({ ok }) => process.exit(ok ? 0 : 1), () => process.exit(1))"]
-CMD ["node", "--no-allocation-site-pretenuring", "dist/main.js"]
+CMD ["node", "--no-allocation-site-pretenuring", "--initial-heap-size=128", "dist/main.js"]

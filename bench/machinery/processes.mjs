@@ -12,8 +12,8 @@ export const CORES = coresOf();
 export const CAN_BE_FIRST = spawnSync('chrt', ['-f', '1', 'true']).status === 0;
 
 const PROBE = fileURLToPath(new URL('probe.mjs', import.meta.url));
-/** The flag of `npm start`. Every server gets it, for a fair comparison. */
-const FLAGS = ['--no-allocation-site-pretenuring'];
+/** The flags of `npm start`. Every server gets them, for a fair comparison. */
+const FLAGS = ['--no-allocation-site-pretenuring', '--initial-heap-size=128'];
 /** Milliseconds. Creating a million rows takes longest. */
 const PATIENCE = 120_000;
 
