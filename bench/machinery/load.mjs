@@ -36,6 +36,8 @@ import { username } from './usernames.mjs';
 
 /** Milliseconds after which an answer counts as missing. */
 const PATIENCE = 10_000;
+/** Connections that are opened at once: a server's queue for those that it has not accepted yet is short. */
+const GROUP = 200;
 const HEAD_END = Buffer.from('\r\n\r\n');
 const OK = Buffer.from('HTTP/1.1 200 ');
 
@@ -80,6 +82,8 @@ async function run(load) {
 
   /** @type {Promise<unknown>[]} */
   const connected = [];
+  /** Resolved by the first answer, which shows that the server has accepted the connection. @type {Promise<void>[]} */
+  const answered = [];
   /** @type {Promise<void>[]} */
   const over = [];
   /** Connections that wait for work, and work that waits for one of them. @type {((due: number) => void)[]} */
@@ -87,6 +91,9 @@ async function run(load) {
   /** @type {number[]} */
   const late = [];
   for (let i = 0; i < load.connections; i++) {
+    if (load.rate === undefined && i % GROUP === 0) await Promise.all(answered);
+    let firstAnswer = () => {};
+    answered.push(new Promise((resolve) => (firstAnswer = resolve)));
     over.push(
       new Promise((resolve) => {
         const socket = connect({ host: hostname, port: Number(port), noDelay: true });
@@ -99,6 +106,7 @@ async function run(load) {
         const finish = () => {
           finished = true;
           socket.destroy();
+          firstAnswer();
           resolve();
         };
         /** @param {string} text */
@@ -162,6 +170,7 @@ async function run(load) {
             return;
           }
           answers++;
+          firstAnswer();
           ready();
         });
         /** @param {Buffer} answer */
