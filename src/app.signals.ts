@@ -3,8 +3,8 @@ import { constants } from 'node:os';
 const SIGNALS = ['SIGTERM', 'SIGINT'] as const;
 
 /**
- * Ends the process on SIGTERM or SIGINT. Before the server listens there is nothing to put in order, so the process ends at
- * once; SQLite and PostgreSQL roll back what was not committed.
+ * Ends the process on SIGTERM or SIGINT. Before the server listens there is nothing to close, so the process ends at once;
+ * SQLite and PostgreSQL roll back what was not committed.
  */
 export class StopSignals {
   private stop: () => Promise<void> = () => Promise.resolve();
@@ -25,7 +25,7 @@ export class StopSignals {
     try {
       await this.stop();
     } catch (error) {
-      process.stderr.write(`freshgate did not stop in order: ${String(error)}\n`);
+      process.stderr.write(`freshgate did not shut down cleanly: ${String(error)}\n`);
       process.exit(1);
     }
     // Ends by the signal itself, so that a shell or a service manager sees why. Process 1 ignores that.

@@ -50,12 +50,12 @@ function announcement(app: NestFastifyApplication, config: AppConfig): string {
   return `listening on ${url}${scope}${pages}${documentation}`;
 }
 
-/** Said at the start, because nothing else would say why a login leaves no cookies. */
+/** Logged at the start: nothing else would explain why a login sets no cookies. */
 function cookieAdvice(app: NestFastifyApplication): string {
   const { port } = app.getHttpServer().address() as AddressInfo;
   return (
     `tokens are in cookies: open pages at http://localhost and call http://localhost:${port}, ` +
-    'because to a browser 127.0.0.1 is another site, whose cookies it does not keep'
+    'because a browser treats 127.0.0.1 as another site and does not store its cookies'
   );
 }
 

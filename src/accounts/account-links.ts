@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { AccountsSettings } from './accounts-settings.js';
 import { type MailPurpose } from './mail-tokens.js';
 
-/** Pages of the frontend, which post the token of their query. */
+/** Paths of the frontend's pages. Each page posts the token from its query. */
 const PATHS: Record<MailPurpose, string> = {
   register: '/register/confirm',
   verify: '/email/verify',

@@ -11,7 +11,7 @@ import { type Origin, type TemplateFacts, type TemplateName } from './templates/
 
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
-/** From when the mail is sent: a mail that waited for the server has a good link. */
+/** Counted from the time of sending, so that the link of a delayed mail is still valid. */
 const LIFE_MS: Record<MailPurpose, number> = {
   register: DAY_MS,
   verify: DAY_MS,
@@ -33,12 +33,12 @@ export class AccountMails implements OnModuleInit {
   ) {}
 
   onModuleInit(): void {
-    // A request beyond the limit comes after three good links.
+    // Beyond the limit the user already has three valid links.
     const asked = { limit: 'link', beyondLimit: 'drop' } as const;
     this.outbox.register({ name: 'registration', ...asked, compose: (row) => this.registration(row) });
     this.outbox.register({ name: 'verification', ...asked, compose: (row) => this.verification(row) });
     this.outbox.register({ name: 'reset', ...asked, compose: (row) => this.reset(row) });
-    // Apart from the links, or a thief could use the limit up before a change that the owner must hear of.
+    // Counted apart from links: otherwise a thief could use up the limit, and the owner would get no notice of a change.
     for (const name of NOTICES)
       this.outbox.register({
         name,
@@ -70,7 +70,7 @@ export class AccountMails implements OnModuleInit {
     return this.mail('verification', email, user, { app: this.app, link, code }, link);
   }
 
-  /** Of an account, or of a name that was typed. */
+  /** The request has the id of an account, or a name that somebody typed. */
   private async reset({ userId, data }: MailRequest): Promise<ComposedMail | undefined> {
     const user = await (userId === null ? this.users.findByUsername(data['name'] ?? '') : this.find(userId));
     if (!user || user.disabledAt !== null || typeof user.email !== 'string') return undefined;
@@ -92,7 +92,7 @@ export class AccountMails implements OnModuleInit {
     return this.mail(name, user.email, user, { app: this.app, origin });
   }
 
-  /** To the address that the account had. */
+  /** Sent to the previous address of the account. */
   private async emailChanged(user: User, data: MailRequest['data']): Promise<ComposedMail> {
     const { email = '', at } = data;
     const link = this.link('undo', { user: user.id, email, changedAt: Number(at) });

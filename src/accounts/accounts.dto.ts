@@ -6,7 +6,7 @@ import { LowerCased } from '../auth/index.js';
 import { NewPasswordField, RegisterDto, UsernameField } from '../auth/internals.js';
 import { MAX_EMAIL_LENGTH, parseEmail } from '../users/email-address.js';
 
-/** `parseEmail` has written it; what it refused stays as it was and does not match. */
+/** Converts the value with `parseEmail`. An invalid one gets a leading space, so that it never matches. */
 function IsEmailAddress(): PropertyDecorator {
   return applyDecorators(
     Transform(({ value }: { value: unknown }) =>

@@ -10,7 +10,7 @@ import { MailTokens } from './mail-tokens.js';
 /** Wrong codes of one account. */
 const CODE_LIMIT = { name: 'email-code', points: 10, seconds: 3600 };
 
-/** The address of an account: asked for, proved, undone. Of parallel uses of one token, one succeeds. */
+/** Requests, verifies and undoes changes of an account's address. Of parallel uses of one token, one succeeds. */
 @Injectable()
 export class EmailChanges {
   constructor(
@@ -23,7 +23,10 @@ export class EmailChanges {
     private readonly clock: Clock,
   ) {}
 
-  /** Notes the new address and asks it for a proof by mail. The old one stays until then. @throws ApiError `changed_meanwhile` */
+  /**
+   * Stores the new address and sends a mail to prove it. Until then the old one stays.
+   * @throws ApiError `changed_meanwhile`
+   */
   async request(who: Principal, email: string, caller: Caller): Promise<void> {
     await this.change(
       () => this.accounts.userOf(who.userId),
@@ -37,7 +40,7 @@ export class EmailChanges {
   }
 
   /**
-   * Makes the pending address the account's, and tells the old one.
+   * Replaces the account's address by the pending one, and sends a notice to the old one.
    * @throws ApiError `link_invalid`, `email_taken`, `changed_meanwhile`; RateLimitedError for too many codes
    */
   async verify(who: Principal, proof: { token: string } | { code: string }, caller: Caller): Promise<void> {
@@ -49,7 +52,7 @@ export class EmailChanges {
       (user) => {
         const { email: before, pendingEmail: email } = user;
         if (typeof email !== 'string' || !isProof(user, email))
-          throw linkInvalid('not of this address and state');
+          throw linkInvalid('does not match the pending address or the state of the account');
         return {
           change: { email, pendingEmail: null, ...renamed(user, email) },
           events: [{ event: 'user_updated', cause: 'email_changed' }],
@@ -64,8 +67,8 @@ export class EmailChanges {
   }
 
   /**
-   * Gives the account its earlier address back and revokes its sessions. Works after a change of the password too: who
-   * takes an account over changes both.
+   * Restores the account's earlier address and revokes its sessions. Works after a change of the password too: an
+   * attacker who takes over an account changes both.
    * @throws ApiError `link_invalid`, `email_taken`, `changed_meanwhile`
    */
   async undo(token: string, caller: Caller): Promise<void> {
@@ -88,7 +91,7 @@ export class EmailChanges {
     });
   }
 
-  /** What tells whether a proof is of a user's pending address. A code is counted before it is compared. */
+  /** Returns a function that checks the proof of a pending address. A code is counted before it is compared. */
   private async reader(userId: string, proof: { token: string } | { code: string }) {
     if ('code' in proof) {
       await this.limits.count(CODE_LIMIT, userId);

@@ -20,8 +20,8 @@ const CODE_LENGTH = 8;
 const CODE_SLOT_MS = 3_600_000;
 
 /**
- * Tokens of mails: claims and an HMAC of them, under a key of its own for each purpose. Nothing is stored: a token is good
- * as long as the account is as its claims say, which its use changes.
+ * Tokens of mails: claims and their HMAC, with a separate key for each purpose. Nothing is stored: a token is valid while
+ * the account matches its claims, and using it changes the account.
  */
 @Injectable()
 export class MailTokens {
@@ -58,7 +58,7 @@ export class MailTokens {
     return this.clock.now() < claims.until ? claims : undefined;
   }
 
-  /** What a person can type where a link does not work, as `ABCD-EFGH`: 40 bits, for 1 to 2 hours. */
+  /** A code to type if the link does not work: `ABCD-EFGH`, 40 bits, valid for 1 to 2 hours. */
   code(claims: MailClaims['verify'], slot = this.slot()): string {
     const hash = this.hashes.code.of(JSON.stringify([claims.user, claims.version, claims.email, slot]));
     const bytes = Buffer.from(hash.slice(hash.lastIndexOf('.') + 1), 'base64url');

@@ -8,7 +8,7 @@ import { type Notice } from './notice-names.js';
 /** Logins that are compared with a new one. */
 const MAX_LOGINS = 50;
 
-/** By audit event, of this module's neighbours too. */
+/** The notice for each audit event, including events of other modules. */
 const NOTICE_OF: Partial<Record<string, Notice>> = {
   authn_login_success: 'new_device',
   authn_password_change: 'password_changed',
@@ -53,8 +53,8 @@ export class Notices implements OnModuleInit {
 }
 
 /**
- * For a client that presents no device token: it is known by address and user agent. The first login of an account is not
- * news.
+ * For a client without a device token, which is recognised by address and user agent. The first login of an account
+ * causes no notice.
  */
 async function isNewDevice(userId: string, { ip, userAgent }: Caller, tx: Tx): Promise<boolean> {
   const logins = await tx

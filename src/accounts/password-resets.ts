@@ -6,7 +6,7 @@ import { Outbox } from '../mail/index.js';
 import { linkInvalid } from './account-errors.js';
 import { MailTokens } from './mail-tokens.js';
 
-/** Passwords that were forgotten. */
+/** Resets forgotten passwords by mail. */
 @Injectable()
 export class PasswordResets {
   constructor(
@@ -22,8 +22,8 @@ export class PasswordResets {
   ) {}
 
   /**
-   * Keeps the request. Whose name it is, and whether there is an address, is looked up when the mail is sent: the request
-   * does the same work for every name.
+   * Stores the request. The account and its address are looked up when the mail is sent, so that the request does the
+   * same work for every name.
    * @throws RateLimitedError
    */
   async request(name: string, caller: Caller): Promise<void> {
@@ -32,8 +32,8 @@ export class PasswordResets {
   }
 
   /**
-   * Sets the new password and revokes every session. Opens none and touches no second factor: an address proves the
-   * mailbox alone.
+   * Sets the new password and revokes every session. Opens none and removes no second factor: the mail proves access to
+   * the mailbox and nothing else.
    * @throws ApiError `link_invalid`, `validation_failed`
    */
   async reset(token: string, newPassword: string, caller: Caller): Promise<void> {

@@ -8,10 +8,10 @@ import { emailTaken, linkInvalid } from './account-errors.js';
 import { MailTokens } from './mail-tokens.js';
 import { type RegistrationRow } from './registrations.table.js';
 
-/** Two days in which the mail is tried, and one in which its link is good. */
+/** Sending the mail is retried for two days, and its link is valid for one. */
 const MAX_AGE_MS = 3 * 86_400_000;
 
-/** Registration by e-mail address: the account comes to be when the address is proved. */
+/** Registration by e-mail address: the account is created when the address is proved. */
 @Injectable()
 export class Registrations implements OnModuleInit {
   constructor(
@@ -38,7 +38,7 @@ export class Registrations implements OnModuleInit {
   }
 
   /**
-   * Keeps a registration and the mail about it. The address is looked up when the mail is sent: the request does the same
+   * Stores a registration and its mail. The address is looked up when the mail is sent, so that the request does the same
    * work whether or not there is an account.
    * @throws ApiError `registration_closed`, `validation_failed`; RateLimitedError
    */

@@ -10,7 +10,7 @@ export interface NewAccount {
   email?: string | undefined;
 }
 
-/** Registration by username, with an address that is to be proved. */
+/** Registration by username. An address is optional, and a mail asks for its proof. */
 @Injectable()
 export class UsernameRegistration {
   constructor(

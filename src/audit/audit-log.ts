@@ -14,7 +14,7 @@ export interface Caller {
   requestId: string | null;
   /** Whether the client has closed the connection. Absent without a connection. */
   hasLeft?: () => boolean;
-  /** Whether the client has presented a device token of the user. Absent where none is looked for. */
+  /** Whether the client has presented a device token of the user. Absent where this is not checked. */
   knownDevice?: boolean;
 }
 

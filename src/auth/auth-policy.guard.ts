@@ -38,7 +38,7 @@ export class AuthPolicyGuard implements CanActivate {
     private readonly verifier: TokenVerifier,
     private readonly csrf: CsrfCheck,
     private readonly cookies: TokenCookies,
-    // By their interface: declarations that name Passport's types would make applications install these.
+    // Typed by their interface: if our declarations named Passport's types, applications would have to install them.
     @Inject(AccessGuard) private readonly access: CanActivate,
     @Inject(FreshAccessGuard) private readonly freshAccess: CanActivate,
     @Inject(RefreshGuard) private readonly refresh: CanActivate,

@@ -84,7 +84,7 @@ import { Transports } from './transports/transports.js';
 export interface AuthModuleExtras {
   imports?: DynamicModule['imports'];
   providers?: Provider[];
-  /** Whether `POST /auth/register` is ours. False if another module has it. Default true. */
+  /** Whether this module serves `POST /auth/register`. False if another module does. Default true. */
   registers?: boolean;
 }
 
@@ -98,7 +98,7 @@ const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN } = new ConfigurableModule
       global: true,
       controllers: registers ? [RegisterController] : [],
       imports: [...new Set([...(definition.imports ?? []), ...imports])],
-      // After the defaults below with the same DI tokens, which they replace.
+      // Listed after the defaults below, so that they replace those with the same DI token.
       providers: [...(definition.providers ?? []), ...providers],
     }),
   )

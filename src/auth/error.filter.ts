@@ -144,7 +144,7 @@ function isErrorAnswer(body: unknown): body is ErrorAnswer {
 
 function reasonOf(exception: unknown): string {
   const { reason } = Object(exception) as { reason?: unknown };
-  // Of `TokenError`, `ApiError` and others: more than the client may know.
+  // `TokenError`, `ApiError` and others have a `reason`, which says more than the client may know.
   if (exception instanceof HttpException) return typeof reason === 'string' ? reason : messageOf(exception);
   return exception instanceof Error ? exception.message : String(exception);
 }

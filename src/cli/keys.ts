@@ -1,4 +1,4 @@
-// Not by `auth/index.js`, which loads the whole server: this command needs a third of the time without.
+// Not from `auth/index.js`, which loads the whole server: without it, this command takes a third of the time.
 import { AuthOptions } from '../auth/options/auth-options.js';
 import { ConfigError, readConfig } from '../config/config.js';
 import { readEnvironment } from '../config/environment.js';

@@ -41,11 +41,12 @@ async function execute(args: string[], environment: Environment): Promise<string
   const { values, positionals } = parseWords(args, {});
   if (values.help) return USAGE;
   const [command = '', from = '', to = '', ...more] = positionals;
-  if (command !== 'copy') throw new OperatorError(`There is no command ${command || 'given'}; it is copy`);
+  if (command === '') throw new OperatorError('No command was given; the only one is copy');
+  if (command !== 'copy') throw new OperatorError(`There is no command ${command}; the only one is copy`);
   if (from === '' || to === '' || more.length > 0) throw new OperatorError('Expected: copy FROM TO');
   if (from === to) throw new OperatorError('FROM and TO are the same database');
   if ([from, to].includes(':memory:'))
-    throw new OperatorError(':memory: is lost when this command ends, and holds nothing before');
+    throw new OperatorError(':memory: is empty, and is lost when this command ends');
   if (from.startsWith('file:') && !existsSync(sqlitePath(from)))
     throw new OperatorError(`there is no file ${sqlitePath(from)}`);
   const migrations = await readMigrations(environment);

@@ -1,4 +1,4 @@
-/** An answer that is no success. `errorCode` is stable; `message` is for people. */
+/** An error answer of the API. `errorCode` is stable; `message` is for people. */
 export class ApiError extends Error {
   override readonly name = 'ApiError';
 
@@ -23,7 +23,7 @@ export class SignedOutError extends Error {
   }
 }
 
-/** Of an answer that is no success. Its body can still be read. */
+/** Reads the error of a failed response, whose body can still be read afterwards. */
 export async function errorOf(response: Response): Promise<ApiError> {
   const body = (await response
     .clone()

@@ -19,8 +19,9 @@ interface Codes {
 export type Client = ReturnType<typeof createClient>;
 
 /**
- * A client of this API for browsers, Node and React Native: it refreshes tokens, repeats what failed for them, and asks for a
- * new proof where a route requires one. Its methods throw an `ApiError` for a refusal and a `SignedOutError` without a session.
+ * A client of this API for browsers, Node and React Native: it refreshes tokens, repeats requests that failed because of
+ * them, and asks for a new proof where a route requires one. Its methods throw an `ApiError` for a refusal and a
+ * `SignedOutError` without a session.
  */
 export function createClient(options: ClientOptions) {
   const sender = new Sender(options);
@@ -40,7 +41,7 @@ export function createClient(options: ClientOptions) {
     loginWithFactor: async (body: Schemas['FactorLoginDto']) => sender.login('/auth/login/factor', body),
     /** Proves again who the user is: the access token is fresh afterwards. */
     reauthenticate: async (body: Proof & Codes) => keeper.prove(body),
-    /** Forgets the tokens at once, then revokes the session. @throws TypeError when the server could not be told */
+    /** Forgets the tokens at once, then revokes the session. @throws TypeError if the server could not be reached */
     logout: async (): Promise<void> => {
       const session = await keeper.end();
       const token = session?.refreshToken;

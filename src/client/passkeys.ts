@@ -1,4 +1,4 @@
-/** What the server answers before the browser is asked for a passkey. */
+/** The server's answer that the browser needs to ask for a passkey. */
 export interface PasskeyOptions {
   challenge: string;
   public_key: object;

@@ -3,7 +3,7 @@ import { errorOf } from './errors.js';
 import { type Call, SessionKeeper } from './session-keeper.js';
 import { defaultStore, type Store, type StoredSession } from './stored-session.js';
 
-/** What a person is asked for. */
+/** The proof that a person is asked for. */
 export interface StepUp extends Challenge {
   /** What the user can prove with: `password`, and `otp`, `recovery_code`, `passkey` where they are set up. */
   factors: string[];
@@ -92,7 +92,7 @@ export class Sender {
     await this.keeper.begin(response);
   }
 
-  /** Sends without any regard to the session. */
+  /** Sends one request, without refreshing or storing tokens. */
   async send({ method, path, body, headers, token }: Call, signal?: AbortSignal): Promise<Response> {
     const { headers: type, ...init } = asJson(method, body);
     return this.transmit(
@@ -109,14 +109,14 @@ export class Sender {
     return url;
   }
 
-  /** Sends with the tokens of now, and again with new ones if they are refused. */
+  /** Sends with the current tokens, and again with new ones if they are refused. */
   private async sendFresh(
     url: URL,
     init: RequestInit,
   ): Promise<{ response: Response; session: StoredSession }> {
     let session = await this.keeper.current();
     let response = await this.transmit(url, init, session.accessToken);
-    // Twice, because the first time may only tell of which turn the cookies are.
+    // Twice, because the first refresh may only correct the turn of the cookies.
     for (let i = 0; i < 2 && response.status === 401 && (await this.isRefusedToken(response)); i++) {
       session = await this.keeper.after(session);
       response = await this.transmit(url, init, session.accessToken);
@@ -131,7 +131,7 @@ export class Sender {
     return fetch(url, { ...init, headers, credentials });
   }
 
-  /** A browser deletes an expired cookie, so that there it is missing. */
+  /** In cookie mode a missing token counts as refused, because a browser deletes an expired cookie. */
   private async isRefusedToken(response: Response): Promise<boolean> {
     if (/error="invalid_token"/.test(response.headers.get('WWW-Authenticate') ?? '')) return true;
     return this.options.mode === 'cookie' && (await errorOf(response)).errorCode === 'token_missing';

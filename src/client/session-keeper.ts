@@ -16,16 +16,16 @@ export interface Call {
   token?: string | undefined;
 }
 
-/** Sends without any regard to the session. Rejects when there is no answer. */
+/** Sends one request, without refreshing or storing tokens. Rejects if there is no answer. */
 export type Send = (call: Call) => Promise<Response>;
 
-/** What the server says once the session is revoked. For anything else the tokens are kept: it may pass. */
+/** Codes of a revoked session. After any other error the tokens are kept, because it may be temporary. */
 const REVOKED: readonly string[] = ['token_revoked', 'refresh_token_reused'];
-/** What the server says of a refresh token that has expired, or of none in the cookies. */
+/** Codes for an expired refresh token, or for cookies without one. */
 const USELESS: readonly string[] = ['token_expired', 'token_missing'];
 /** `expiresAt` of cookies that this page has not seen, if there are any. */
 const UNKNOWN = Number.MAX_SAFE_INTEGER;
-/** Times that a refresh without an answer is repeated with the same key, and milliseconds before each. */
+/** How often a refresh without an answer is repeated with the same key, and the milliseconds before each repetition. */
 const REPEATS = 2;
 const PAUSE = 300;
 
@@ -38,9 +38,9 @@ export class SessionKeeper {
   private rotating: Promise<StoredSession> | undefined;
   /** The id and turn of a refresh token that the server refuses for good. */
   private dead: string | undefined;
-  /** The session as the last proof of this page left it. */
+  /** The session after the last proof in this page. */
   private proved: StoredSession | undefined;
-  /** This page has seen a session, so that the end of it is news. */
+  /** Whether this page has seen a session, so that its end must be reported. */
   private isIn = false;
 
   constructor(
@@ -52,7 +52,7 @@ export class SessionKeeper {
     this.store = new SessionStore(store);
   }
 
-  /** The session for a request, refreshed if its access token has ended. @throws SignedOutError */
+  /** The session for a request, refreshed if its access token has expired. @throws SignedOutError */
   async current(): Promise<StoredSession> {
     const session = await this.read();
     return session.expiresAt > Date.now() ? session : this.after(session);
@@ -70,7 +70,7 @@ export class SessionKeeper {
     this.proved = await (this.rotating = this.track(this.rotate('/auth/reauthenticate', body)));
   }
 
-  /** Whether a request that was sent with this session would be answered otherwise now. */
+  /** Whether this page has proved the user again since it read this session: repeating a request may then succeed. */
   hasProvedSince(session: StoredSession): boolean {
     return this.proved !== undefined && this.proved.id === session.id && this.proved.turn > session.turn;
   }
@@ -88,7 +88,7 @@ export class SessionKeeper {
     this.isIn = true;
   }
 
-  /** Forgets the session at once, and returns what was stored, so that the server can be told. */
+  /** Forgets the session at once, and returns what was stored, so that the caller can revoke it at the server. */
   async end(): Promise<StoredSession | null> {
     const session = await this.store.read();
     this.isIn = false;
@@ -103,7 +103,7 @@ export class SessionKeeper {
   private async read(): Promise<StoredSession> {
     let session = await this.store.read();
     if (session === null && this.usesCookies) {
-      // This page cannot see whether there are cookies. Stored, so that all tabs use one key.
+      // This page cannot see whether there are cookies. The guess is stored, so that all tabs use one key.
       session = { id: newName(), turn: 0, expiresAt: UNKNOWN };
       await this.store.write(session);
     }
@@ -125,7 +125,7 @@ export class SessionKeeper {
     return rotation.finally(() => (this.rotating = undefined));
   }
 
-  /** @param refused without it, the request is sent even if another tab has refreshed: it proves something */
+  /** @param refused undefined for a proof, which is sent even if another tab has refreshed */
   private async rotate(path: string, body: unknown, refused?: StoredSession): Promise<StoredSession> {
     for (let unanswered = 0; ;) {
       const session = await this.read();
@@ -144,14 +144,14 @@ export class SessionKeeper {
       }
       if (pair) return this.keep(pair, session, turn + 1, !refused);
       const corrected = await this.consider(await errorOf(response), session, turn);
-      // Not rotated again: a request of another tab, on its way with the token of before, would be two behind.
+      // Not rotated again: another tab's request that still carries the earlier token would be two generations behind.
       if (corrected && refused) return corrected;
     }
   }
 
   /**
-   * Returns where another try may do better, with the session if its turn was wrong.
-   * @throws ApiError the given one, where none can
+   * Returns if another try may succeed, with the corrected session if its turn was wrong.
+   * @throws ApiError the given one, if no try can succeed
    */
   private async consider(
     error: ApiError,
@@ -161,7 +161,7 @@ export class SessionKeeper {
     const stored = await this.store.read();
     if (!stored || isLater(stored, session)) return undefined;
     if (error.errorCode === 'idempotency_key_reused') {
-      // The cookies are of the next turn, the access token's too: the page that fetched them has not stored that, or was closed.
+      // All cookies are of the next turn: the page that fetched them was closed, or has not stored the turn yet.
       const corrected = { ...session, turn: turn + 1, isBehind: undefined, expiresAt: UNKNOWN };
       await this.store.write(corrected);
       return corrected;
@@ -169,7 +169,7 @@ export class SessionKeeper {
     if (REVOKED.includes(error.errorCode)) await this.clear();
     else if (USELESS.includes(error.errorCode)) this.dead = nameOf(session);
     else throw error;
-    // This page has not seen a login: there is no end of a session to report.
+    // This page has not seen a login, so it has no end of a session to report.
     if (error.errorCode === 'token_missing' && session.expiresAt === UNKNOWN) this.isIn = false;
     this.signOut(error.errorCode);
     throw error;

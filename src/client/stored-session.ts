@@ -10,18 +10,18 @@ export interface StoredSession {
   /** Random, made at the login. It names the login, and is the first part of each `Idempotency-Key`. */
   id: string;
   /**
-   * Counts the refreshes, and is the rest of the key. So every tab sends the same key with the same refresh token,
-   * whichever of them stored that token; and the key is stored before it is sent.
+   * Counts the refreshes, and is the second part of the key. So every tab sends the same key with the same refresh token,
+   * and the key is stored before it is sent.
    */
   turn: number;
   /** Milliseconds since the epoch, by the clock of this device, when the access token ends. */
   expiresAt: number;
-  /** Both are absent in cookie mode, where the browser has them. */
+  /** Both tokens are absent in cookie mode, where the browser has them. */
   accessToken?: string;
   refreshToken?: string;
   /** Cookie mode: a late answer may have put the previous refresh token back into the browser's cookies. */
   isBehind?: true;
-  /** Cookie mode: the session is over; absence would say that this page does not know. */
+  /** Cookie mode: the session is over. Without this member, the page would not know whether there are cookies. */
   isOver?: true;
 }
 

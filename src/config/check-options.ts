@@ -3,7 +3,7 @@ import { type ValidationError, validateSync } from 'class-validator';
 import { type OptionsClass } from './from-env.js';
 
 export interface OptionProblem {
-  /** `tokens.accessTtl` */
+  /** Such as `tokens.accessTtl`. */
   option: string;
   problem: string;
 }

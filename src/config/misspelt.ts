@@ -1,4 +1,4 @@
-/** Letters that a name may differ by, and still be meant: one in a short name, where two would make another word. */
+/** How many letters a misspelt name may differ by; one in a short name, where two would make another word. */
 const MAX_DISTANCE = 2;
 const SHORT = 7;
 
@@ -12,7 +12,7 @@ export function findMisspelt(names: string[], known: string[]): string[] {
     });
 }
 
-/** Levenshtein's: how many letters are to be added, removed or replaced. */
+/** The Levenshtein distance: how many letters must be added, removed or replaced. */
 function distance(one: string, other: string): number {
   if (Math.abs(one.length - other.length) > MAX_DISTANCE) return Infinity;
   let row = Array.from({ length: other.length + 1 }, (_, i) => i);

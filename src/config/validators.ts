@@ -49,7 +49,7 @@ export function IsWholeNumber(min: number, max: number): PropertyDecorator {
 /** Exact origins as pages send them in `Origin`: no path, no trailing slash, no wildcard. */
 export const AreOrigins = () => IsListOf('origins', isOrigin, 'origin (expected https://app.example)');
 
-/** Of a page in a browser: no credentials, query or fragment, and no slash at the end. */
+/** The URL of a page in a browser, without credentials, query or fragment, and without a slash at the end. */
 export function IsAppUrl(): PropertyDecorator {
   return (target, property) =>
     registerDecorator({

@@ -8,7 +8,7 @@ function parseInt8(text: string): number {
   return value;
 }
 
-/** How every connection to PostgreSQL reads columns. */
+/** The column types of every connection to PostgreSQL. */
 export function columnTypes({ types }: typeof pg): pg.CustomTypesConfig {
   return {
     getTypeParser: (oid, format) =>

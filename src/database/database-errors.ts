@@ -82,8 +82,8 @@ export class DatabaseStartError extends Error {
 }
 
 /**
- * What a failed start says of the database: DatabaseUrlError if the server refuses the user or knows no such database,
- * DatabaseStartError if it does not answer or the user lacks a right; any other error as it is.
+ * Explains a start that failed because of the database: DatabaseUrlError if the server refuses the user or has no such
+ * database, DatabaseStartError if it does not answer or the user lacks a right; any other error is returned unchanged.
  */
 export function toStartError(error: unknown): unknown {
   if (!isError(error) || error instanceof DatabaseUrlError) return error;

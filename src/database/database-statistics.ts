@@ -10,7 +10,7 @@ export interface PoolUse {
   readonly waiting: number;
 }
 
-/** What is counted of a database, for the metrics. */
+/** Counts for the metrics of a database. */
 export class DatabaseStatistics {
   /** Errors by SQLSTATE, or by the code of the driver where there was no answer (`ECONNREFUSED`). */
   readonly errors = new Map<string, number>();

@@ -45,7 +45,7 @@ export class DatabaseModule implements OnModuleInit, OnApplicationShutdown {
     private readonly migrations: MigrationSet,
   ) {}
 
-  /** @throws what `toStartError` explains */
+  /** @throws the result of `toStartError` */
   async onModuleInit(): Promise<void> {
     await this.database.ping();
     await this.database.checkServer();

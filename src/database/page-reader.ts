@@ -2,25 +2,25 @@ import { type CompiledQuery } from 'kysely';
 
 const PAGE_ROWS = 10_000;
 
-/** How far a read has seen: every transaction before `xid`. Compares with positions of the same `server` only. */
+/** How far a read has come: it has seen every transaction before `xid`. Comparable on the same `server` only. */
 export interface ReadPosition {
   readonly server: string;
   readonly xid: bigint;
 }
 
-/** What is read, in pages. */
+/** A query that is read in pages. */
 export interface PagedRead<R> {
   /** The table that the rows come from. */
   readonly table: string;
-  /** Where the last read ended; all rows are read if it is undefined, or says nothing of the database as it is now. */
+  /** Where the last read ended. All rows are read if it is undefined, or of another server. */
   readonly since: ReadPosition | undefined;
-  /** The query for rows that transaction `xid`, or one with a higher number, has changed; for all rows if it is undefined. */
+  /** The query for rows changed by transaction `xid` or a later one; for all rows if `xid` is undefined. */
   readonly queryFrom: (xid: bigint | undefined) => CompiledQuery<R>;
   readonly onPage: (rows: R[]) => void;
 }
 
 export interface PagedReadResult {
-  /** Where the next read may begin; undefined if it has to read all rows. */
+  /** Where the next read may begin; undefined if it must read all rows. */
   readonly position: ReadPosition | undefined;
   /** Whether all rows were read. */
   readonly isWhole: boolean;
@@ -68,10 +68,10 @@ export async function readByCursor<R>(
 }
 
 /**
- * Names the server as long as its transaction ids only go up, and the table keeps its rows. A restart or a failover changes the
- * start time; crash recovery without a restart resets the statistics; a restored or truncated table is another file.
- * Without synchronous commit a crash can take back transactions that were seen.
- * @returns undefined if none of that can be known
+ * Returns a name of the server that changes when transaction ids may go back or the table may lose rows. A restart or a
+ * failover changes the start time; crash recovery without a restart resets the statistics; a restored or truncated table
+ * is another file. Without synchronous commit a crash can undo transactions that were seen.
+ * @returns undefined if this cannot be known
  */
 async function nameServer(execute: Execute, table: string): Promise<string | undefined> {
   const rows = await execute(

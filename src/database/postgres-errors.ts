@@ -10,8 +10,8 @@ export const READ_ONLY = '25006';
 
 /**
  * Classes of SQLSTATE after which the client may try again: connection exceptions, transaction rollback, insufficient
- * resources, objects in use (lock timeout), operator intervention (shutdown, statement timeout), system errors, damage found by
- * the server; and a right that was taken away, which no client can help.
+ * resources, objects in use (lock timeout), operator intervention (shutdown, statement timeout), system errors, corrupt
+ * data; and a revoked privilege, which only an operator can restore.
  */
 const NOT_NOW = /^(08|40|53|55|57|58|XX|42501)/;
 

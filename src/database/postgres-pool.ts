@@ -82,7 +82,7 @@ export class ServerPool implements PostgresPool {
     await this.pool.end();
   }
 
-  /** Called for a lost connection. One of an earlier generation says nothing about the newer ones. */
+  /** Called for a lost connection: begins a new generation, unless the connection is of an earlier one. */
   giveUp({ generation }: ConnectionState): void {
     if (generation === this.generation) this.generation++;
   }

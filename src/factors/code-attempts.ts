@@ -4,14 +4,14 @@ import { Clock } from '../auth/index.js';
 import { Database, type Tx } from '../database/index.js';
 import { RateLimitedError } from '../rate-limits/rate-limited.error.js';
 
-/** Three of a million codes are right at a time: this alone would let a patient attacker in within a few years. */
+/** At any time three of a million codes are right: with this limit alone, guessing would succeed within a few years. */
 const SHORT = { name: 'factor', points: 5, seconds: 900 };
 const LONG = { name: 'factor-long', points: 100, seconds: 30 * 86_400 };
 
 /**
  * Limits guesses of codes: for each account, across challenges, sessions, instances and new codes. An attempt is counted
- * before it is compared, so that of any number of parallel ones no more than the limit pass. Not by `RateLimits`, whose
- * counters of SQLite are in memory: a restart must not end a window of 30 days.
+ * before it is compared, so that of any number of parallel ones no more than the limit pass. Does not use `RateLimits`,
+ * whose counters are in memory with SQLite: a restart must not end a window of 30 days.
  */
 @Injectable()
 export class CodeAttempts {
@@ -28,7 +28,7 @@ export class CodeAttempts {
   async take(userId: string): Promise<string | undefined> {
     const now = this.clock.now();
     const ends = { short: now + SHORT.seconds * 1000, long: now + LONG.seconds * 1000 };
-    // A window that ends later than a new one would: the clock was set back.
+    // A window that ends later than a new one would is over too: the clock was set back.
     const shortIsOver = sql<boolean>`(factor_attempts.short_ends_at <= ${now} or factor_attempts.short_ends_at > ${ends.short})`;
     const longIsOver = sql<boolean>`(factor_attempts.long_ends_at <= ${now} or factor_attempts.long_ends_at > ${ends.long})`;
     const counted = await this.db

@@ -32,7 +32,7 @@ import {
 import { FactorsService } from './factors.service.js';
 
 const VALID = createValidationPipe();
-/** An id that is no UUID is one that does not exist. */
+/** Answers 404 for an id that is not a UUID. */
 const ID = new ParseUUIDPipe({ errorHttpStatusCode: 404 });
 
 @ApiTags('factors')

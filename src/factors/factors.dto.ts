@@ -22,7 +22,7 @@ const RECOVERY_CODE = {
   description: 'One of the recovery codes, instead of `otp`. Hyphens, spaces and case do not matter.',
 };
 
-/** People copy codes with the spaces and hyphens that they are shown with. */
+/** Removes spaces and hyphens, which people copy with a code. */
 function Compact(): PropertyDecorator {
   return Transform(({ value }: { value: unknown }) =>
     typeof value === 'string' ? value.slice(0, 64).replace(/[\s-]/g, '').toUpperCase() : value,
@@ -33,7 +33,7 @@ function IsOtp(): PropertyDecorator {
   return applyDecorators(Compact(), Matches(/^[0-9]{6}$/, { message: '$property must be 6 digits' }));
 }
 
-/** Both at once would be two guesses. Checked with the body: after the password, the answer would tell that it is right. */
+/** Both at once would be two guesses. Checked with the body: after the password, a 400 would show that it was right. */
 function WithoutOtp(): PropertyDecorator {
   return (target, property) =>
     registerDecorator({
@@ -48,7 +48,7 @@ function WithoutOtp(): PropertyDecorator {
     });
 }
 
-/** What a user proves a second factor with: one of these. */
+/** One of these codes proves a second factor. */
 export class CodesDto {
   @ApiPropertyOptional(OTP)
   @IsOptional()

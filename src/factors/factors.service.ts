@@ -22,8 +22,8 @@ import { type EnrolledOtpDto, type FactorsDto } from './factors.dto.js';
 import { otpauthUri } from './totp.js';
 
 /**
- * What a user does about their own factors. Each change needs a token of the strongest level that the user has, moves the
- * credential version, so that logins in progress end, and revokes no session.
+ * Changes a user's own factors. Each change needs a token of the strongest level that the user has, moves the credential
+ * version, so that logins in progress end, and revokes no session.
  */
 @Injectable()
 export class FactorsService {
@@ -57,7 +57,7 @@ export class FactorsService {
       await this.registry.requireStrongest(who, tx);
       if ((await this.otp.listConfirmed(user.id, tx)).length >= MAX_AUTHENTICATORS)
         throw validationFailed([
-          { field: 'otp', messages: [`has ${MAX_AUTHENTICATORS} authenticators, the most there can be`] },
+          { field: 'otp', messages: [`has ${MAX_AUTHENTICATORS} authenticators, which is the maximum`] },
         ]);
       const row = await this.otp.begin(tx, user, name, this.clock.now());
       const secret = this.secrets.of(row);
@@ -69,7 +69,7 @@ export class FactorsService {
 
   /**
    * @returns ten new recovery codes; earlier ones are void
-   * @throws ApiError `not_found` if nothing waits to be confirmed, `invalid_credentials`; RateLimitedError
+   * @throws ApiError `not_found` if there is no enrolment to confirm, `invalid_credentials`; RateLimitedError
    */
   async confirm(who: Principal, id: string, code: string, caller: Caller): Promise<string[]> {
     const user = await this.accounts.activeUserOf(who.userId);
@@ -109,7 +109,7 @@ export class FactorsService {
     });
   }
 
-  /** One transaction: the user's row first, as everywhere, which moves the credential version; then the change, and its event. */
+  /** In one transaction: first moves the credential version on the user's row, as everywhere, then changes and records. */
   private async change<T>(
     { userId, sessionId }: Principal,
     user: User,

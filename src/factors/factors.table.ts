@@ -8,12 +8,12 @@ export interface OtpFactorsTable {
   name: string;
   /** The `kid` of the key from which the secret is derived. */
   key_id: string;
-  /** The user's when it was created: it can be confirmed only until the credentials change. */
+  /** The user's credential version at the start of the enrolment, which can be confirmed until that changes. */
   credential_version: number;
-  /** The step of the last accepted code; none is accepted twice, nor an earlier one. */
+  /** The step of the last accepted code. Only codes of later steps are accepted. */
   last_step: number;
   created_at: number;
-  /** Null while its user has not shown that they have it: until then it is not asked for. */
+  /** Null until the enrolment is confirmed by a code: no login asks for it before. */
   confirmed_at: number | null;
   last_used_at: number | null;
 }

@@ -9,9 +9,9 @@ export interface LoginChallenge extends SeenUser {
   jti: string;
   /** Milliseconds. */
   expiresAt: number;
-  /** RFC 8176: what has been proved. */
+  /** RFC 8176: the methods that have been proved. */
   amr: readonly string[];
-  /** What the session is to be, in milliseconds. */
+  /** The lifetimes of the session that the login opens, in milliseconds. */
   sessionTtl?: number | undefined;
   accessTtl?: number | undefined;
 }

@@ -9,10 +9,10 @@ import { acceptedSteps, codeOf } from './totp.js';
 
 /** How long a new authenticator waits to be confirmed. */
 export const ENROLMENT_MS = 600_000;
-/** Each is one more code that is right. */
+/** With each authenticator, one more code is right at a time. */
 export const MAX_AUTHENTICATORS = 5;
 
-/** A right code. `use` decides whether it, or a later one, was used before. */
+/** A right code. `use` checks that neither it nor a later one was used before. */
 export interface MatchedCode {
   factor: OtpFactor;
   step: number;
@@ -36,7 +36,7 @@ export class OtpFactors {
       .execute();
   }
 
-  /** Begins an enrolment; it replaces another one that waits. */
+  /** Begins an enrolment. It replaces one that is not confirmed yet. */
   async begin(
     tx: Tx,
     { id: userId, credentialVersion }: SeenUser,

@@ -26,23 +26,23 @@ export class OtpSecrets implements OnApplicationBootstrap {
   async onApplicationBootstrap(): Promise<void> {
     if (!this.hasKey() && !this.mayAddKey())
       this.logger.warn(
-        'no second factor can be enrolled: the keys lack one with "token_use": "factor"; ' +
+        'no second factor can be enrolled: there is no key with "token_use": "factor"; ' +
           '`npm run keys -- rotate --kind factor` adds it',
       );
     await this.warnOfMissingKeys();
   }
 
   /**
-   * The key for a new authenticator. A key file from before second factors gets its key with the first one, not at the
+   * The key for a new authenticator. A key file of an earlier version gets this key with the first enrolment, not at the
    * start: until then, servers of the previous version can be restarted with the same file.
-   * @throws ApiError 404 `not_found` where there is no key and the file is not the server's to change
+   * @throws ApiError 404 `not_found` if there is no key and the server may not change the file
    */
   currentKeyId(): string {
     if (!this.hasKey()) this.addKey();
     return this.keys.signingKey('factor', this.clock.now()).kid;
   }
 
-  /** @returns undefined if the key has been removed: no code is right any more */
+  /** @returns undefined if the key has been removed: then every code is wrong */
   of({ id, user_id, key_id }: Pick<OtpFactor, 'id' | 'user_id' | 'key_id'>): Buffer | undefined {
     const key = this.keys.find(key_id, this.clock.now());
     if (key?.kind !== 'factor' || !key.signWith) return undefined;

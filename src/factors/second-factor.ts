@@ -35,8 +35,8 @@ declare module '../auth/index.js' {
 const AMR = ['otp', 'mfa'];
 
 /**
- * One-time codes and recovery codes as a factor, and the rule that makes them count: a user who has an authenticator gets no
- * session and no fresh token without a second factor, whatever the way in.
+ * One-time codes and recovery codes as a factor, and the rule that enforces them: a user who has an authenticator gets no
+ * session and no fresh token without a second factor, by any way to log in.
  */
 @Injectable()
 export class SecondFactor implements Factor, ProofRule, OnModuleInit {
@@ -67,7 +67,7 @@ export class SecondFactor implements Factor, ProofRule, OnModuleInit {
     const factors = [
       'otp',
       ...(left > 0 ? ['recovery_code'] : []),
-      // A login or reauthentication of its own, instead of password and code.
+      // A passkey is a login or reauthentication by itself, instead of password and code.
       ...(hasPasskey ? ['passkey'] : []),
     ];
     if (login)

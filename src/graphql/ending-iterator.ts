@@ -1,4 +1,4 @@
-/** The events of a source until it is ended from outside: then the read that waits fails. One read at a time. */
+/** The events of a source until `end` is called: then the pending read fails. One read at a time. */
 export class EndingIterator<T> implements AsyncIterableIterator<T, undefined> {
   private error: Error | undefined;
   private isDone = false;
@@ -16,7 +16,7 @@ export class EndingIterator<T> implements AsyncIterableIterator<T, undefined> {
     else this.whenDone = callback;
   }
 
-  /** Fails the read that waits, or else the next one, and closes the source. */
+  /** Fails the pending read, or else the next one, and closes the source. */
   end(reason: Error): void {
     if (this.isDone) return;
     this.close();

@@ -10,8 +10,8 @@ const CODE_OF_STATUS: Record<number, string> = {
 };
 
 /**
- * An error answer as a GraphQL error: its members in `extensions`, with a `code`, what a step-up must satisfy, and the
- * headers that it would have over HTTP. Without the exception: drivers would show it.
+ * Converts an error answer to a GraphQL error: `extensions` has its members, a `code`, the requirements of a step-up, and
+ * the headers that it would have over HTTP. The exception is left out, because drivers would show it.
  */
 export function toGraphqlError({ answer, challenge, headers }: Refusal): GraphQLError {
   const { message, error: _, ...members } = answer;

@@ -16,7 +16,7 @@ export interface Source {
 /**
  * Finds the request in the context of an operation: Mercurius puts it into `reply.request` or, without a reply, `request`;
  * Nest's drivers into `req`, which is the context of graphql-ws for an operation over a WebSocket.
- * @throws Error if the context has none, or that of another request
+ * @throws Error if the context has no request, or the one of another caller
  */
 export function sourceOf(context: Members): Source {
   const { reply, req, res } = context as Record<string, Members | undefined>;
@@ -40,8 +40,8 @@ export function sourceOf(context: Members): Source {
 }
 
 /**
- * Mercurius gives all requests the same object if `context` is one, with the `req` of the first, so that
- * every caller would be its user.
+ * If `context` is an object and not a function, Mercurius gives it to all requests, with the `req` of the first one: every
+ * caller would be the first user.
  * @throws Error
  */
 function requireOwnContext(replied: unknown, request: AuthRequest): void {
@@ -85,14 +85,14 @@ export function socketRequest({ request, connection = {} }: Source, headerName: 
     method: 'POST',
     headers: { ...openingHeaders(raw), ...(token !== undefined && { [headerName]: token }) },
     socket: raw.socket,
-    // Names of headers that were sent twice; the token of the connection replaces that of a header.
+    // Shows headers that were sent twice. Left out if the connection has a token, which replaces that of a header.
     ...(token === undefined && { rawHeaders: raw.rawHeaders }),
     ...(ip !== undefined && { ip }),
     ...(id !== undefined && { id }),
   };
 }
 
-/** As they were sent. Mercurius adds those that the client's page invents, such as `Sec-Fetch-Site`. */
+/** The headers as they were sent. Mercurius adds headers that the page can choose, such as `Sec-Fetch-Site`. */
 function openingHeaders({ headersDistinct }: IncomingMessage): AuthRequest['headers'] {
   return Object.fromEntries(
     Object.entries(headersDistinct).map(([name, values = []]) => [

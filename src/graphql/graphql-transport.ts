@@ -75,8 +75,9 @@ export class GraphqlTransport implements TransportAdapter {
   }
 
   /**
-   * Whose checks a call shares. The fields of a query run at once. A mutation may revoke the session before the next one
-   * runs, and a subscription goes on for hours: there, only the fields of one result share them.
+   * Returns the object that stands for the calls that share checks. All fields of a query share them, because they run at
+   * once. A mutation may revoke the session before the next one runs, and a subscription goes on for hours: there, only
+   * the fields of one result share checks.
    */
   private sharingOf(
     { request, connection }: Source,
@@ -107,7 +108,7 @@ export class GraphqlTransport implements TransportAdapter {
 }
 
 /**
- * Cookies are sent with GET and HEAD without a check of their origin. Mercurius runs mutations by HEAD.
+ * The origin of cookies is not checked for GET and HEAD, and Mercurius runs mutations sent by HEAD.
  * @throws GraphQLError
  */
 function requirePost({ request, connection }: Source, { operation }: GraphQLResolveInfo): void {

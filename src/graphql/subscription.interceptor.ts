@@ -45,7 +45,7 @@ export class SubscriptionInterceptor implements NestInterceptor {
   }
 }
 
-/** GraphQL refuses anything else, and says why. */
+/** GraphQL itself refuses any other source and reports why. */
 function isIterable(source: unknown): source is AsyncIterable<unknown> | AsyncIterator<unknown> {
   return (
     typeof source === 'object' && source !== null && (Symbol.asyncIterator in source || 'next' in source)

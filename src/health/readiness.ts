@@ -32,7 +32,7 @@ export class Readiness {
 
   /**
    * Runs every check, with one log line if any fails.
-   * @param run what runs them: Terminus, whose report is the answer
+   * @param run runs the checks: Terminus, whose report is the answer
    */
   async check<T>(run: (checks: Check[]) => Promise<T>): Promise<T> {
     const failures = new Map<string, string>();

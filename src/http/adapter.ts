@@ -32,15 +32,15 @@ class Adapter extends FastifyAdapter {
   errorHandler: ErrorHandler | undefined;
 
   /**
-   * Nest sets its error handler late: the CORS plugin has already made its route for preflights, which would keep
-   * Fastify's handler and its other format. So one handler is set at once and delegates to Nest's.
+   * Nest sets its error handler late: the CORS plugin has created its route for preflights by then, which would keep
+   * Fastify's own handler and format. So one handler is set at once and delegates to Nest's.
    */
   override setErrorHandler(handler: ErrorHandler): Fastify {
     this.errorHandler = handler;
     return this.getInstance();
   }
 
-  /** The only sign that shutdown begins: from now on new requests are refused, and those in progress are answered. */
+  /** Nest calls this when shutdown begins: from now on new requests are refused, and those in progress are answered. */
   override beforeClose(): void {
     this.closing = true;
     super.beforeClose();
@@ -142,8 +142,8 @@ function closeConnections({ server }: Fastify): void {
 }
 
 /**
- * Makes every path decodable. The router would answer others before any hook runs, without security headers, request id
- * and error code. Stray percent signs become literal ones, which no route has: an ordinary 404.
+ * Makes every path decodable: the router would answer other paths before any hook runs, without security headers,
+ * request id and error code. Stray percent signs become literal ones, which no route has: an ordinary 404.
  */
 function decodable(url: string): string {
   if (!url.includes('%')) return url;

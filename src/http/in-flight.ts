@@ -20,7 +20,7 @@ export class InFlight {
 
   /** Calls `start` when few enough earlier requests of the connection are unanswered. */
   admit({ socket }: IncomingMessage, response: ServerResponse, start: () => void): void {
-    // The parser still held it when the connection was closed.
+    // The connection was closed while the parser still held the request.
     if (socket.destroyed) return;
     const connection = this.connectionOf(socket);
     if (connection.atWork < MAX_AT_WORK) {

@@ -91,7 +91,7 @@ function endOfString(text: string, start: number): number {
 function addName(level: Level, quoted: string, parent: Level | undefined): string | undefined {
   level.beforeName = false;
   const name = decoded(quoted);
-  // If a handler copied the body member by member, this member would set the prototype of the copy.
+  // In a handler that copies the body member by member, this member would set the prototype of the copy.
   if (name === '__proto__' || (name === 'prototype' && parent?.name === 'constructor'))
     return `has the member ${quoted}, which is not allowed`;
   // RFC 8259 §4: parsers disagree on which of the two counts, so a proxy in front may have checked the other one.

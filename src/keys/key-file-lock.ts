@@ -34,7 +34,7 @@ function withLock<T>(lock: string, run: () => T): T {
   try {
     return run();
   } finally {
-    // Another command may have removed it as stale and hold it now.
+    // Another command may have removed this lock as stale and hold it now.
     if (readHolder(lock) === holder) rmSync(lock, { force: true });
   }
 }

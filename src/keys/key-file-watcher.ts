@@ -58,7 +58,7 @@ export class KeyFileWatcher implements OnModuleInit, OnApplicationBootstrap, OnA
   async look(path: string): Promise<void> {
     let looks = 'none';
     try {
-      // Before its content, so that a change in between is noticed by the next poll.
+      // Read before the content, so that the next poll notices a change in between.
       const { ino, size, mtimeNs, ctimeNs } = await stat(path, { bigint: true });
       looks = [ino, size, mtimeNs, ctimeNs].join(' ');
       if (looks === this.loaded) {
@@ -79,7 +79,7 @@ export class KeyFileWatcher implements OnModuleInit, OnApplicationBootstrap, OnA
     }
   }
 
-  /** Logs the names of the keys. Nothing at the first poll, which finds what the start has loaded. */
+  /** Logs the names of the keys, except at the first poll, which finds those that the start has loaded. */
   private tell(before: string[], after: string[], first: boolean): void {
     const added = after.filter((kid) => !before.includes(kid));
     const removed = before.filter((kid) => !after.includes(kid));

@@ -132,7 +132,7 @@ export function createKeyFile(path: string, set: PrivateJwkSet): boolean {
       return true;
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
-      // A dangling link is in the way too, but holds no keys.
+      // A dangling link exists too, but holds no keys.
       statSync(path);
       return false;
     } finally {

@@ -156,7 +156,7 @@ function toRingKey(jwk: PrivateJwk | null, index: number): RingKey {
     throw problem(jwk, `"alg" must be one of ${SIGNING_ALGORITHMS.join(', ')}`);
   }
   if (use !== undefined && use !== 'sig') throw problem(jwk, '"use" must be "sig" or absent');
-  // Secrets are derived from it, so it must be one itself.
+  // Secrets are derived from it, so it must be a symmetric key.
   if (kind === 'factor' && alg !== 'HS256')
     throw problem(jwk, '"alg" of a key with "token_use": "factor" must be HS256');
   if (kind === 'factor' && jwk.verifies_until !== undefined)

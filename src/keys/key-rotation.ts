@@ -60,15 +60,15 @@ export function add(set: PrivateJwkSet, jwk: PrivateJwk, now: number): Change<Pr
     );
   }
   const signing = findSigningKey(keys, kind, now);
-  // Not after the old key's end, which may have been written by hand: there must always be a key that signs.
+  // At the latest at the old key's end, which an operator may have written: there must always be a key that signs.
   const start = signing ? Math.min(now + LEAD_SECONDS * 1000, signing.verifiesUntil) : now;
   const added: PrivateJwk = { ...jwk, signs_from: toNumericDate(start) };
   return { set: { ...set, keys: [...set.keys, added] }, result: added };
 }
 
 /**
- * Sets the end of keys to when the last token that they can have signed has expired: of one key, which must have a
- * successor, or of every key that has a successor and no end. Never of a factor key: authenticators derive from it for as
+ * Sets the end of keys to the expiry of the last token that they can have signed: for one key, which must have a
+ * successor, or for every key that has a successor and no end. Never for a factor key: authenticators derive from it as
  * long as they are enrolled. `ttl`: milliseconds. @throws KeyRingError
  */
 export function retire(
@@ -95,8 +95,8 @@ export function retire(
 }
 
 /**
- * Removes a key that an attacker may have. If it signed, its successor signs at once; if it has none, a new one. If it
- * had yet to sign, the key that signs goes on and loses its end, which was computed from when the other would take over.
+ * Removes a key that an attacker may have. If it signed, its successor signs at once, or a new key if there is none. If it
+ * did not sign yet, the key that signs stays and loses its end, which was computed for the removed successor.
  */
 export function removeNow(set: PrivateJwkSet, now: number, kid: string): Change<Removal> {
   const keys = readKeySet(set);

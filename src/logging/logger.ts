@@ -16,7 +16,7 @@ export interface Sink {
   writeSoon(line: string): void;
 }
 
-/** Where lines go, and the pino logger for all of them but those of requests. */
+/** The destination of lines, and the pino logger for all lines except those of requests. */
 export interface Log {
   root: PinoRoot;
   sink: Sink;
@@ -37,7 +37,7 @@ function standardOutput({ environment }: LogOptions): Sink {
   return output;
 }
 
-/** It removes secrets and escapes control characters here, so that no caller can forget it. */
+/** Removes secrets and escapes control characters in one place, so that no caller can forget it. */
 function createPino({ logLevel }: LogOptions, sink: Sink): PinoRoot {
   return pino(
     {

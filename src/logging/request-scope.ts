@@ -15,7 +15,7 @@ export function scopeRequests(adapter: AbstractHttpAdapter): void {
   if (adapter.getType() === 'fastify') {
     const fastify = (adapter as FastifyAdapter).getInstance();
     fastify.addHook('onRequest', ({ id: requestId }, _reply, done) => requests.run({ requestId }, done));
-    // The connection emits the end of a body, outside of the scope of the request.
+    // The connection emits the end of a body outside of the scope of the request, so the scope is entered again.
     fastify.addHook('preValidation', ({ id: requestId, body }, _reply, done) => {
       if (body === undefined) done();
       else requests.run({ requestId }, done);

@@ -1,10 +1,10 @@
-/** What a template says; text and HTML are made from it alike. */
+/** The content of a mail, from which both text and HTML are made. */
 export interface MailContent {
   subject: string;
   /** Plain text, each a paragraph. */
   before: readonly string[];
   link?: { label: string; url: string };
-  /** To type in where the link does not work. */
+  /** A code to type if the link does not work. */
   code?: string;
   after?: readonly string[];
 }

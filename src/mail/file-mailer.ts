@@ -9,7 +9,7 @@ export class FileMailer extends Mailer {
   constructor(
     private readonly folder: string,
     private readonly from: Mailbox,
-    /** Not the log, which takes queries out of URLs because they may hold secrets: here the secret is wanted. */
+    /** Not the log, which removes queries from URLs because they may hold secrets: here the developer needs the secret. */
     private readonly print: (line: string) => void = (line) => void process.stdout.write(`${line}\n`),
   ) {
     super();

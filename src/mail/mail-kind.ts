@@ -1,6 +1,6 @@
 import { type Mail } from './mailer.js';
 
-/** What an outbox row asks for, as its kind reads it. */
+/** An outbox row as its kind reads it. */
 export interface MailRequest {
   userId: string | null;
   data: Readonly<Record<string, string>>;

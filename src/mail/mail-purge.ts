@@ -2,7 +2,7 @@ import { Injectable, type OnModuleInit } from '@nestjs/common';
 import { Purger } from '../database/index.js';
 import { MAX_AGE_MS } from './mail-queue.js';
 
-/** Removes mails that are older than mails are tried and limits look back. */
+/** Removes mails that are too old to be tried again or to count towards a limit. */
 @Injectable()
 export class MailPurge implements OnModuleInit {
   constructor(private readonly purger: Purger) {}

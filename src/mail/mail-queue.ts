@@ -5,7 +5,7 @@ import { Clock } from '../time/clock.js';
 import { type ComposedMail, type MailKind } from './mail-kind.js';
 import { type MailRow } from './mails.table.js';
 
-/** Longer than sending one mail may take. After a crash, the mail is sent again when it is over. */
+/** How long a claim lasts: longer than sending one mail may take. After a crash, the mail is sent again at its end. */
 export const CLAIM_MS = 120_000;
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
@@ -14,10 +14,10 @@ export const MAX_AGE_MS = 2 * DAY_MS;
 /** Pauses before the second try, the third …; the last one repeats. */
 const PAUSES_MS = [1, 5, 15, 60, 120].map((minutes) => minutes * 60_000);
 const MAX_PER_HOUR = 3;
-/** While another instance counts. */
+/** Pause while another instance counts. */
 const LOCK_PAUSE_MS = 10;
 
-/** The rows of the outbox, for the sender: claim one, count it, and say what became of it. */
+/** The rows of the outbox, for the sender: claims one, counts it, and records the outcome. */
 @Injectable()
 export class MailQueue {
   constructor(
@@ -43,7 +43,7 @@ export class MailQueue {
         .updateTable('mails')
         .set({ claimed_until: now + CLAIM_MS, tries: due.tries + 1 })
         .where('id', '=', due.id)
-        // Each claim is a try: if the number has moved, another instance has it.
+        // Each claim counts as a try: if the number has changed, another instance has the mail.
         .where('tries', '=', due.tries)
         .where('sent_at', 'is', null)
         .returningAll()
@@ -56,7 +56,7 @@ export class MailQueue {
   async count(row: MailRow, { to, userId }: ComposedMail, { limit }: MailKind): Promise<number | undefined> {
     if (row.counted_at !== null) return undefined;
     for (;;) {
-      // One instance at a time: two that count together would both find room.
+      // One instance at a time: two that count at once would both find room.
       const counted = await this.db.withAdvisoryLock('freshgate mail limits', async (tx) => {
         const since = this.clock.now() - HOUR_MS;
         const ofAddress = await this.fullUntil(tx, limit, 'address', to, since);
@@ -85,7 +85,7 @@ export class MailQueue {
     await this.db.deleteFrom('mails').where('id', '=', id).execute();
   }
 
-  /** Gives the mail back until a time. */
+  /** Releases the claim; the mail is due again at `until`. */
   async postpone({ id }: MailRow, until: number): Promise<void> {
     const later = { next_try_at: until, claimed_until: null };
     await this.db.updateTable('mails').set(later).where('id', '=', id).execute();
@@ -98,7 +98,7 @@ export class MailQueue {
     return next > created_at + MAX_AGE_MS ? undefined : next;
   }
 
-  /** Takes back the claims of an instance that has crashed. Only where there is no other instance. */
+  /** Releases the claims of a process that has crashed. Only on SQLite, where there is no other instance. */
   async releaseClaims(): Promise<void> {
     if (this.db.engine === 'sqlite')
       await this.db.updateTable('mails').set({ claimed_until: null }).where('sent_at', 'is', null).execute();

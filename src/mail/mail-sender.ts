@@ -9,21 +9,21 @@ import { Mailer } from './mailer.js';
 import { type MailRow } from './mails.table.js';
 import { Outbox } from './outbox.js';
 
-/** For mails whose pause is over, and those of instances that have crashed. */
+/** How often the sender looks for mails whose pause is over, and for those of instances that have crashed. */
 const PERIOD_MS = 5_000;
 /**
- * Between a commit and the mail, and as much again at random. The work of a mail must be no part of the time of the request
- * that asked for it: whether there is a mail to send is whether there is an account.
+ * Pause between a commit and its mail, plus up to the same again at random. Sending must not slow down the request that
+ * asked for the mail: the time of its answer would show whether there is an account.
  */
 const SEND_DELAY_MS = 200;
-/** One mail, however slowly the server answers; less than a claim lasts. */
+/** Limit for sending one mail to a slow server; shorter than a claim. */
 const SEND_TIMEOUT_MS = 60_000;
-/** For a mail that is being sent when the server stops. */
+/** How long the stop of the server waits for a mail that is being sent. */
 const STOP_TIMEOUT_MS = 5_000;
 
 /**
- * Sends the mails of the outbox, one after the other. Each is claimed before, so that one instance sends it, and marked
- * after: a crash in between sends it twice and never loses it.
+ * Sends the mails of the outbox, one after the other. A mail is claimed before sending, so that one instance sends it, and
+ * marked as sent afterwards: after a crash in between it is sent twice, but never lost.
  */
 @Injectable()
 export class MailSender implements OnApplicationBootstrap, OnModuleDestroy {
@@ -31,7 +31,7 @@ export class MailSender implements OnApplicationBootstrap, OnModuleDestroy {
   private timer: NodeJS.Timeout | undefined;
   private soon: NodeJS.Timeout | undefined;
   private running: Promise<void> | undefined;
-  /** A mail was added while the last look for one was under way. */
+  /** A mail was added while the outbox was being read. */
   private again = false;
   private stopping = false;
 
@@ -104,11 +104,11 @@ export class MailSender implements OnApplicationBootstrap, OnModuleDestroy {
   private async deliver(row: MailRow): Promise<void> {
     const name = `mail ${row.id} (${row.kind})`;
     if (row.created_at + MAX_AGE_MS < this.clock.now()) {
-      this.logger.error(`${name} was not sent: it waited for two days`);
+      this.logger.error(`${name} was not sent: it expired after two days in the outbox`);
       return this.queue.remove(row);
     }
     const kind = this.outbox.find(row.kind);
-    // Added by a newer version, whose instances send it.
+    // A newer version has added this mail, and its instances send it.
     if (!kind) return this.queue.postpone(row, this.clock.now() + PERIOD_MS);
     try {
       await this.compose(row, kind, name);
@@ -131,7 +131,7 @@ export class MailSender implements OnApplicationBootstrap, OnModuleDestroy {
     if (parseEmail(mail.to) !== mail.to) throw new Error('the recipient is not one address');
     const full = await this.queue.count(row, mail, kind);
     if (full !== undefined) {
-      this.logger.warn(`${name} is beyond 3 an hour for its account or address`);
+      this.logger.warn(`${name} exceeds the limit of 3 an hour for its account or address`);
       return kind.beyondLimit === 'drop' ? this.queue.remove(row) : this.queue.postpone(row, full);
     }
     const { to, subject, text, html, link } = mail;
@@ -142,7 +142,7 @@ export class MailSender implements OnApplicationBootstrap, OnModuleDestroy {
   }
 }
 
-/** Waits for the work, at most so many milliseconds. @throws what the work throws */
+/** Waits for the work, at most `limit` milliseconds. @returns whether it has ended. @throws its error */
 async function endsWithin(limit: number, work: Promise<void>): Promise<boolean> {
   const done = new AbortController();
   try {

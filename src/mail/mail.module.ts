@@ -13,9 +13,9 @@ import { SmtpMailer } from './smtp-mailer.js';
 import { parseSmtpUrl } from './smtp-url.js';
 
 export interface MailSettings extends MailOptions {
-  /** Without `smtpUrl`, mail is off, instead of files. */
+  /** Without `smtpUrl`, mail is off in production; otherwise mails are files. */
   production: boolean;
-  /** Of the files. */
+  /** The folder of these files. */
   folder?: string;
 }
 

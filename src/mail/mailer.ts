@@ -1,6 +1,6 @@
 /** A mail that is ready to send, to one recipient. */
 export interface Mail {
-  /** Stays the same when sending is repeated, so that a recipient's server can tell a double. */
+  /** Stays the same when sending is repeated, so that a recipient's server can recognise a duplicate. */
   id: string;
   /** One address, as `parseEmail` writes it. Give it to a library as an object, not as text that it would parse. */
   to: string;
@@ -17,7 +17,7 @@ export interface Mail {
  * own DI token.
  */
 export abstract class Mailer {
-  /** False if no mail can be sent: what needs mail is off, and nothing is kept for sending. */
+  /** False if no mail can be sent: features that need mail are off, and no mail is stored. */
   readonly isOn: boolean = true;
 
   /**

@@ -13,13 +13,13 @@ export interface MailsTable {
   created_at: number;
   next_try_at: number;
   tries: number;
-  /** An instance is sending it until then. */
+  /** The end of the claim of the instance that is sending it. */
   claimed_until: number | null;
-  /** For the hourly limits, set once it has passed them: the kind's limit, the recipient, and when. */
+  /** For the hourly limits: the kind's limit, the recipient, and the time. Set once the mail has passed the limits. */
   limited_as: string | null;
   address: string | null;
   counted_at: number | null;
-  /** Kept for a while after that, for the limits. */
+  /** The row is kept for a while afterwards, for the limits. */
   sent_at: number | null;
 }
 

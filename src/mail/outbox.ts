@@ -28,7 +28,7 @@ export class Outbox {
     private readonly clock: Clock,
   ) {}
 
-  /** False if no mail can be sent; `add` keeps nothing then. */
+  /** False if no mail can be sent; then `add` stores nothing. */
   get isOn(): boolean {
     return this.mailer.isOn;
   }
@@ -65,7 +65,7 @@ export class Outbox {
     });
   }
 
-  /** Deletes what is left to send about an account, and what was sent. */
+  /** Deletes all mails about an account, sent or not. */
   async deleteOf(tx: Tx, userId: string): Promise<void> {
     await tx.deleteFrom('mails').where('user_id', '=', userId).execute();
   }

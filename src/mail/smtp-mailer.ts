@@ -4,7 +4,7 @@ import { type Mailbox } from './sender.js';
 import { type SmtpServer } from './smtp-url.js';
 
 const CONNECT_TIMEOUT_MS = 10_000;
-/** Of silence. */
+/** How long the mail server may be silent. */
 const SOCKET_TIMEOUT_MS = 20_000;
 
 /** Sends by SMTP. The library is loaded with the first mail. */
@@ -46,7 +46,7 @@ export class SmtpMailer extends Mailer {
   }
 }
 
-/** Addresses as objects: the library would read several out of one text. */
+/** Passes addresses as objects, because the library could read several addresses from one text. */
 export function toMessage({ id, to, subject, text, html }: Mail, from: Mailbox): SendMailOptions {
   const recipient = { name: '', address: to };
   return {

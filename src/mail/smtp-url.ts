@@ -1,6 +1,6 @@
 import { registerDecorator } from 'class-validator';
 
-/** What an SMTP URL says. */
+/** The parts of an SMTP URL. */
 export interface SmtpServer {
   host: string;
   port: number;

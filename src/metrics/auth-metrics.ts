@@ -19,7 +19,7 @@ export class AuthMetrics {
   ) {
     const events = metrics.counter('events_total', 'Events of the audit log', ['event', 'outcome']);
     const logins = metrics.counter('logins_total', 'Logins: success, or why they failed', ['outcome']);
-    const refreshes = metrics.counter('refreshes_total', 'Refresh tokens presented, by what became of them', [
+    const refreshes = metrics.counter('refreshes_total', 'Refresh tokens presented, by outcome', [
       'outcome',
     ]);
     audit.listen((entry) => {
@@ -36,7 +36,7 @@ export class AuthMetrics {
       'Seconds since the set of revoked sessions was last known to be complete',
       () => feed.staleness() / 1000,
     );
-    metrics.totals('purged_total', 'Rows removed by this instance, by what they were', ['what'], () =>
+    metrics.totals('purged_total', 'Rows removed by this instance, by kind', ['what'], () =>
       [...purger.removed].map(([what, count]) => [{ what }, count]),
     );
     metrics.gauge('hashing_running', 'Passwords that are hashed now', () => hashing.running);

@@ -3,11 +3,11 @@ import { type Counter, type Histogram } from 'prom-client';
 import { type RequestEnd } from '../http/request-end.js';
 import { Metrics } from './metrics.js';
 
-/** Others are `other`: Node's parser accepts about 35. */
+/** Other methods are counted as `other`: Node's parser accepts about 35. */
 const METHODS: ReadonlySet<string> = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']);
 /** Seconds: a guarded read takes less than 0.001, a password about 0.1, a request while the database is down up to 6. */
 const BUCKETS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
-/** The form of an `errorCode`; a team's own may contain anything. */
+/** Codes of another form are counted as `other`: a team's own may contain anything. */
 const CODE = /^[a-z][a-z0-9_]{0,63}$/;
 /** Codes beyond this many are counted as `other`; we have about thirty. */
 const MAX_CODES = 100;

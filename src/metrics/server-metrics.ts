@@ -17,7 +17,7 @@ export class ServerMetrics {
   ) {
     metrics.gauges(
       'database_pool_connections',
-      'Connections of the pool to PostgreSQL: in use, idle, and the most there may be',
+      'Connections of the pool to PostgreSQL: in use, idle, and the maximum',
       'state',
       () => {
         const { max, open, idle } = statistics.pool ?? { max: 0, open: 0, idle: 0 };

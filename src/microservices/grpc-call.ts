@@ -25,8 +25,8 @@ export interface GrpcCall {
 export type GrpcCallback = (error: unknown) => void;
 
 /**
- * Finds the call in the arguments of a handler: the third, or the first with `@GrpcStreamCall`. No payload looks like one:
- * none has functions.
+ * Finds the call in the arguments of a handler: the third, or the first with `@GrpcStreamCall`. A payload cannot look like
+ * a call, because it has no functions.
  */
 export function grpcCallOf([first, , third]: readonly unknown[]): GrpcCall | undefined {
   return [third, first].find(isGrpcCall);
@@ -54,7 +54,7 @@ export function trailersOf({ metadata }: GrpcCall, entries: Readonly<Record<stri
   return trailers;
 }
 
-/** As google.rpc.Code describes the codes by HTTP statuses. */
+/** The gRPC code for each HTTP status, after google.rpc.Code. */
 const GRPC_CODES: Readonly<Record<number, GrpcStatus>> = {
   401: GrpcStatus.UNAUTHENTICATED,
   403: GrpcStatus.PERMISSION_DENIED,

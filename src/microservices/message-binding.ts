@@ -34,7 +34,7 @@ export class MessageBinding {
   }
 }
 
-/** Before the controller's own, which may need the user. */
+/** Puts it before the controller's own enhancers, which may need the user. */
 function bindFirst(key: string, enhancer: Type, controller: Function): void {
   const bound = (Reflect.getMetadata(key, controller) ?? []) as unknown[];
   if (!bound.includes(enhancer)) Reflect.defineMetadata(key, [enhancer, ...bound], controller);

@@ -26,7 +26,7 @@ import { messageName, metadataValues } from './message-metadata.js';
 @AdaptsTransport({ type: 'rpc', handlers: ['message'] })
 export class MessageTransport implements TransportAdapter, OnApplicationBootstrap {
   private isReady = false;
-  /** By the second argument of the handler: a filter does not get the handler. */
+  /** Events, by the second argument of the handler, because a filter does not get the handler. */
   private readonly events = new WeakSet<object>();
 
   constructor(
@@ -79,7 +79,7 @@ export class MessageTransport implements TransportAdapter, OnApplicationBootstra
   }
 }
 
-/** What the client's observable fails with. */
+/** The error with which the client's observable fails. */
 function errorOf({ exception, answer, headers, challenge }: Refusal, call: GrpcCall | undefined): unknown {
   if (exception instanceof RpcException) {
     const error = exception.getError();

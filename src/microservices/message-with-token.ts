@@ -10,7 +10,7 @@ export class MessageWithToken<T = unknown> {
     readonly token: string,
   ) {}
 
-  /** The handler would get the token as data. @throws Error */
+  /** Without the serializer, the handler would get the token as data. @throws Error */
   toJSON(): never {
     throw new Error(
       'MessageWithToken: set `serializer: new TokenSerializer()` in the options of this client',

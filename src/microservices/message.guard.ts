@@ -25,8 +25,8 @@ export class MessageGuard implements CanActivate, NestInterceptor {
   private hasWarned = false;
 
   /**
-   * Optional, as for `OnceInterceptor`: the class of the controller stays bound, also for its unit test in a module of its
-   * own. Where there is `AuthModule`, there is its guard.
+   * Optional, as for `OnceInterceptor`: the binding stays on the controller's class, also in a unit test without
+   * `AuthModule`. With `AuthModule`, its guard is always there.
    */
   constructor(
     @Optional() @Inject(AuthPolicyGuard) private readonly guard?: AuthPolicyGuard,

@@ -24,7 +24,7 @@ export class OperationIds {
     return id;
   };
 
-  /** Undefined for an operation that `@ApiOperation` named and whose path is not known either. */
+  /** Returns undefined for an operation that `@ApiOperation` named, if its path is unknown too. */
   routeOf(id: string, method: string, path: string): Route | undefined {
     // For a handler of all methods, Nest appends the method.
     const handler = this.handlers.get(id) ?? this.handlers.get(id.replace(new RegExp(`_${method}$`), ''));

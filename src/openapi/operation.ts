@@ -1,6 +1,6 @@
 import { type ErrorResponse } from '../auth/internals.js';
 
-/** An operation of an OpenAPI document, as far as protection and errors are concerned. */
+/** The members of an OpenAPI operation that protection and errors need. */
 export interface Operation {
   operationId: string;
   security?: Record<string, string[]>[];

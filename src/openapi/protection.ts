@@ -8,7 +8,7 @@ import { type Operation } from './operation.js';
 import { addErrors } from './refusals.js';
 
 /**
- * Adds to an operation what its route requires, in words and as security schemes, and how the server refuses.
+ * Adds the requirements of a route to its operation, in words and as security schemes, and the refusals.
  * @param route without it, the default policy of the guard
  * @returns the security schemes that the operation refers to
  */
@@ -32,7 +32,7 @@ const UNDECLARED: Pick<Route, 'policy' | 'roles'> = { policy: DEFAULT_POLICY, ro
 
 const REQUIREMENTS: Record<Exclude<AuthPolicy['level'], 'public' | 'fresh-access'>, string> = {
   access: 'Requires an access token.',
-  'optional-access': 'Accepts an access token, and requires none.',
+  'optional-access': 'An access token is optional.',
   refresh: 'Requires the current refresh token of a session.',
   'access-or-refresh': 'Requires an access token or a refresh token.',
 };

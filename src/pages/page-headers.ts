@@ -1,6 +1,6 @@
 import { applyDecorators, Header } from '@nestjs/common';
 
-/** No script or style but our own files, no string that becomes markup, no frame around it. */
+/** Allows scripts and styles from our own files only, no markup from strings, and no frame around the page. */
 const POLICY = [
   "default-src 'self'",
   "base-uri 'none'",

@@ -12,13 +12,13 @@ const CLIENT = join(import.meta.dirname, '../client');
 /** No folder and no dot at the beginning; neither compressed copies nor declarations. */
 const SERVED = /^[\w-]+\.(?:js|css|svg)$/;
 
-/** What is used of Fastify's, with `sendFile` of `@fastify/static`. */
+/** The members of Fastify's reply that are used, with `sendFile` of `@fastify/static`. */
 interface Reply {
   type(value: string): Reply;
   sendFile(name: string, folder: string): unknown;
 }
 
-/** The pages and their files. Answers carry an ETag: a browser asks again, and is told 304 until a file changes. */
+/** The pages and their files. Answers have an ETag: a browser asks again, and gets 304 until a file changes. */
 @Public()
 @ApiExcludeController()
 @Controller()

@@ -9,7 +9,7 @@ import { UsedTokens } from '../sessions/used-tokens.js';
 /** WebAuthn §13.4.3 asks for 16 bytes or more. */
 const CHALLENGE_BYTES = 32;
 
-/** What a challenge is for, and for whom. One that was made for anything else is refused. */
+/** The purpose of a challenge, and its user and session. A challenge for anything else is refused. */
 export type ChallengePurpose =
   | { purpose: 'login' }
   | { purpose: 'step-up'; userId: string; sessionId: string }
@@ -17,7 +17,7 @@ export type ChallengePurpose =
 
 /** A challenge that was sent back. */
 export interface ReadChallenge {
-  /** What the authenticator must have signed, in base64url. It names the token too, so that it is spent once. */
+  /** The bytes that the authenticator must have signed, in base64url. They also identify the token, which is used once. */
   bytes: string;
   /** Milliseconds. */
   expiresAt: number;
@@ -66,7 +66,7 @@ export class PasskeyChallenges {
     return { challenge, bytes };
   }
 
-  /** @throws ApiError `validation_failed` if it is no challenge of ours, has expired, or is for something else */
+  /** @throws ApiError `validation_failed` if it is not ours, has expired, or has another purpose */
   read(challenge: string, wanted: ChallengePurpose): ReadChallenge {
     const claims = this.verify(challenge);
     const { sub, sid } = claims;
@@ -82,7 +82,7 @@ export class PasskeyChallenges {
     };
   }
 
-  /** Call it in the transaction of what the challenge is for. @throws ApiError `validation_failed` if it was used */
+  /** Call it in the transaction that the challenge protects. @throws ApiError `validation_failed` if it was used */
   async spend(tx: Tx, { bytes, expiresAt }: ReadChallenge): Promise<void> {
     if (!(await this.used.claim(bytes, expiresAt, tx)))
       throw wrongChallenge('has been used; ask for new options');
@@ -100,7 +100,7 @@ export class PasskeyChallenges {
   }
 }
 
-/** Not 401: a client would take that for the end of its session. */
+/** Not 401, which a client would read as the end of its session. */
 export function wrongChallenge(message: string): ApiError {
   return validationFailed([{ field: 'challenge', messages: [`challenge ${message}`] }]);
 }

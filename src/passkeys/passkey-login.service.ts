@@ -18,7 +18,7 @@ export class PasskeyLoginService {
     private readonly logins: LoginService,
   ) {}
 
-  /** The same for everybody: they tell nothing about any account. Writes nothing. */
+  /** Returns the same kind of options for everybody, which reveal nothing about any account. Writes nothing. */
   async options(): Promise<RequestOptionsDto> {
     const { challenge, bytes } = this.challenges.issue({ purpose: 'login' });
     return { challenge, public_key: await this.webauthn.requestOptions(bytes, []) };

@@ -90,7 +90,7 @@ export class PasskeyProofs implements Factor, OnModuleInit {
     return this.prove('passkey', passkey, read, caller, attempt, userId);
   }
 
-  /** @param owner whose passkey it must be; at login, that of any user */
+  /** @param owner the user to whom the passkey must belong; undefined at login */
   private async prove(
     field: string,
     given: object,
@@ -143,7 +143,7 @@ export class PasskeyProofs implements Factor, OnModuleInit {
       use: async (tx) => {
         await this.challenges.spend(tx, challenge);
         if (await this.passkeys.use(tx, passkey.id, counter, this.clock.now())) return;
-        // Removed meanwhile, or used by a copy at the same moment. The transaction is rolled back, and a row with it.
+        // Removed meanwhile, or used by a copy at the same moment. Not recorded: the transaction is rolled back.
         const failed = { event: 'authn_factor_fail', outcome: 'fail', cause: 'passkey_counter' } as const;
         this.audit.announce({ ...failed, subjectId: passkey.user_id, at: this.clock.now() });
         throw refused(counterMessage(counter, passkey));
@@ -152,7 +152,7 @@ export class PasskeyProofs implements Factor, OnModuleInit {
   }
 }
 
-/** WebAuthn §6.1.1: then there may be a copy of the private key. Authenticators without a counter always say 0. */
+/** WebAuthn §6.1.1: if it is, there may be a copy of the private key. Authenticators without a counter always send 0. */
 function isBehind(counter: number, passkey: Passkey): boolean {
   return (counter > 0 || passkey.counter > 0) && counter <= passkey.counter;
 }

@@ -52,7 +52,7 @@ import { PasskeysService } from './passkeys.service.js';
 import { RelyingParty } from './relying-party.js';
 
 const VALID = createValidationPipe();
-/** An id that is no UUID is one that does not exist. */
+/** Answers 404 for an id that is not a UUID. */
 const ID = new ParseUUIDPipe({ errorHttpStatusCode: 404 });
 
 @ApiTags('passkeys')
@@ -67,7 +67,7 @@ export class PasskeysController {
   @Public()
   @Post('login/passkey/options')
   @HttpCode(200)
-  @ApiOperation({ summary: 'Get the options of a login by passkey. They are alike for everybody.' })
+  @ApiOperation({ summary: 'Get the options of a login by passkey. They do not depend on a user.' })
   @ApiOkResponse({ type: RequestOptionsDto })
   async passkeyLoginOptions(): Promise<RequestOptionsDto> {
     return this.logins.options();

@@ -38,7 +38,7 @@ const HANDLE_BYTES = 32;
 const REGISTRATIONS = { name: 'passkey-registration', points: 30, seconds: 300 };
 
 /**
- * What a user does about their own passkeys. Each change needs a token of the strongest level that the user has. Adding and
+ * Lists and changes a user's own passkeys. Each change needs a token of the strongest level that the user has. Adding and
  * removing moves the credential version, so that logins in progress end, and revokes no session.
  */
 @Injectable()
@@ -92,7 +92,7 @@ export class PasskeysService {
     if (handle === undefined) throw wrongChallenge('is not of a registration; ask for new options');
     const credential = registrationOf('response', response);
     const proved = await this.webauthn.verifyRegistration(credential, challenge.bytes).catch(
-      // Whatever a library throws at bytes of a client is the client's fault.
+      // The bytes are the client's, so an error of the library is a refusal, not a fault of the server.
       (error: unknown) => {
         throw refused(`response was not accepted: ${(error as Error).message}`);
       },
@@ -168,7 +168,7 @@ function actingAs({ userId, sessionId }: Principal) {
 
 function requireRoom(existing: readonly Passkey[]): void {
   if (existing.length >= MAX_PASSKEYS)
-    throw refused(`the account has ${MAX_PASSKEYS} passkeys, the most there can be`);
+    throw refused(`the account has ${MAX_PASSKEYS} passkeys, which is the maximum`);
 }
 
 function refused(message: string): ApiError {

@@ -5,7 +5,7 @@ import { type Migrations } from '../database/index.js';
 export interface PasskeysTable {
   id: string;
   user_id: string;
-  /** The authenticator's name for it, in base64url. */
+  /** The id that the authenticator gave it, in base64url. */
   credential_id: string;
   /** COSE, in base64url. */
   public_key: string;
@@ -13,7 +13,7 @@ export interface PasskeysTable {
   counter: number;
   /** Random, in base64url; the same for all passkeys of the user. WebAuthn §14.6.1: it must not tell who the user is. */
   user_handle: string;
-  /** How browsers reach the authenticator, separated by spaces. */
+  /** The ways in which browsers reach the authenticator, separated by spaces. */
   transports: string;
   name: string;
   created_at: number;

@@ -21,7 +21,7 @@ export class RelyingParty {
   readonly id: string;
   /** Origins whose pages may use the passkeys. */
   readonly origins: readonly string[];
-  /** Those of other sites, which browsers allow only if `/.well-known/webauthn` lists them (WebAuthn §5.11). */
+  /** Origins of other sites. Browsers allow them only if `/.well-known/webauthn` lists them (WebAuthn §5.11). */
   readonly relatedOrigins: readonly string[];
 
   /** @throws PasskeysSettingsError */

@@ -4,10 +4,10 @@ import { validationFailed } from '../auth/index.js';
 const BASE64URL = /^[A-Za-z0-9_-]+$/;
 /** WebAuthn §4: a credential id has at most 1023 bytes. */
 const MAX_ID = 1364;
-/** As many as the specification knows, and some. */
+/** The specification has six; the limit leaves room for new ones. */
 const MAX_TRANSPORTS = 8;
 
-/** What the browser returned for a registration, without members that are not used. @throws ApiError `validation_failed` */
+/** Reads the answer of a registration, without members that are not used. @throws ApiError `validation_failed` */
 export function registrationOf(field: string, given: object): RegistrationResponseJSON {
   const { id, response } = outline(field, given);
   const { transports } = response;
@@ -28,7 +28,7 @@ export function registrationOf(field: string, given: object): RegistrationRespon
   };
 }
 
-/** What the browser returned for a login or step-up. @throws ApiError `validation_failed` */
+/** Reads the answer of a login or step-up. @throws ApiError `validation_failed` */
 export function assertionOf(field: string, given: object): AuthenticationResponseJSON {
   const { id, response } = outline(field, given);
   const { userHandle } = response;

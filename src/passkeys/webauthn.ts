@@ -69,12 +69,12 @@ export class WebAuthn {
     const attestation = helpers.decodeAttestationObject(
       Uint8Array.from(Buffer.from(response.response.attestationObject, 'base64url')),
     );
-    // None was asked for. To verify certificates, the library would fetch lists of revoked ones from addresses in them,
-    // which the client chooses.
+    // We ask for no attestation. To verify its certificates, the library would fetch revocation lists from addresses in
+    // them, which the client chooses.
     const isSelfAttested =
       attestation.get('fmt') === 'packed' && attestation.get('attStmt').get('x5c') === undefined;
     if (attestation.get('fmt') !== 'none' && !isSelfAttested)
-      throw new Error('it has an attestation, which was not asked for');
+      throw new Error('it has an attestation that was not requested');
     const { verified, registrationInfo } = await library.verifyRegistrationResponse({
       response,
       expectedChallenge: challenge,

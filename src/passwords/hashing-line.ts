@@ -12,7 +12,7 @@ export class HashingOverloadedError extends HttpException {
   }
 }
 
-/** The client that a password belongs to: a full queue is shared out by it. */
+/** The client that a password belongs to. Clients share a full queue. */
 export interface HashingClient {
   account?: string | undefined;
   /** The network of the client's address. */
@@ -41,8 +41,8 @@ interface WaitingJob {
 
 /**
  * Waiting jobs. The first job of every account comes before the second of any account; among those, the first of every
- * network before the second of any; then first come, first served. A full line refuses its last job if the new one
- * comes before it.
+ * network before the second of any; then first come, first served. A full line refuses its last job if the new job
+ * ranks before it.
  */
 export class HashingLine {
   private readonly jobs: WaitingJob[] = [];

@@ -21,7 +21,7 @@ export class HashingQueue {
 
   constructor(
     readonly atOnce = hashesAtOnce(),
-    /** Of each line. */
+    /** Maximum of each line. */
     readonly maxWaiting = atOnce * MAX_WAITING_PER_RUNNING,
     maxWaitMs?: number,
   ) {

@@ -4,13 +4,13 @@ import { createHash, pbkdf2Sync, scryptSync, timingSafeEqual } from 'node:crypto
 import { setPriority } from 'node:os';
 
 /**
- * The least priority. A Linux thread still gets what the others leave; with the usual priority, a request of one
- * millisecond would wait for hashes of twenty where all cores are busy. Elsewhere it would be that of the whole process.
+ * The lowest priority, set on Linux only, where each thread has its own: elsewhere it would be that of the whole process.
+ * With the usual priority, a request of one millisecond would wait for hashes of twenty while all cores are busy.
  */
 const NICENESS = 19;
 if (process.platform === 'linux') setPriority(NICENESS);
 
-/** Bytes, above what the bounds of `stored-hash.ts` allow; Node's default is below what usual hashes need. */
+/** Bytes: more than the bounds of `stored-hash.ts` allow. Node's default is less than usual hashes need. */
 const SCRYPT_MAX_MEMORY = 320 * 1024 * 1024;
 
 /**

@@ -66,8 +66,8 @@ export class PasswordHasher implements OnApplicationShutdown {
   }
 
   /**
-   * Without a hash (unknown user), or with one that cannot be used, it does the same work and returns false, so the time
-   * reveals nothing (ASVS 6.3.8).
+   * Without a hash (unknown user), or with an unusable one, does the same work and returns false, so the time reveals
+   * nothing (ASVS 6.3.8).
    * @throws HashingOverloadedError
    */
   async verify(

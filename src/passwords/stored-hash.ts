@@ -11,11 +11,11 @@ export class UnusableHashError extends Error {
   override readonly name = 'UnusableHashError';
 }
 
-/** What is stored for an account without a password: no password matches it. */
+/** Stored for an account without a password: no password matches it. */
 export const NO_PASSWORD = '!';
 
 /*
- * What one verification may cost, about a second of one core. Without bounds, a hash that asks for gigabytes or for hours
+ * The maximum cost of one verification, about a second of one core. Without bounds, a hash that needs gigabytes or hours
  * would run with each login attempt for its account.
  */
 const MAX_MEMORY_KIB = 262_144;
@@ -139,7 +139,7 @@ function base64(text: string): Buffer {
   return decoded(plain, 'base64', plain.replace(/={1,2}$/, ''));
 }
 
-/** Node skips what it cannot read, so that another text would be the same hash. */
+/** Node skips characters that it cannot read, so several texts would be the same hash. */
 function decoded(text: string, encoding: 'base64' | 'hex', canonical: string): Buffer {
   const bytes = Buffer.from(text, encoding);
   if (bytes.toString(encoding).replace(/=+$/, '') !== canonical) throw new UnusableHashError(UNKNOWN);

@@ -6,7 +6,7 @@ interface Window {
   endsAt: number;
 }
 
-/** Windows of one limit, about 150 bytes each. Hashing is too slow to create more before the first ones end. */
+/** Maximum windows of one limit, about 150 bytes each. Hashing is too slow to create more before the first ones end. */
 const MAX_WINDOWS = 500_000;
 
 /**

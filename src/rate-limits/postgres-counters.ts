@@ -55,7 +55,7 @@ export class PostgresCounters implements Counters {
       .set((eb) => ({ points: eb('points', '-', 1) }))
       .where('key', '=', nameOf(key))
       .where('expire', '>', this.now())
-      // Two that give back at once: below zero, the row would never be deleted and would allow an attempt too many.
+      // Two attempts may be given back at once: below zero, the row would stay and allow one attempt too many.
       .where('points', '>', 0)
       .returning('points')
       .executeTakeFirst();

@@ -15,7 +15,7 @@ export class RateLimitPurge implements OnModuleInit {
       what: 'expired rate-limit counters',
       table: 'rate_limits',
       key: 'key',
-      // Rows that an attempt has locked are skipped: it locks several, in another order than this one.
+      // Skips rows that an attempt has locked: it locks several, in another order than this one.
       selectDead: (tx, cutoff) =>
         tx.selectFrom('rate_limits').select('key').where('expire', '<', cutoff).forUpdate().skipLocked(),
     });

@@ -1,7 +1,7 @@
 import { type Count, type Counters, isBeyond, type RateLimitKey } from './counters.js';
 import { RateLimitedError } from './rate-limited.error.js';
 
-/** A counter of an attempt, and what a success does to it. */
+/** A counter of an attempt, and the effect of a success on it. */
 export interface ReservedKey extends RateLimitKey {
   /** Whether a success deletes the counter; else it only gives back this attempt. */
   resets?: boolean;
@@ -9,7 +9,7 @@ export interface ReservedKey extends RateLimitKey {
 
 /**
  * Counts attempts before the work, so that of any number of parallel attempts no more than the limit pass.
- * An attempt that broke, and so has no outcome, stays counted.
+ * An attempt that fails with an error, without an outcome, stays counted.
  */
 export class RateLimitReservation {
   private constructor(

@@ -9,7 +9,7 @@ import { PostgresCounters } from './postgres-counters.js';
 import { RateLimitOptions } from './rate-limit-options.js';
 import { RateLimitReservation } from './rate-limit-reservation.js';
 
-/** Whose password is tried. */
+/** The account whose password is tried, and the device or session that tries it. */
 export interface Guess {
   account: string;
   /** A device or a session on which this user has proved the password before. */
@@ -52,7 +52,7 @@ export class RateLimits {
       // The address first: if it is refused, no rows are created for the usernames that it tries.
       ...byNetwork(this.address, ip),
       { limit: this.accountAndAddress, key: `${account} from ${networkOf(ip)}`, resets: true },
-      // Not reset by a success: the owner logs in while a stranger goes on guessing.
+      // Not reset by a success: the owner may log in while a stranger goes on guessing.
       { limit: this.account, key: account },
     ]);
   }

@@ -1,6 +1,6 @@
 const LOGGED_EACH = 60;
 
-/** A failure that repeats each second. Reports the first one, any with another message, and otherwise each 60th, with the count. */
+/** Reports a failure that repeats each second: the first, each with another message, and every 60th, with the count. */
 export class RepeatedFailure {
   private message = '';
   private repeated = 0;
@@ -14,7 +14,7 @@ export class RepeatedFailure {
     this.message = message;
   }
 
-  /** @returns how often it had failed */
+  /** @returns the number of failures */
   end(): number {
     const { repeated } = this;
     this.repeated = 0;

@@ -14,7 +14,7 @@ import { RepeatedFailure } from './repeated-failure.js';
 import { SessionOptions } from './session-options.js';
 import { type RevokeCause } from './sessions.table.js';
 
-/** Its first name, so that servers of the previous version beside this one hear it. */
+/** The name from an earlier version, so that servers of that version beside this one receive notifications. */
 const CHANNEL = 'freshgate_ended_sessions';
 const POLL_MS = 1_000;
 /** A notification holds at most 8,000 bytes; a revocation takes about 70. */
@@ -25,11 +25,11 @@ const REVOCATIONS_PER_UPDATE = 500;
  * Brings the revocations of every instance into this one's memory.
  *
  * On PostgreSQL the transaction that revokes a session also sends a NOTIFY, so both commit together. One connection
- * LISTENs, and proves each second by a notification of its own that it hears a writable server. On every (re)connect it
- * LISTENs first and then reads what was revoked since the last read, or all revocations where that could miss one (see
- * `readByCursor`). While no connection can LISTEN, that is read each second. If the database lacks revocations that this
- * instance remembers, because a standby that lagged was promoted, they are written again. SQLite belongs to this process
- * alone and is read once.
+ * LISTENs, and each second sends a notification to itself, to prove that it receives them from a writable server. On every
+ * (re)connect it LISTENs first and then reads the sessions that were revoked since the last read, or all of them if that
+ * could miss one (see `readByCursor`). While no connection can LISTEN, this instance reads them each second. If the
+ * database lacks revocations that this instance remembers, because a lagging standby was promoted, they are written again.
+ * SQLite belongs to this process alone and is read once.
  */
 @Injectable()
 export class RevocationFeed implements OnApplicationBootstrap, OnApplicationShutdown {
@@ -57,7 +57,7 @@ export class RevocationFeed implements OnApplicationBootstrap, OnApplicationShut
     private readonly options: SessionOptions,
   ) {}
 
-  /** Before the first request, so that revocations from before the start are known. */
+  /** Runs before the first request, so that revocations from before the start are known. */
   async onApplicationBootstrap(): Promise<void> {
     await new Promise<void>((resolve) => {
       this.listener = this.db.listen(CHANNEL, {
@@ -124,7 +124,7 @@ export class RevocationFeed implements OnApplicationBootstrap, OnApplicationShut
     }
   }
 
-  /** Reads what is not known yet. */
+  /** Reads the revocations that are not known yet. */
   private async catchUp(read: ReadPages): Promise<void> {
     this.reading = true;
     try {
@@ -159,7 +159,7 @@ export class RevocationFeed implements OnApplicationBootstrap, OnApplicationShut
       );
   }
 
-  /** Revokes again what the database has lost, so that refresh and every other instance know it too. */
+  /** Writes lost revocations to the database again, so that refreshes and all instances see them. */
   private async writeAgain(knownIds: ReadonlySet<string>): Promise<void> {
     const lost = this.revoked.missingFrom(knownIds);
     let written = 0;

@@ -1,7 +1,7 @@
 import { type Acr, reaches } from '../tokens/proof.js';
 import { type Session } from './sessions.table.js';
 
-/** What a verified, unexpired refresh token presents, and when. */
+/** A verified, unexpired refresh token with its request. */
 export interface Presented {
   generation: number;
   /** SHA-256 of the request's `Idempotency-Key`, or null. */
@@ -13,13 +13,13 @@ export interface Presented {
 }
 
 /**
- * What the session row says of a presented generation:
+ * The verdict of the session row on a presented generation:
  * - `rotate`: it is live; it may be advanced.
  * - `key_reused`: it is live, but the key is the one that made it: the client mixed up its keys.
  * - `replay`: one behind, with the key that made the live one: the answer was lost, give it again.
  * - `concurrent`: one behind, no keys, within the grace: another tab won, give it the same successor.
- * - `superseded`: a proof presented with this token, or one after it, raised the session's level. Only a proof of that level
- *   gets the live generation: the token alone must not inherit what it never proved. Nothing is revoked.
+ * - `superseded`: a proof presented with this token or a later one raised the session's level. Only a proof of that level
+ *   gets the live generation: the token alone must not gain a level that it never proved. Nothing is revoked.
  * - `reuse`: any other generation behind: two parties hold the session.
  * - `rolled_back`: ahead of the row: the database was restored from a backup.
  * - `revoked`: the session is revoked, expired or unknown.

@@ -16,13 +16,13 @@ export interface Device {
 
 export interface RotationRequest extends Presented {
   sessionId: string;
-  /** Where the request comes from; kept on the row. */
+  /** The origin of the request, stored in the row. */
   device: Device;
   /** Written to the row, unless the row has a stronger one. Absent for a refresh. */
   proof?: Proof;
 }
 
-/** How one session differs from others, in milliseconds. */
+/** The lifetimes of one session instead of the configured ones, in milliseconds. */
 export interface SessionLives {
   sessionTtl?: number | undefined;
   accessTtl?: number | undefined;
@@ -107,15 +107,15 @@ export class Sessions {
     const advanced = await this.advanceIn(tx, request);
     if (advanced) return { outcome: 'rotated', session: advanced };
     const first = await this.repeat(tx, request, await this.inspect(tx, request));
-    // The row changed since it was read: revoked, or advanced. Neither can be undone, so a second look is enough.
+    // The row changed since it was read: revoked, or advanced. Neither can be undone, so reading it once more is enough.
     const found = first ?? (await this.repeat(tx, request, await this.inspect(tx, request)));
     if (found) return found;
     throw new Error(`session ${request.sessionId}: generation moved backwards`);
   }
 
   /**
-   * Classifies a presented refresh token without rotating it. Reuse revokes the session at once, so that no password is
-   * ever checked for a token that is not its session's.
+   * Classifies a presented refresh token without rotating it. Reuse revokes the session at once, before any password is
+   * checked.
    */
   async inspect(tx: Tx, request: Presented & Pick<RotationRequest, 'sessionId'>): Promise<Inspection> {
     const { sessionId, now } = request;
@@ -191,7 +191,7 @@ export class Sessions {
     if (verdict !== 'replay' && verdict !== 'concurrent') return { outcome: verdict };
     if (!session) return undefined;
     const { proof } = request;
-    // Others may hold the live generation already, without the proof: a raised level begins with a new one.
+    // Others may hold the live generation without the proof, so a raised level begins with a new generation.
     const raises = proof !== undefined && weakerThan(proof.acr).includes(session.acr);
     const update = raises
       ? this.advanceFrom(session.generation, tx, request)
@@ -208,7 +208,7 @@ export class Sessions {
   private updateLive({ sessionId, now, device, proof }: RotationRequest, generation: number, db: Executor) {
     const { accessTtl, refreshLimit } = this.options;
     const windowMs = refreshLimit.seconds * 1000;
-    // A window that ends later than a new one would: the clock was set back.
+    // A window that ends later than a new one would is over too: the clock was set back.
     const isOver = sql<boolean>`(refresh_window_ends_at <= ${now} or refresh_window_ends_at > ${now + windowMs})`;
     return db
       .updateTable('sessions')

@@ -64,7 +64,7 @@ export interface SessionsTable {
 
 export type Session = Selectable<SessionsTable>;
 
-/** Fresh tokens that were used on a `once` route. The table keeps its first name, for servers of the previous version beside this one. */
+/** Fresh tokens used on a `once` route. The table keeps its first name for servers of the previous version beside this one. */
 export interface SpentTokensTable {
   jti: string;
   expires_at: number;
@@ -156,8 +156,8 @@ export const sessionsMigrations: Migrations = {
         .execute();
     },
   },
-  // `revoked_xid`: the transaction that revoked the session, so that what is new can be read after LISTEN was cut. By a trigger, so
-  // that servers of the previous version and operators fill it too. Only on PostgreSQL: SQLite has no other instance to hear of.
+  // `revoked_xid`: the transaction that revoked the session, so that new revocations can be read after LISTEN was lost. A
+  // trigger fills it, also for servers of the previous version and operators. Only on PostgreSQL: SQLite has one instance.
   '2026-11-28.5-sessions-revoked-xid': {
     async up(db: Kysely<unknown>) {
       if (!(db.getExecutor().adapter instanceof PostgresAdapter)) return;

@@ -45,7 +45,7 @@ export interface TestAppOptions extends Pick<ModuleMetadata, 'imports' | 'contro
   onClosed?: () => Promise<void>;
 }
 
-/** The least that argon2 allows: a hash takes less than a millisecond instead of twenty. */
+/** The minimum that argon2 allows: a hash takes less than a millisecond instead of twenty. */
 const CHEAP_HASHES: HashParameters = { ...new HashParameters(), memoryCost: 8, timeCost: 1 };
 
 /**

@@ -1,6 +1,6 @@
 import { createHash, generateKeyPairSync, type KeyObject, randomBytes, sign } from 'node:crypto';
 
-/** The options of a server, as far as an authenticator reads them. */
+/** The members of a server's options that an authenticator reads. */
 interface Options {
   challenge: string;
   rp?: { id?: string };
@@ -8,9 +8,9 @@ interface Options {
   user?: { id: string };
 }
 
-/** What the browser and the person do, where a test wants it otherwise. */
+/** What the browser and the person do differently in this test. */
 export interface CeremonyOptions {
-  /** The page that asks. */
+  /** The origin of the page that asks. */
   origin?: string;
   /** The site that the authenticator signs for, instead of that of the options. */
   rpId?: string;
@@ -24,7 +24,7 @@ const USER_PRESENT = 0x01;
 const USER_VERIFIED = 0x04;
 const HAS_CREDENTIAL = 0x40;
 
-/** A WebAuthn authenticator in software, with one credential (ES256), and the browser before it. */
+/** A WebAuthn authenticator in software, with one credential (ES256), and the browser in front of it. */
 export class SoftwareAuthenticator {
   readonly credentialId = randomBytes(32);
   readonly privateKey: KeyObject;

@@ -18,7 +18,7 @@ let passwordHash: string | undefined;
 
 /** A running application with helpers for tests. */
 export class TestApp {
-  /** The mails that were sent, instead of which none leaves the process. */
+  /** The mails that the application has sent. They stay in this process. */
   readonly mails: TestMails;
   private readonly authenticators = new Map<string, TestAuthenticator>();
 
@@ -59,7 +59,7 @@ export class TestApp {
   ): Promise<TestUser> {
     if (typeof who !== 'string') return who;
     const users = this.get(UserStore);
-    // As every username in a request.
+    // Lower case, as every username in a request.
     const username = lowerCased(who);
     const address = email ?? (username.includes('@') ? username : null);
     const account = { username, email: address, passwordHash: await this.hashOfPassword(), roles: [] };
@@ -67,7 +67,7 @@ export class TestApp {
     const user =
       (await users.findByUsername(username)) ??
       (await this.get(Database).inTransaction((tx) => users.create(tx, { ...account, createdAt }))) ??
-      // Created meanwhile by another agent of the same name.
+      // Another agent of the same name may have created the user meanwhile.
       (await users.findByUsername(username));
     if (!user) throw new Error(`user ${who} does not exist and could not be created`);
     return new TestUser(this, user.id, user.username, PASSWORD);
@@ -85,7 +85,7 @@ export class TestApp {
     const enrolled = await agent.post('/auth/factors/otp').send({}).expect(201);
     const { id, otpauth_uri } = enrolled.body as { id: string; otpauth_uri: string };
     const authenticator = new TestAuthenticator(otpauth_uri, this.get(Clock));
-    // Of the step before, so that the current code can still be used.
+    // The code of the previous step, so that the current code can still be used.
     const otp = authenticator.code(-1);
     const confirmed = await agent.post(`/auth/factors/otp/${id}/confirm`).send({ otp }).expect(200);
     authenticator.recoveryCodes = (confirmed.body as { recovery_codes: string[] }).recovery_codes;

@@ -6,7 +6,7 @@ const BASE32 = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567';
 /** An authenticator application (RFC 6238), on the test clock. Each code is given once: move the clock for the next. */
 export class TestAuthenticator {
   private readonly secret: Buffer;
-  /** The recovery codes that came with it. */
+  /** The recovery codes that its enrolment returned. */
   recoveryCodes: readonly string[] = [];
 
   /** @param uri as `POST /auth/factors/otp` answers it */

@@ -18,7 +18,7 @@ export class TestClock extends Clock {
     return run?.clock === this ? this.time - run.milliseconds : this.time;
   }
 
-  /** Forward by a duration, or by milliseconds (negative: backward). */
+  /** Moves the clock forward by a duration, or by milliseconds (negative: backward). */
   advance(by: string | number): void {
     this.time += typeof by === 'string' ? parseDuration(by) : by;
     for (const [callback, time] of this.waiting) {

@@ -27,7 +27,7 @@ export class TestMails {
   }
 }
 
-/** What one address got. */
+/** The mails to one address. */
 export class TestMailbox {
   constructor(
     private readonly address: string,
@@ -48,7 +48,7 @@ export class TestMailbox {
   }
 }
 
-/** A mail that may still be under way; each member waits for it. */
+/** A mail that may not be sent yet; each member waits for it. */
 export class TestMail {
   constructor(private readonly read: () => Promise<Mail>) {}
 

@@ -35,7 +35,7 @@ export class TokenAgents {
     private readonly hasOtp = false,
   ) {}
 
-  /** What the user has: `await app.as('cosmo').with.otp().fresh()`. */
+  /** The factors of the user: `await app.as('cosmo').with.otp().fresh()`. */
   readonly with = {
     /**
      * An authenticator; `app.authenticator('cosmo')` shows its codes. Tokens are then of the level `mfa`, if no other is

@@ -9,7 +9,7 @@ const ALGORITHM = 'HS256';
 /** How long a challenge can be answered. */
 export const CHALLENGE_SECONDS = 300;
 
-/** What sets the challenges of one purpose apart from all other tokens. */
+/** The name and type that distinguish the challenges of one purpose from all other tokens. */
 export interface ChallengeKind {
   /** `login challenge`: a secret is derived for it. */
   readonly name: string;
@@ -46,7 +46,7 @@ export class ChallengeTokens<Claims extends object> {
     try {
       const header = decode(challenge, { complete: true })?.header;
       const secret = header?.typ === typ && header.kid !== undefined ? this.keys.find(header.kid) : undefined;
-      if (!secret) throw new Error('no key has made it');
+      if (!secret) throw new Error('its key has been removed or does not exist');
       return this.jwt.verify<Claims & { jti: string; exp: number }>(challenge, {
         secret,
         algorithms: [ALGORITHM],

@@ -59,7 +59,7 @@ export class TokenIssuer {
 
   issueAccess(grant: AccessGrant): IssuedToken {
     const { notAfter, proof, ttl = this.options.accessTtl } = grant;
-    // Zero would be a token that has expired already; in other products it means one that never expires.
+    // Zero is refused: the token would have expired already; in other products zero means that it never expires.
     if (!(ttl >= 1000))
       throw new RangeError(`the lifetime of an access token must be at least 1s, not ${ttl} ms`);
     const now = this.clock.now();
@@ -111,7 +111,7 @@ export class TokenIssuer {
 }
 
 /**
- * Checked when the token is made. Refused only when it is used, the mistake would be found much later, by a user.
+ * Checked when the token is issued. If it was refused only at its use, a user would find the mistake much later.
  * @throws TypeError for a subject that is not a non-empty string, or a reserved name
  */
 export function requireContents({ subject, claims = {}, headers = {} }: Extras & { subject: unknown }): void {

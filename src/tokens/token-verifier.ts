@@ -20,7 +20,7 @@ export const TYP_OF: Record<TokenKind, string> = { access: 'at+jwt', refresh: 'r
 /** `typ` of other issuers: RFC 9068 in both spellings, and `JWT`, which most providers use. */
 const FOREIGN_TYPS = ['at+jwt', 'application/at+jwt', 'JWT', undefined];
 
-/** Ours have about 700. Without a bound, a stranger could make us parse megabytes. */
+/** Characters; ours have about 700. Without a bound, a stranger could make us parse megabytes. */
 const MAX_TOKEN_LENGTH = 8192;
 const CHARACTER = '[A-Za-z0-9_-]';
 /**
@@ -116,7 +116,7 @@ export class TokenVerifier {
     const types: unknown[] = key.issuer === null ? [TYP_OF[key.kind]] : FOREIGN_TYPS;
     if (!types.includes(header.typ))
       throw new TokenError('token_invalid', `"typ" is not ${types.join(' or ')}`);
-    // RFC 7515 §4.1.11: an extension that must be understood. We understand none.
+    // RFC 7515 §4.1.11: `crit` lists extensions that the recipient must support. We support none.
     if ('crit' in header) throw new TokenError('token_invalid', '"crit" names an extension');
     return key;
   }

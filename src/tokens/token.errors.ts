@@ -21,7 +21,7 @@ export const TOKEN_MESSAGES: Record<TokenErrorCode, string> = {
   fresh_token_required: 'Fresh token required',
 };
 
-/** What a proof must be for a route (RFC 9470 §3). */
+/** The requirements of a route on a proof (RFC 9470 §3). */
 export interface RequiredProof {
   /** Milliseconds: how old it may be. */
   readonly maxAge?: number | undefined;

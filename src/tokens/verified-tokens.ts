@@ -6,12 +6,12 @@ import { type VerifiedToken } from './token-verifier.js';
 
 /** With 700 characters each, the tokens and their claims take some 25 MB. */
 const MAX_TOKENS = 10_000;
-/** Of all tokens together, for applications with longer tokens. */
+/** Limit for all tokens together, for applications with longer tokens. */
 const MAX_CHARACTERS = 8 * 1024 * 1024;
 
 /**
  * Verified tokens, by the whole token: a known one costs a look-up instead of an elliptic-curve verification. Only
- * holders of good tokens add entries, so a stranger cannot push any out. An entry does not say that the token is still
+ * holders of valid tokens add entries, so a stranger cannot displace any. An entry does not say that the token is still
  * accepted: expiry and revocation are checked at each use, as for a new token.
  */
 @Injectable()
@@ -37,7 +37,7 @@ export class VerifiedTokens {
     return undefined;
   }
 
-  /** For tokens that passed every check of their route only. */
+  /** Call it only for tokens that passed every check of their route. */
   add(token: string, verified: VerifiedToken): void {
     this.tokens.set(token, verified);
   }

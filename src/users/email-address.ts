@@ -9,7 +9,7 @@ const LOCAL = /^[a-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[a-z0-9!#$%&'*+/=?^_`{|}~-]+)*$
 /** At least two labels; the last one begins with a letter, so that no IP address passes. */
 const DOMAIN = /^(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?$/;
 
-/** Letters, digits and marks of any script: what else a URL's host could end with is not read. */
+/** Letters, digits and marks of any script. Excludes the characters that end the host of a URL. */
 const HOST_TEXT = /^[\p{L}\p{M}\p{N}.-]+$/u;
 
 /**

@@ -34,13 +34,13 @@ export interface User {
   createdAt: number;
 }
 
-/** The user as they were read: a change is made only if nothing has changed since. */
+/** The version of the user that was read: a change fails if the user has changed since. */
 export type SeenUser = Pick<User, 'id' | 'credentialVersion'>;
 export type NewUser = Pick<
   User,
   'username' | 'email' | 'pendingEmail' | 'passwordHash' | 'roles' | 'createdAt'
 > & {
-  /** The id of an account that moves in from another system. Without it, the store makes one. */
+  /** The id of an account that is imported from another system. Without it, the store creates one. */
   id?: string;
 };
 export type UserChange = Partial<

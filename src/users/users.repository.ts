@@ -62,7 +62,7 @@ export class Users implements UserStore {
     return row && toUser(row);
   }
 
-  /** Does not query an impossible name. What holds `@` is looked up among the proved addresses. */
+  /** Does not query an impossible name. A name with `@` is looked up among the proved addresses. */
   async findByUsername(username: string): Promise<User | undefined> {
     const email = username.includes('@') ? parseEmail(username) : undefined;
     if (email === undefined && !USERNAME.test(username)) return undefined;

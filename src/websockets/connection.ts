@@ -8,7 +8,7 @@ export interface ConnectionToken extends Authentication {
   presented: PresentedToken;
 }
 
-/** One open socket: whose it is, and what will end it. */
+/** One open socket with its user and the timers that will end it. */
 export class Connection {
   /** Null as long as the connection is anonymous. */
   token: ConnectionToken | null = null;
@@ -27,7 +27,7 @@ export class Connection {
     return checked;
   }
 
-  /** @param cancel takes back what would end the connection with this token, or without one */
+  /** @param cancel stops the watch of this token, or the deadline for the first one */
   keep(token: ConnectionToken | null, cancel: () => void): void {
     if (this.hasEnded) return cancel();
     this.stopWaiting();

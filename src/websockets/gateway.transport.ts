@@ -5,7 +5,7 @@ import { AdaptsTransport, type Call, type Refusal, type TransportAdapter } from 
 import { SocketCall } from './socket-call.js';
 import { toSocketRefusal } from './socket-refusal.js';
 
-/** Codes with which no later message of the connection would be let in, so that it is closed. */
+/** Codes after which every later message of the connection would be refused too, so it is closed. */
 const FINAL_CODES: ReadonlySet<string> = new Set(['token_expired', 'token_revoked']);
 
 /** Brings the messages of gateways to the guard. */
@@ -29,16 +29,16 @@ export class GatewayTransport implements TransportAdapter {
     return exception instanceof WsException;
   }
 
-  /** Nest sends the object of a `WsException` as the event `exception`. The handler's own are left as they are. */
+  /** Nest sends the object of a `WsException` as the event `exception`. Those of handlers stay unchanged. */
   refuse({ exception, answer, challenge }: Refusal, host: ArgumentsHost): unknown {
     if (this.owns(exception)) return exception;
     const refusal = toSocketRefusal({ answer, challenge });
-    // After the answer.
+    // Closed after the answer was sent.
     if (FINAL_CODES.has(answer.errorCode)) setImmediate(() => this.keyOf(host).connection.end(refusal));
     return new WsException({ ...refusal, cause: { pattern: patternOf(host) } });
   }
 
-  /** Nest asks no global filter for gateways: the guard and `GatewayErrors` throw what this returns. */
+  /** Nest calls no global filter for gateways: the guard and `GatewayErrors` throw the result instead. */
   translate(exception: unknown, host: ArgumentsHost): unknown {
     if (this.owns(exception)) return exception;
     return this.refuse(this.errors.explain(exception, this.describe(host)), host);

@@ -29,7 +29,7 @@ export class GatewaysModule implements OnModuleInit {
     };
   }
 
-  /** @throws Error that names a handler whose declaration no message can fulfil, or that takes our message */
+  /** @throws Error that names a handler whose declaration no message can fulfil, or that handles our own message */
   onModuleInit(): void {
     for (const handler of handlersOf(this.discovery))
       if (handler.kind === 'gateway') requireReachable(handler);

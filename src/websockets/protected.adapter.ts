@@ -17,8 +17,8 @@ export const AUTHENTICATE = 'authenticate';
 type Transform = Parameters<WebSocketAdapter['bindMessageHandlers']>[2];
 
 /**
- * The application's WebSocket adapter, and around it what protects each socket: it is opened with its handshake's token,
- * takes later ones, and hands each message to its handler together with the token of that moment.
+ * Wraps the application's WebSocket adapter and protects each socket: opens it with the token of its handshake, accepts
+ * later tokens, and passes each message to its handler together with the current token.
  */
 @Injectable()
 export class ProtectedAdapter implements WebSocketAdapter<unknown, object>, OnApplicationBootstrap {
@@ -32,7 +32,7 @@ export class ProtectedAdapter implements WebSocketAdapter<unknown, object>, OnAp
     private readonly sockets: Sockets,
     private readonly options: GatewaysOptions,
   ) {
-    // Before Nest connects the gateways, and makes an adapter of its own choice.
+    // Set before Nest connects the gateways and creates a default adapter.
     config.setIoAdapter(this);
   }
 
@@ -102,7 +102,7 @@ export class ProtectedAdapter implements WebSocketAdapter<unknown, object>, OnAp
     };
   }
 
-  /** Made late: the HTTP server does not exist yet when providers are created. */
+  /** Created at the first use: the HTTP server does not exist yet when providers are created. */
   private get adapter(): WebSocketAdapter {
     if (this.made) return this.made;
     this.made = this.options.adapter(this.host.httpAdapter.getHttpServer() as object);

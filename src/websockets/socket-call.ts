@@ -2,8 +2,8 @@ import { type AuthRequest } from '../auth/internals.js';
 import { type Connection, type ConnectionToken } from './connection.js';
 
 /**
- * One message of a connection, with the connection's token of that moment: a token that comes later is not that of a
- * handler that runs already. An additional argument of the handler's call, by which guards and decorators find it.
+ * One message of a connection, with the connection's token at that time: a handler that is running does not get a later
+ * token. Passed as an additional argument of the handler, by which guards and decorators find it.
  */
 export class SocketCall {
   private readonly token: ConnectionToken | null;
@@ -12,7 +12,7 @@ export class SocketCall {
     this.token = connection.token;
   }
 
-  /** What the guard reads of the message. New for each call: the guard writes to it. */
+  /** Creates the request of the message for the guard. New for each call, because the guard writes to it. */
   toRequest(): AuthRequest {
     const { headers, socket } = this.connection.socket.handshake;
     const request: AuthRequest = {

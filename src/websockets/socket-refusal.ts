@@ -4,7 +4,7 @@ import { type Refusal } from '../auth/internals.js';
 /** The data of the event `exception`: of a refused message, or of the end of a connection. */
 export interface SocketRefusal extends ErrorAnswer {
   status: 'error';
-  /** What the token must be, as in `WWW-Authenticate` (RFC 6750 §3, RFC 9470 §3). Absent if it would be empty. */
+  /** The parameters of `WWW-Authenticate` (RFC 6750 §3, RFC 9470 §3). Absent if there are none. */
   challenge?: Refusal['challenge'];
 }
 

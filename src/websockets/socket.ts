@@ -2,7 +2,7 @@ import { type IncomingMessage } from 'node:http';
 import { type AuthRequest } from '../auth/internals.js';
 import { type SocketRefusal } from './socket-refusal.js';
 
-/** A socket of `ws`, as far as we use it. */
+/** The members of a socket of `ws` that we use. */
 interface WsSocket {
   readyState: number;
   close(code: number, reason: string): void;
@@ -16,12 +16,12 @@ interface IoSocket {
   disconnect(): unknown;
 }
 
-/** The client of a gateway, with either library. */
+/** The client of a gateway, of either library. */
 export interface ClientSocket {
   handshake: AuthRequest;
   /** The `auth.token` of socket.io's handshake; undefined where there is none. */
   handshakeToken: unknown;
-  /** Closes it, and tells the client why. */
+  /** Sends the refusal to the client and closes the socket. */
   close(refusal: SocketRefusal): void;
 }
 

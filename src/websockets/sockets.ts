@@ -13,7 +13,7 @@ interface Authenticated {
   data: object;
 }
 
-/** The connections of the application's gateways: who is at the other end, and until when. */
+/** The connections of the application's gateways, with their users and tokens. */
 @Injectable()
 export class Sockets {
   private readonly connections = new WeakMap<object, Connection>();
@@ -29,7 +29,7 @@ export class Sockets {
   ) {}
 
   /**
-   * Returns the user of a gateway's socket, once it has shown a token: `await sockets.principal(client)` in
+   * Returns the user of a gateway's socket, once it has sent a valid token: `await sockets.principal(client)` in
    * `handleConnection`. Null if it closes before.
    */
   async principal(socket: object): Promise<Principal | null> {
@@ -52,7 +52,7 @@ export class Sockets {
     return { connection, isNew: true };
   }
 
-  /** Takes a token from the message `authenticate`. A refused one changes nothing. */
+  /** Accepts a token from the message `authenticate`. A refused token changes nothing. */
   async authenticate(connection: Connection, message: unknown): Promise<Authenticated> {
     try {
       const { token } = Object(message) as { token?: unknown };
@@ -107,7 +107,7 @@ function presented(token: unknown): PresentedToken {
   return { token, location: 'body' };
 }
 
-/** A connection is one user's: rooms and subscriptions of handlers are for that user. @throws TokenError `token_invalid` */
+/** A connection belongs to one user, as do the rooms and subscriptions of its handlers. @throws TokenError `token_invalid` */
 function requireSameUser({ token }: Connection, { userId }: Principal): void {
   if (!token || token.principal.userId === userId) return;
   const reason = `the token of ${userId}, on a connection of ${token.principal.userId}`;

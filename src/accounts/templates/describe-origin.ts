@@ -1,6 +1,6 @@
 import { type Origin } from './template-facts.js';
 
-/** A user agent is the client's own words: no more of it than a line. */
+/** The client chooses its user agent, so the mail shows at most one line of it. */
 const MAX_AGENT_LENGTH = 120;
 
 export function describeOrigin({ at, ip, userAgent }: Origin): string {

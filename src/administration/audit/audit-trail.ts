@@ -5,7 +5,7 @@ import { type ListAuditQuery } from './audit.dto.js';
 
 type AuditRow = Selectable<Tables['audit_events']>;
 
-/** What users did to others is a small part of the trail, and a partial index costs next to nothing at a login. */
+/** An index for events with different actor and subject. These are few, so the partial index costs a login almost nothing. */
 export const auditTrailMigrations: Migrations = {
   '2026-11-28.8-audit-by-other-actor': {
     async up(db: Kysely<unknown>) {

@@ -22,7 +22,7 @@ interface Row {
 /** Each transaction waits for the disk once. */
 const ROWS_PER_TRANSACTION = 200;
 
-/** Takes in the accounts of another system, with their password hashes. */
+/** Imports the accounts of another system, with their password hashes. */
 @Injectable()
 export class AccountImport {
   private readonly validation = createValidationPipe();

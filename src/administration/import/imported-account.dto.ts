@@ -17,13 +17,13 @@ import { IsTime } from '../rfc3339.decorator.js';
 
 /** One line of an import. */
 export class ImportedAccountDto {
-  /** Kept, so that what other systems know of the user goes on. */
+  /** Kept, so that references to the user in other systems stay valid. */
   @IsUUID()
   @Transform(({ value }: { value: unknown }) => (typeof value === 'string' ? value.toLowerCase() : value))
   @IsOptional()
   readonly id?: string | null;
 
-  /** May be absent where the address is proved, which is then the name to log in with. */
+  /** May be absent if the address is proved: the user then logs in with the address. */
   @LowerCased()
   @Matches(USERNAME, { message: 'username must be 3 to 32 of a-z, 0-9, dot, underscore and hyphen' })
   @IsString()

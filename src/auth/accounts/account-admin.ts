@@ -12,7 +12,7 @@ import { type Acting, Accounts } from './accounts.js';
 import { lowerCased } from '../dto/lower-cased.decorator.js';
 import { createValidationPipe } from '../dto/validation.pipe.js';
 
-/** At the shell of the server. */
+/** An operator at the shell of the server, without a user. */
 export const OPERATOR: Acting = { caller: { ip: null, userAgent: 'operator', requestId: null } };
 
 export type AccountSummary = Pick<User, 'id' | 'username' | 'roles' | 'disabledAt' | 'createdAt'>;
@@ -61,7 +61,7 @@ export class AccountAdmin {
   async revoke(username: string, role: string, by = OPERATOR): Promise<AccountSummary> {
     return this.change(username, by, ({ roles, username: name }) => {
       if (!roles.includes(role)) {
-        const message = `${name} does not have the role ${role}, but ${roles.join(', ') || 'none'}`;
+        const message = `${name} does not have the role ${role}; roles of the user: ${roles.join(', ') || 'none'}`;
         throw new ApiError(409, 'role_not_granted', message);
       }
       return {
@@ -154,7 +154,7 @@ function requireRoles(roles: readonly string[]): string[] {
   }
   const distinct = [...new Set(roles)];
   if (distinct.length > MAX_ROLES) {
-    throw validationFailed([{ field: 'role', messages: [`must be one of at most ${MAX_ROLES} of a user`] }]);
+    throw validationFailed([{ field: 'role', messages: [`exceeds the limit of ${MAX_ROLES} roles per user`] }]);
   }
   return distinct;
 }

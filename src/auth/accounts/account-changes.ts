@@ -18,7 +18,7 @@ export interface AccountChange {
   also?: (tx: Tx) => Promise<void>;
 }
 
-/** Between reading and changing, another change may come first. */
+/** A try fails if another change commits between reading and changing. */
 const MAX_TRIES = 5;
 
 /**

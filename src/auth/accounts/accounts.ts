@@ -15,7 +15,7 @@ import { type Principal } from '../request/principal.js';
 import { LastAdmin } from './last-admin.js';
 import { requireAcceptable } from './new-password.js';
 
-/** Who acts: without `actorId` at the operator's shell and at registration. */
+/** Who makes a change. Without `actorId`: an operator at the shell, or a registration. */
 export interface Acting {
   actorId?: string;
   /** Their session, where they change their own account. */
@@ -23,7 +23,7 @@ export interface Acting {
   caller: Caller;
 }
 
-/** The accounts behind the principals, for features. */
+/** Finds, creates and deletes accounts, for features too. */
 @Injectable()
 export class Accounts {
   constructor(
@@ -75,7 +75,7 @@ export class Accounts {
     return user;
   }
 
-  /** The same, of an account that is not disabled either. @throws TokenError `token_revoked` */
+  /** As `userOf`, and refuses a disabled account. @throws TokenError `token_revoked` */
   async activeUserOf(userId: string): Promise<User> {
     const user = await this.users.findById(userId);
     if (user?.disabledAt === null) return user;

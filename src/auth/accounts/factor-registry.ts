@@ -24,7 +24,7 @@ export interface ProvedFactor {
 
 /** What a reauthentication may present instead of a password. */
 export interface PasswordReplacement {
-  /** Its members. */
+  /** The members of the body. */
   readonly body: Type<object>;
   /**
    * Verifies what a valid body presents, after the refresh token and before the transaction.
@@ -135,7 +135,7 @@ export class FactorRegistry {
     return found;
   }
 
-  /** The strongest level that the user can prove; what changes factors requires it. */
+  /** The strongest level that the user can prove. Changes of factors require it. */
   async strongest(userId: string, tx?: Tx): Promise<Acr> {
     let strongest: Acr = 'pwd';
     for (const factor of this.factors) {
@@ -145,7 +145,7 @@ export class FactorRegistry {
     return strongest;
   }
 
-  /** For what changes factors. @throws TokenError `fresh_token_required` that names the level */
+  /** For changes of factors. @throws TokenError `fresh_token_required` that names the level */
   async requireStrongest({ userId, acr }: Principal, tx: Tx): Promise<void> {
     const strongest = await this.strongest(userId, tx);
     if (acr !== null && reaches(acr, strongest)) return;

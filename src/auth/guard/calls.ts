@@ -12,7 +12,7 @@ export interface ListedCall extends RoutePolicy {
   path: string;
   /** `ItemsResolver.items`. */
   handler: string;
-  /** Has the protection of its operation: a GraphQL field that declares none. */
+  /** Whether it has the protection of its operation: true for a GraphQL field that declares none. */
   inherits: boolean;
 }
 

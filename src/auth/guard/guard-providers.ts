@@ -5,7 +5,7 @@ import { TokenAuthenticator } from './token-authenticator.js';
 import { TokenReader } from './token-reader.js';
 import { TokenWatch } from './token-watch.js';
 
-/** What finds and checks tokens. */
+/** Providers that find and check tokens. */
 export const GUARD_PROVIDERS: Provider[] = [
   Authenticator,
   RoutePolicies,
@@ -14,5 +14,5 @@ export const GUARD_PROVIDERS: Provider[] = [
   TokenWatch,
 ];
 
-/** What other modules use of these, and interceptors and pipes that decorators add to them. */
+/** Those that other modules need, and the interceptors and pipes that decorators add to other modules. */
 export const GUARD_EXPORTS: Provider[] = [Authenticator, TokenReader, TokenWatch];

@@ -9,7 +9,7 @@ import { kindsOf, methodNamesOf, methodOf } from './handlers.js';
 /** The protection of a route, as declared. */
 export interface RoutePolicy {
   readonly policy: AuthPolicy;
-  /** One of them is required. Empty: no role is. */
+  /** One of them is required. Empty: no role is required. */
   readonly roles: readonly string[];
 }
 
@@ -25,7 +25,7 @@ export function inheritsPolicy(prototype: object, member: string): boolean {
 }
 
 interface HandlerPolicy extends RoutePolicy {
-  /** Has the protection of its operation instead, where there is one. */
+  /** Whether the handler has the protection of its operation instead, if there is one. */
   readonly inherits: boolean;
 }
 

@@ -63,7 +63,7 @@ export class TokenAuthenticator {
       throw new TokenError('fresh_token_required', reason, { maxAge, acr });
     }
     requireLevel(claims, { maxAge, acr });
-    // Never a cache here: a fresh check answered by one lets a revoked session change passwords.
+    // Never from a cache: an old entry would let a revoked session change passwords.
     await this.requireLiveSession(claims.sid, request);
     return this.accept(claims, request);
   }
@@ -89,7 +89,7 @@ export class TokenAuthenticator {
     return this.identify(this.verifier.read(kind, verified, { allowExpired: true }));
   }
 
-  /** @throws TokenError `token_revoked`; ApiError `revocation_feed_lost` when the answer is no longer known */
+  /** @throws TokenError `token_revoked`; ApiError `revocation_feed_lost` if the memory may lack revocations */
   private requireNotRevokedInMemory({ sid }: TokenClaims): void {
     if (this.revokedSessions.has(sid)) throw new TokenError('token_revoked', `session ${sid} is revoked`);
     const staleness = this.feed.staleness();
@@ -111,7 +111,7 @@ export class TokenAuthenticator {
     return read;
   }
 
-  /** Asks the team's own checks. One function: each further promise costs a percent of a guarded GET. */
+  /** Runs the team's own checks. In one function, because each further promise costs a guarded GET one percent. */
   private async accept<C extends TokenClaims>(
     claims: C,
     request?: AuthRequest,

@@ -7,7 +7,7 @@ import { AuthOptions } from '../options/auth-options.js';
 import { type TokenClaims } from '../request/principal.js';
 import { revocationFeedLost } from './token-authenticator.js';
 
-/** How often all watches together look whether this instance still hears of revocations. */
+/** How often one timer for all watches checks that this instance still receives revocations. */
 const FEED_CHECK_MS = 1_000;
 
 /** Called once, when an accepted token is no longer accepted. */
@@ -15,7 +15,7 @@ export type TokenEnd = (error: HttpException) => void;
 
 /**
  * Watches accepted tokens for as long as something stays open with them: an event stream, a socket. Each costs a timer for
- * its expiry and an entry that its session's revocation finds; nothing is polled for each of them.
+ * its expiry and an entry by session, which the revocation uses; nothing is polled for each of them.
  */
 @Injectable()
 export class TokenWatch {
@@ -35,8 +35,8 @@ export class TokenWatch {
   }
 
   /**
-   * Calls back with `token_expired` or `token_revoked`, or with `revocation_feed_lost` when the latter is no longer
-   * known. At once, before it returns, if the session was revoked since the token was checked.
+   * Calls back with `token_expired` or `token_revoked`, or with `revocation_feed_lost` if this instance no longer receives
+   * revocations. At once, before it returns, if the session was revoked since the token was checked.
    * @param skipRevocationCheck as the route declares it: only the expiry ends it
    * @returns a function that stops the watch
    */
@@ -54,8 +54,8 @@ export class TokenWatch {
       try {
         onEnd(error);
       } catch (failure) {
-        // Often of a listener of the application. It must not keep the other watches, or the revocation, from their work.
-        this.logger.error('what was open with a token failed when it was ended', failure);
+        // Often an error of the application's listener. It must not stop the other watches or the revocation.
+        this.logger.error('the callback for the end of a token failed', failure);
       }
     };
     const cancelExpiry = this.clock.at(exp * 1000, () =>
@@ -90,7 +90,7 @@ export class TokenWatch {
     this.feedCheck = undefined;
   }
 
-  /** As ordinary requests, which are refused then. */
+  /** Ends every watch once ordinary requests are refused too. */
   private checkFeed(): void {
     const staleness = this.feed.staleness();
     if (staleness <= this.options.sessions.revocationMaxStaleness) return;

@@ -11,7 +11,7 @@ import { DeviceReader } from './presented-devices.js';
 /**
  * Refuses logins and registrations that could not be hashed, before anything else is done for them: in a flood, the
  * look-up and the counters of a refused login would cost more than an ordinary request. Whether a device token is
- * genuine is known only after the look-up of the user, so a request that presents one is let through to that.
+ * genuine is known only after the look-up of the user, so a request that presents one passes.
  * Reauthentication has no such guard: a stolen refresh token must be detected however busy the server is.
  */
 @Injectable()

@@ -11,7 +11,7 @@ import { type ProofAttempt } from './proof-rules.js';
 import { proofOf, TokenPairs } from './token-pairs.js';
 import { type IssuedPair } from '../dto/token-pair.dto.js';
 
-/** Login. */
+/** Logs users in. */
 @Injectable()
 export class LoginService {
   constructor(

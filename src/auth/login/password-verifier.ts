@@ -29,7 +29,7 @@ export class PasswordVerifier {
   ) {}
 
   /**
-   * Without a session. Unknown usernames are counted like all others, so that the limit does not tell them apart.
+   * Verifies a login. Unknown usernames are counted like all others, so that the limit does not tell them apart.
    * @param devices the device tokens that the client presents
    * @throws ApiError `invalid_credentials`; RateLimitedError; HashingOverloadedError
    */
@@ -45,7 +45,7 @@ export class PasswordVerifier {
     return this.prove(user, password, guess, { event: 'authn_login_fail' }, caller);
   }
 
-  /** In a living session. @throws ApiError `invalid_credentials`; RateLimitedError; HashingOverloadedError */
+  /** Verifies it in a live session. @throws ApiError `invalid_credentials`; RateLimitedError; HashingOverloadedError */
   async inSession(
     { userId, sessionId }: Pick<Principal, 'userId' | 'sessionId'>,
     password: string,
@@ -92,7 +92,7 @@ export class PasswordVerifier {
     throw invalidCredentials(cause);
   }
 
-  /** The password is at hand only now. If the upgrade fails, the login goes on and the next one tries again. */
+  /** Replaces an outdated hash, which needs the password. If that fails, the login goes on and the next one tries again. */
   private async upgrade(user: User, password: string, client: HashingClient): Promise<void> {
     if (!this.hasher.isOutdated(user.passwordHash)) return;
     try {
@@ -104,7 +104,7 @@ export class PasswordVerifier {
   }
 }
 
-/** Whose share of a full hashing queue a password takes. */
+/** The client whose share of a full hashing queue a password counts towards. */
 export function hashingClient({ ip, hasLeft }: Caller, account: string, known: boolean): HashingClient {
   return { account, network: networkOf(ip), known, hasLeft };
 }

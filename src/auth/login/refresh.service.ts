@@ -74,7 +74,7 @@ export class RefreshService {
     requireOneProof(presented);
     this.requireNotRevoked(request);
     const seen = await this.db.inTransaction(async (tx) => {
-      // The strongest proof, because what this one will be is not known yet; `settle` decides again.
+      // Assumes the strongest proof, because the level of this one is not known yet; `settle` decides again.
       const inspection = await this.sessions.inspect(tx, {
         ...this.toRotation(request),
         proof: { acr: 'phr' },
@@ -187,7 +187,7 @@ export class RefreshService {
     };
   }
 
-  /** @throws TokenError `token_revoked` if something other than us disabled or removed the user and left the session */
+  /** @throws TokenError `token_revoked` if another program disabled or deleted the user but not the session */
   private async readUser(userId: string): Promise<User> {
     const user = await this.users.findById(userId);
     if (user?.disabledAt === null) return user;
@@ -222,7 +222,7 @@ function requireOneProof({ password, factors, replacement }: PresentedProof): vo
   const hasPassword = typeof password === 'string';
   if (replacement ? !hasPassword && factors.size === 0 : hasPassword) return;
   const message = replacement
-    ? 'password and codes must not be sent beside what replaces them'
+    ? 'password and codes must not be sent together with a proof that replaces the password'
     : 'password must be a string';
   throw validationFailed([{ field: 'password', messages: [message] }]);
 }

@@ -15,7 +15,7 @@ export class Registration {
     private readonly options: AuthOptions,
   ) {}
 
-  /** Counts a registration, whatever becomes of it. @throws ApiError `registration_closed`; RateLimitedError */
+  /** Counts a registration, also one that fails later. @throws ApiError `registration_closed`; RateLimitedError */
   async admit(caller: Caller): Promise<void> {
     if (this.options.registration === 'closed') {
       throw new ApiError(403, 'registration_closed', 'Registration is closed');

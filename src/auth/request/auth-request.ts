@@ -37,7 +37,7 @@ export interface AuthRequest {
   authInfo?: TokenClaims;
   /** The code of the refusal. Set by the filter, for logs and metrics. */
   errorCode?: string;
-  /** How the token is found, where it is in none of the locations. Set by transports other than HTTP. */
+  /** Finds the token if it is in none of the locations. Set by transports other than HTTP. */
   findToken?: (kinds: readonly TokenKind[]) => PresentedToken | null;
   /** What this call shares with others of the same request. Set by transports other than HTTP. */
   shared?: SharedChecks;
@@ -57,7 +57,7 @@ export interface Call {
   response?: unknown;
 }
 
-/** By an argument that belongs to one call alone. Routes need none of this. */
+/** Keyed by an argument that only one call has. Routes have no entry. */
 const calls = new WeakMap<object, Call>();
 
 /** Makes a call known to `requestOf` and `responseOf`. */

@@ -26,8 +26,8 @@ export interface TransportAdapter {
   /** Makes the request of a call: the headers of its token at least. New for each call, because the guard writes to it. */
   open(context: ExecutionContext): Call;
   /**
-   * Returns an argument of the call that no other call has. The guard keeps the request by it, so that `@CurrentUser()`
-   * and others find it, whose context has the same arguments in another array.
+   * Returns an argument of the call that no other call has. The guard stores the request under it, so that
+   * `@CurrentUser()` and others find the request: their context has the same arguments in another array.
    */
   keyOf(context: ExecutionContext): object;
   /** Returns the call to which a handler without a declaration belongs, as a field to its operation. */
@@ -36,7 +36,7 @@ export interface TransportAdapter {
   owns(exception: unknown): boolean;
   /** Answers an error that no filter of the application answered: what Nest expects the filter to return, or to throw. */
   refuse(refusal: Refusal, host: ArgumentsHost): unknown;
-  /** What the guard throws instead of an error, for transports of which Nest asks no global filter. */
+  /** Converts an error that the guard throws, for transports for which Nest calls no global filter. */
   translate?(exception: unknown, host: ArgumentsHost): unknown;
   /**
    * Returns an object that all calls of one request share, if a request may make many calls: the same refusal of the same

@@ -59,7 +59,7 @@ export async function copyDatabase(
   );
 }
 
-/** A server that goes on writes rows that are not copied. SQLite has one owner, and its file could not be opened. */
+/** A running server would write rows that are not copied. Only for PostgreSQL: an SQLite file in use cannot be opened. */
 async function requireUnused(db: Database, which: string): Promise<void> {
   if (db.engine === 'sqlite') return;
   const { rows } = await sql<{ pid: number }>`

@@ -8,7 +8,7 @@ export interface TableLayout {
   key: readonly string[];
 }
 
-/** Numbers of transactions mean nothing to another server. Triggers write them there. */
+/** Not copied: transaction ids mean nothing to another server, and its triggers write its own. */
 const TRANSACTION_ID = 'xid8';
 
 interface Pair {
@@ -16,7 +16,7 @@ interface Pair {
   name: string;
 }
 
-/** Reads the tables of the schema in which ours are, without those of the migrations, each after those that it references. */
+/** Reads the tables of our schema, except those of the migrations; each table comes after those that it references. */
 export async function readLayout(db: Database): Promise<TableLayout[]> {
   const schema = await currentSchema(db);
   const found = (await db.introspection.getTables({ withInternalKyselyTables: true })).filter(

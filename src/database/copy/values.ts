@@ -16,7 +16,7 @@ export function convertForSqlite(value: Value): SqliteValue {
   return JSON.stringify(value);
 }
 
-/** One text for what is the same value on both engines. */
+/** Converts a value to text, which is the same for both engines. */
 export function canonical(value: Value): string {
   const plain = convertForSqlite(value);
   if (plain === null) return 'null';

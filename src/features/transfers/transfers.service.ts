@@ -52,7 +52,7 @@ export class TransfersService {
     );
     if (result === 'insufficient_funds') throw insufficientFunds();
     if (result === 'account_gone') {
-      // Either account may be the deleted one. If it is the sender's, their token is revoked with it.
+      // Either account may be the deleted one. If it is the sender's, `get` answers `token_revoked`.
       await this.accounts.get(userId);
       throw noSuchReceiver(to);
     }

@@ -29,7 +29,7 @@ const VIEWS = {
 
 const main = findElement(document, '#main');
 const nav = findElement(document, '#nav');
-/** Counts the views that were shown: what is late is not shown. */
+/** Counts the views: a view that loads too late, after another one was opened, is not shown. */
 let turn = 0;
 /** Why the login is shown. */
 let reason = '';
@@ -103,7 +103,7 @@ find(document, '#logout', HTMLButtonElement).addEventListener('click', () => {
   // The tokens of this device are forgotten at once, whatever the server answers.
   void api
     .logout()
-    .catch(() => (reason = 'You have logged out here; the server could not be told.'))
+    .catch(() => (reason = 'You have logged out here, but the server could not be reached.'))
     .then(goToLogin);
 });
 
@@ -119,7 +119,7 @@ addEventListener('storage', () => {
   if (nav.hidden) void render();
   else void whoIsIn();
 });
-// Shown again as it was left, perhaps before a logout.
+// A page from the browser's cache is rendered again: it may be from before a logout.
 addEventListener('pageshow', ({ persisted }) => {
   if (persisted) void render();
 });

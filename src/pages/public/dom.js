@@ -1,7 +1,7 @@
 import { ApiError, SignedOutError } from './client/index.js';
 
 /**
- * The element that the markup promises.
+ * Finds an element that the markup must contain.
  * @template {Element} T
  * @param {ParentNode} root
  * @param {string} selector

@@ -1,6 +1,6 @@
 const SVG = 'http://www.w3.org/2000/svg';
 
-/** Without style or markup from a string, which the policy of the page forbids. @param {string} text */
+/** Uses no style and no markup from a string, because the policy of the page forbids both. @param {string} text */
 export async function qrCode(text) {
   const { encode } = await import('./uqr.js');
   const { size, data } = encode(text, { border: 4 });

@@ -31,7 +31,7 @@ dialog.addEventListener('close', () => {
 });
 
 /**
- * Asks the person for what a route requires, until it is proved or they cancel.
+ * Asks the person for the proof that a route requires, until it succeeds or they cancel.
  * @param {{ factors: string[] }} challenge
  * @param {Ways} ways
  * @returns {Promise<boolean>} false: cancelled
@@ -49,7 +49,7 @@ export async function askForProof({ factors }, ways) {
   });
 }
 
-/** Takes the dialog away: there is no session left to prove anything for. */
+/** Closes the dialog, because the session has ended. */
 export function cancelProof() {
   if (dialog.open) dialog.close('');
 }

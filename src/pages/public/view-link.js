@@ -2,7 +2,7 @@ import { api } from './api.js';
 import { find, findElement, onSubmit, reveal } from './dom.js';
 
 /**
- * Where links of mails lead. Opening one does nothing: mail scanners open links too.
+ * The pages of links in mails. Opening one changes nothing, because mail scanners open links too.
  * @type {Record<string, { title: string, text: string, button: string, done: string, needsLogin?: true, newPassword?: true,
  *   act: (token: string, fields: Record<string, string>) => Promise<unknown> }>}
  */

@@ -41,13 +41,13 @@ export function showLogin(root) {
   });
 }
 
-/** What `username` of the login takes. */
+/** The label of the field `username`. */
 function loginName() {
   if (settings.loginName === 'email') return 'E-mail address';
   return settings.mail ? 'Username or e-mail address' : 'Username';
 }
 
-/** Back to the link of a mail that asked for the login, or to the account. */
+/** Returns to the link of a mail that required the login, or to the account. */
 export function enter() {
   location.hash = location.pathname === '/' ? 'account' : '';
 }

@@ -29,7 +29,7 @@ export async function showTransfers(root) {
     );
     empty.hidden = list.items.length > 0;
   };
-  /** One for each transfer that the person means: a second try of it sends no second one. */
+  /** One key for each intended transfer: a second try makes no second transfer. */
   let key = newKey();
   onSubmit(form, async ({ to = '', amount = '' }) => {
     const headers = { 'Content-Type': 'application/json', 'Idempotency-Key': key };
@@ -37,7 +37,7 @@ export async function showTransfers(root) {
     try {
       await read(await api.fetch('/transfers', { method: 'POST', headers, body }));
     } catch (error) {
-      // Without an answer it may have been made: the key stays.
+      // Without an answer the transfer may have been made, so the next try uses the same key.
       if (!(error instanceof TypeError)) key = newKey();
       throw error;
     }
