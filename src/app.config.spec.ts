@@ -71,7 +71,7 @@ function problems(env: Record<string, string | undefined>): ConfigError['problem
 }
 
 const texts = (good: string[]): [string, unknown][] => good.map((text) => [text, text]);
-/** What other values need: the longest session there is, so that nothing contradicts a long life, and a sender of mails. */
+/** Values that others need: the longest session, so that no lifetime contradicts it, and a sender of mails. */
 const LONG = { SESSION_TTL: '100w', MAIL_FROM: 'dogs@app.example' };
 
 const GOOD: Record<string, [text: string, value: unknown][]> = {
@@ -341,7 +341,7 @@ describe('loadConfig', () => {
     },
   );
 
-  it('asks for the sender of mails where there is a server for them', () => {
+  it('requires MAIL_FROM with SMTP_URL', () => {
     expect(problems({ SMTP_URL: 'smtp://mail.example' })).toEqual([
       { variable: 'MAIL_FROM', problem: expect.stringContaining('SMTP_URL') },
     ]);

@@ -15,7 +15,7 @@ class PlainGateway {
   onMessage(): void {}
 }
 
-/** What Nest hands a global guard for a message that came over a WebSocket. */
+/** The context that Nest passes to a global guard for a WebSocket message. */
 function messageTo(gateway: typeof OpenGateway | typeof PlainGateway): ExecutionContextHost {
   const context = new ExecutionContextHost([{}, {}], gateway, gateway.prototype.onMessage);
   context.setType('ws');

@@ -117,11 +117,11 @@ describe('the answer to an ApiError', () => {
     expect(log[0]).toBe('log 401 invalid_credentials POST /auth/login [request-1]: no such user');
   });
 
-  it('has no challenge where it is no 401', () => {
+  it('has no challenge unless it is a 401', () => {
     expect(answer(new ApiError(409, 'username_taken', 'Taken')).headers).toEqual({});
   });
 
-  it('says when to come again', () => {
+  it('has Retry-After', () => {
     const error = new ApiError(429, 'rate_limited', 'Too many requests', { retryAfter: 7 });
     expect(answer(error).headers).toEqual({ 'Retry-After': '7' });
   });
@@ -157,7 +157,7 @@ describe('the answer to an exception of Nest', () => {
   });
 
   it.each(['/nowhere?access_token=secret', '/?access_token=secret', 'http://host/x#access_token=secret'])(
-    'does not repeat what may be a token in the URL: %s',
+    'does not repeat a URL that may hold a token: %s',
     (url) => {
       const { body } = answer(new NotFoundException(`Cannot GET ${url}`));
       expect(body).toMatchObject({ message: `Cannot GET ${url.split(/[?#]/)[0]}`, errorCode: 'not_found' });
@@ -174,7 +174,7 @@ describe('the answer to an exception of Nest', () => {
     });
   });
 
-  it.each([429, 503])('says when to come again with every %i', (status) => {
+  it.each([429, 503])('has Retry-After with every %i', (status) => {
     expect(answer(new HttpException('later', status)).headers).toEqual({
       'Retry-After': expect.stringMatching(/^\d+$/),
     });
@@ -186,7 +186,7 @@ describe('the answer to an exception of Nest', () => {
     });
   });
 
-  it('has all its members also where the exception names but a message, or nothing', () => {
+  it('has all its members, even if the exception has only a message, or nothing', () => {
     expect(answer(new BadRequestException({ message: 'x' })).body).toMatchObject({
       statusCode: 400,
       message: 'x',
@@ -215,7 +215,7 @@ describe('the answer to an exception of Nest', () => {
     expect(answer(new UnauthorizedException()).headers['WWW-Authenticate']).toMatch(/^Bearer/);
   });
 
-  it('leaves a body that is no error of its shape as it is, such as a health report', () => {
+  it('leaves a body of another shape unchanged, such as a health report', () => {
     const report = { status: 'error', error: { database: { status: 'down' } } };
     expect(answer(new HttpException(report, 503))).toMatchObject({ status: 503, body: report });
   });
@@ -244,7 +244,7 @@ describe('the answer to any other error', () => {
     expect(answer(exception)).toMatchObject({ status: 500, body: INTERNAL, headers: {} });
   });
 
-  it('puts what happened into the log', () => {
+  it('logs the error', () => {
     answer(new Error('hunter2'));
     expect(log).toEqual(['error 500 internal_error POST /auth/login [request-1]: hunter2']);
   });
@@ -261,7 +261,7 @@ describe('the answer to any other error', () => {
     });
   });
 
-  it('keeps what Express’s parsers refused as well', () => {
+  it('keeps the status with which Express’s parsers refused a request', () => {
     const refused = Object.assign(new Error('request entity too large'), { statusCode: 413, expose: true });
     expect(answer(refused)).toMatchObject({ status: 413, body: { errorCode: 'payload_too_large' } });
   });
@@ -297,7 +297,7 @@ describe('every answer', () => {
     expect(log.filter((line) => line.includes('secret'))).toEqual([]);
   });
 
-  it('only ends the response where its headers are gone already', () => {
+  it('only ends the response if its headers were sent already', () => {
     const recorder = Object.assign(new Recorder(), { headersSent: true });
     expect(answer(new Error('halfway'), recorder)).toMatchObject({ ended: true, status: 0, headers: {} });
     expect(log).toHaveLength(1);

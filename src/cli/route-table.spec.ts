@@ -12,7 +12,7 @@ const route = (policy: Route['policy'], roles: string[] = []): Route => ({
 const described = (policy: Route['policy']) => describeRoutes([route(policy)], 900_000)[0];
 
 describe('the table of routes', () => {
-  it('says how old a proof may be, be it by default, and of fresh routes alone', () => {
+  it('shows the maximum age of a proof, also the default one, for fresh routes only', () => {
     expect(described({ level: 'fresh-access', once: false })?.maxAge).toBe('15m');
     expect(described({ level: 'fresh-access', once: true, maxAge: 60_000 })).toMatchObject({
       maxAge: '1m',
@@ -21,7 +21,7 @@ describe('the table of routes', () => {
     expect(described({ level: 'access' })).toMatchObject({ maxAge: null, once: false, notes: [] });
   });
 
-  it('names what is unusual', () => {
+  it('shows unusual options', () => {
     expect(described({ level: 'access', skipRevocationCheck: true })?.notes).toEqual(['skips revocation']);
     expect(described({ level: 'refresh', rotates: false })?.notes).toEqual([]);
     expect(described({ level: 'access-or-refresh', allowRevoked: true })?.notes).toEqual(['even if revoked']);

@@ -68,9 +68,9 @@ describe('what PostgreSQL reports', () => {
     expect(ALL.filter((code) => isNotNow(fromServer(code)))).toEqual(expected);
   });
 
-  it('of the driver itself is the answer that does not come', () => {
+  it('of the driver itself ends a connection only if there was no answer', () => {
     expect(endsConnection(new Error('Query read timeout'))).toBe(true);
-    // What does become of a connection is known by its events.
+    // The driver reports other ends of a connection as events.
     expect(ALL.filter((code) => isNotNow(withCode(code)))).toEqual([]);
   });
 

@@ -29,19 +29,19 @@ function failing(...errors: Error[]) {
 }
 
 describe('inTransaction', () => {
-  it('gives back what the work gives, and keeps what it wrote', async () => {
+  it('returns the result of the work, and commits its writes', async () => {
     expect(await failing()).toBe(1);
     expect(await notes()).toEqual(['try 1']);
   });
 
-  it('keeps nothing of work that fails, and throws its error', async () => {
+  it('rolls back work that fails, and throws its error', async () => {
     const error = new Error('no');
     expect(await failing(error)).toBe(error);
     expect(await notes()).toEqual([]);
   });
 
   it.each(['40P01', '40001'])(
-    'begins again after a deadlock (%s), and keeps the last try alone',
+    'tries again after a deadlock (%s), and commits only the last try',
     async (code) => {
       expect(await failing(coded(code), coded(code))).toBe(3);
       expect(await notes()).toEqual(['try 3']);
@@ -55,7 +55,7 @@ describe('inTransaction', () => {
   });
 
   it.each(['23505', 'ECONNRESET', 'SQLITE_BUSY'])(
-    'does not begin again after another error: %s',
+    'does not try again after another error: %s',
     async (code) => {
       const error = coded(code);
       expect(await failing(error)).toBe(error);

@@ -47,7 +47,7 @@ describe('MigrationSet', () => {
     expect(ran).toEqual(['a', 'b']);
   });
 
-  it('runs what a module added later brings, be it older than the newest that ran', async () => {
+  it('runs the migrations of a module that is added later, even if newer ones have run', async () => {
     await setOf(named('2026-01-01.1-a', '2026-03-01.1-c')).run();
     await setOf(named('2026-01-01.1-a', '2026-03-01.1-c'), named('2026-02-01.1-b')).run();
     expect(ran).toEqual(['2026-01-01.1-a', '2026-03-01.1-c', '2026-02-01.1-b']);
@@ -60,12 +60,12 @@ describe('MigrationSet', () => {
     );
   });
 
-  it('runs nothing where no module brings any', async () => {
+  it('runs nothing if no module has migrations', async () => {
     await expect(setOf().run()).resolves.toBeUndefined();
     expect(ran).toEqual([]);
   });
 
-  it('makes what the migrations make', async () => {
+  it('creates the tables of the migrations', async () => {
     await setOf({ a: { up: makeTable } }).run();
     const { rows } = await sql`select * from made`.execute(db);
     expect(rows).toEqual([]);
@@ -76,11 +76,11 @@ describe('MigrationSet', () => {
     const failing: Migrations = { b: { up: () => Promise.reject(failure) } };
     await expect(setOf(named('a', 'c'), failing).run()).rejects.toBe(failure);
     await setOf(named('a', 'b', 'c')).run();
-    // All or nothing: what ran beside the one that failed was undone with it.
+    // All or nothing: the migrations before the failed one were undone with it.
     expect(ran).toEqual(['a', 'a', 'b', 'c']);
   });
 
-  it('leaves nothing behind of a migration that breaks off half-way', async () => {
+  it('undoes a migration that stops half-way', async () => {
     const broken = async (executor: Kysely<unknown>) => {
       await makeTable(executor);
       throw new Error('the process was killed here');
@@ -89,7 +89,7 @@ describe('MigrationSet', () => {
     await setOf({ a: { up: makeTable } }).run();
   });
 
-  it('starts where a migration that ran is not known: of a removed module, or of a newer version', async () => {
+  it('starts although an unknown migration has run: of a removed module, or of a newer version', async () => {
     await setOf(named('a', 'b')).run();
     await setOf(named('a', 'c')).run();
     expect(ran).toEqual(['a', 'b', 'c']);

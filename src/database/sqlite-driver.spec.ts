@@ -7,7 +7,7 @@ import { openHandle, SqliteDriver, type SqliteHandle } from './sqlite-driver.js'
 let handle: SqliteHandle;
 let db: Database;
 
-/** What the disk takes its time for, and how it fails. */
+/** How the disk is slow, and whether it is full. */
 let disk: { slow?: Promise<unknown>; full?: boolean };
 
 beforeEach(async () => {
@@ -87,7 +87,7 @@ describe('transactions', () => {
 });
 
 describe('a COMMIT that waits for the disk', () => {
-  it('is waited for by its caller and by nothing that needs no database', async () => {
+  it('delays its caller, and nothing that needs no database', async () => {
     let carryOn: () => void = () => {};
     disk.slow = new Promise<void>((resolve) => (carryOn = resolve));
     const done: string[] = [];

@@ -239,7 +239,7 @@ describe('KeyRing', () => {
     },
   );
 
-  it('takes another issuer’s key to verify and never to sign, be it the newest', () => {
+  it('uses another issuer’s key to verify and never to sign, even if it is the newest', () => {
     const ring = new KeyRing(foreign({ signs_from: NOW / 1000 }) as PrivateJwkSet, NOW);
     expect(ring.find('theirs', NOW)).toMatchObject({ issuer: 'them', signWith: null });
     expect(ring.signingKey('access', NOW).kid).toBe(ACCESS.kid);

@@ -40,7 +40,7 @@ describe('the logger', () => {
     expect(line).toMatchObject({ msg: 'it failed', err: { message: 'why', stack: expect.any(String) } });
   });
 
-  it('redacts objects, and takes no text for a format', () => {
+  it('redacts objects, and does not treat text as a format', () => {
     const { line } = written((to) => to.warn({ msg: '%s %j', headers: { cookie: 'x' } }, 'Here'));
     expect(line).toMatchObject({ msg: '%s %j', headers: { cookie: '[redacted]' } });
     expect(written((to) => to.log('100%s', 'Here')).line).toMatchObject({ msg: '100%s' });
@@ -55,7 +55,7 @@ describe('the logger', () => {
     },
   );
 
-  it('says nothing below its level', () => {
+  it('writes nothing below its level', () => {
     lines.length = 0;
     logger.verbose?.('x', 'Here');
     expect(lines).toEqual([]);

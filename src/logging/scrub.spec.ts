@@ -27,7 +27,7 @@ describe('scrubText', () => {
     ['what V8 could not parse', parseMessage('hunter2')],
     ['what V8 could not parse, with lines', parseMessage('{"a":\nhunter2\n}')],
     ['what V8 could not parse, long', parseMessage(`{"a":"${'x'.repeat(99)}","c":hunter2 ${'x'.repeat(99)}`)],
-  ])('takes out %s', (_, text) => {
+  ])('removes %s', (_, text) => {
     const clean = scrubText(text);
     expect(clean).toContain(REDACTED);
     expect(clean).not.toMatch(/hunter2|eyJ/);
@@ -47,8 +47,8 @@ describe('scrubText', () => {
     expect(scrubText('x'.repeat(1_000_000)).length).toBeLessThan(10_000);
   });
 
-  it('takes no longer for a text made to take long', () => {
-    // Of the processor, and not of a clock on the wall: other work makes that slow.
+  it('is fast for a text that is made to be slow', () => {
+    // CPU time, because other work on the machine delays the wall clock.
     const began = process.cpuUsage();
     for (const part of ['"', 'eyJ', '/?', 'password":"\\', 'a://', "cookie='", 'Bearer ']) {
       scrubText(part.repeat(8_192 / part.length));
@@ -58,7 +58,7 @@ describe('scrubText', () => {
 });
 
 describe('scrub', () => {
-  it('takes the values of members named like secrets, at any depth', () => {
+  it('removes the values of members named like secrets, at any depth', () => {
     const headers = { Authorization: 'x1', COOKIE: 'x2', 'Set-Cookie': ['x3'], 'x-csrf-token': 'x4' };
     const body = {
       password: 'x5',
@@ -75,7 +75,7 @@ describe('scrub', () => {
     expect(clean).toContain('"kty":"EC"');
   });
 
-  it('makes errors plain, their causes too, and keeps no member that a driver adds', () => {
+  it('converts errors and their causes to plain objects, without members that a driver adds', () => {
     const cause = Object.assign(new Error(`cause ${TOKEN}`), { code: '23505', parameters: ['x1'] });
     const clean = scrub(new Error(`outer ${TOKEN}`, { cause }));
     expect(clean).toMatchObject({ type: 'Error', message: `outer ${REDACTED}`, cause: { code: '23505' } });
@@ -122,7 +122,7 @@ describe('scrub', () => {
     expect(scrub(error)).toEqual({ type: 'Error', message: REDACTED });
   });
 
-  it('survives what points to itself, and bytes', () => {
+  it('handles circular values and bytes', () => {
     const circle: Record<string, unknown> = { bytes: Buffer.from('hunter2') };
     circle['self'] = circle;
     expect(JSON.stringify(scrub(circle))).not.toContain('hunter2');
@@ -130,7 +130,7 @@ describe('scrub', () => {
 });
 
 describe('escapeLine', () => {
-  it('leaves nothing that a terminal or a reader of lines acts on, and the same meaning', () => {
+  it('escapes what a terminal or a reader of lines acts on, and keeps the meaning', () => {
     const value = { text: 'a\u2028b\u2029c\u0085d\u009b31me\u007ff\u202eg\u2066h\ufeffi\nj\u001b[2J' };
     const line = escapeLine(JSON.stringify(value));
     expect(line).toMatch(/^[\u0020-\u007e]*$/);

@@ -21,7 +21,7 @@ describe('the password policy', () => {
     },
   );
 
-  it('counts what will be hashed, and not how a keyboard composes it', async () => {
+  it('counts composed characters, as they are hashed', async () => {
     expect(await policy.rejectionReason('e\u0301'.repeat(7), 'cosmo')).toContain('at least 8');
   });
 
@@ -49,12 +49,12 @@ describe('the password policy', () => {
     },
   );
 
-  it('takes a name with six other characters, and with five it does not', async () => {
+  it('accepts a name with six other characters, and refuses one with five', async () => {
     expect(await policy.rejectionReason('cosmo-8kV3q', 'cosmo')).toBeUndefined();
     expect(await policy.rejectionReason('cosmo-8kV3', 'cosmo')).toContain('must not be made of "cosmo"');
   });
 
-  it('looks for names however they are spelt, and for none of two letters', async () => {
+  it('finds names in any spelling, and ignores names of two letters', async () => {
     const short = new PasswordPolicy(8, ['https://ACME.example', 'io']);
     expect(await short.rejectionReason('https://acme.example', 'zqx')).toContain('must not be made of');
     expect(await short.rejectionReason('ZqxzqxZqx', 'zqx')).toContain('must not be made of');

@@ -76,7 +76,7 @@ describe('a hash that would cost too much', () => {
   });
 });
 
-describe('a hash that is none', () => {
+describe('text that is not a hash', () => {
   it.each([
     ['empty', ''],
     ['no password', NO_PASSWORD],

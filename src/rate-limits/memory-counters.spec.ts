@@ -26,7 +26,7 @@ describe('counters in memory', () => {
     expect(await take('a')).toEqual({ taken: 1, msLeft: 60_000 });
   });
 
-  it('give back one, and of what is over nothing', async () => {
+  it('give back one attempt, and none of a window that is over', async () => {
     await take('a');
     await take('a');
     await giveBack('a');
@@ -38,7 +38,7 @@ describe('counters in memory', () => {
     expect(await taken('b')).toBe(1);
   });
 
-  it('keep nothing of which nothing counts: given back, forgotten, or over', async () => {
+  it('keep no window without attempts: given back, reset, or over', async () => {
     await take('a');
     await giveBack('a');
     expect(counters.size).toBe(0);
@@ -53,7 +53,7 @@ describe('counters in memory', () => {
     expect(counters.size).toBe(1);
   });
 
-  it('are no more than so many: a new one displaces that which ends first', async () => {
+  it('are bounded: a new one displaces the one that ends first', async () => {
     for (const key of ['a', 'b', 'c', 'd']) {
       await take(key);
       now += 1;
@@ -64,7 +64,7 @@ describe('counters in memory', () => {
     expect(await taken('b')).toBe(1);
   });
 
-  it('displace nothing by counting on, nor by another limit', async () => {
+  it('displace nothing when they count on, or for another limit', async () => {
     for (const key of ['a', 'b', 'c', 'a', 'b', 'c']) await take(key);
     await counters.take([{ limit: { ...limit, name: 'other' }, key: 'a' }]);
     expect(await taken('a')).toBe(3);

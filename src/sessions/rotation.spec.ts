@@ -45,7 +45,7 @@ const KEYS: [madeBy: string | null, sent: string | null][] = [
 ];
 const AGES = [-TOLERANCE - 1, -TOLERANCE, -1, 0, 1, GRACE, GRACE + 1, 3_600_000];
 
-/** Word for word what is promised, one row for each promise. */
+/** The documented rules, one row each. */
 function promised({ behind, madeBy, sent, age }: Case): Verdict {
   const rows: [boolean, Verdict][] = [
     [behind < 0, 'rolled_back'],
@@ -120,7 +120,7 @@ describe('classify, in every case', () => {
     expect(now.map((each) => verdictOf(each, GRACE, row))).toEqual(now.map(() => 'revoked'));
   });
 
-  it('gives a generation that was raised to nothing but a proof of its level, presented with the same token', () => {
+  it('gives a raised generation only to a proof of its level, presented with the same token', () => {
     const proofs = [undefined, ...ACRS.map((acr) => ({ acr }))];
     for (const each of CASES.filter(({ behind }) => behind === 1 || behind === 2))
       for (const back of [1, 2])

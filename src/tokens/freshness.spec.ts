@@ -15,14 +15,14 @@ describe('isFresh', () => {
     ['a second before the limit', MAX_AGE - 1],
     ['at the limit', MAX_AGE],
     ['when its proof was made by a clock two seconds ahead', -2],
-  ])('holds a fresh token for fresh %s', (_, age) => {
+  ])('accepts a fresh token %s', (_, age) => {
     expect(freshAfter(age)).toBe(true);
   });
 
   it.each([
     ['a second past the limit', MAX_AGE + 1],
     ['days later', 172_800],
-  ])('holds a fresh token for fresh no more %s', (_, age) => {
+  ])('refuses a fresh token %s', (_, age) => {
     expect(freshAfter(age)).toBe(false);
   });
 
@@ -31,7 +31,7 @@ describe('isFresh', () => {
     expect(freshAfter(MAX_AGE, { milliseconds: 1000 })).toBe(false);
   });
 
-  it('never holds a token for fresh that came from a refresh, however young its proof', () => {
+  it('never accepts a token that came from a refresh, however recent its proof', () => {
     expect(freshAfter(0, { fresh: false })).toBe(false);
   });
 

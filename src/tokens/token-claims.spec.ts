@@ -48,7 +48,7 @@ describe.each(['access', 'refresh'] as const)('parseClaims, for a token of kind 
   // A token of the previous version has no `acr`.
   const claims = Object.keys(VALID[kind]).filter((claim) => claim !== 'acr');
 
-  it('gives back a payload that says everything', () => {
+  it('returns a complete payload', () => {
     expect(parseClaims(kind, VALID[kind])).toEqual(VALID[kind]);
   });
 

@@ -131,7 +131,7 @@ describe.each(KINDS)('verify, for a token of kind %s', (kind) => {
     expect(outcome(kind, token)).toBe('token_invalid');
   });
 
-  it('takes no token in which any one character was changed', () => {
+  it('refuses a token in which any one character was changed', () => {
     const tokens = [issue(kind), forge(kind)];
     const changes = fc.record({
       token: fc.constantFrom(...tokens),
@@ -196,7 +196,7 @@ describe.each(KINDS)('verify, for a token of kind %s', (kind) => {
   });
 
   it.each(['jwk', 'jku', 'x5u', 'x5c'])(
-    'looks at no key that the token itself brings along in "%s"',
+    'ignores a key that the token brings along in "%s"',
     (name) => {
       const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
       const brought: JsonWebKey = publicKey.export({ format: 'jwk' });
@@ -261,7 +261,7 @@ describe.each(KINDS)('verify, for a token of kind %s', (kind) => {
     }
   });
 
-  it('takes as segments exactly what base64url writes', () => {
+  it('accepts exactly the segments that base64url produces', () => {
     const segment = fc.string({ unit: fc.constantFrom(...BASE64URL, '=', '+'), maxLength: 9 });
     const isWritten = (text: string) =>
       text !== '' && Buffer.from(text, 'base64url').toString('base64url') === text;
@@ -280,7 +280,7 @@ describe.each(KINDS)('verify, for a token of kind %s', (kind) => {
     );
   });
 
-  it('takes 8192 characters, and not one more', () => {
+  it('accepts 8192 characters, and no more', () => {
     const fill = (n: number) => ({ filler: 'x'.repeat(n) });
     const room = Math.floor(((8192 - forge(kind, { claims: fill(0) }).length) * 3) / 4);
     // No segment has every length; two of them together do.
@@ -357,7 +357,7 @@ describe.each(KINDS)('verify, for a token of kind %s', (kind) => {
     expect(outcome(kind, token)).toBe('token_expired');
   });
 
-  it('holds a token to its "nbf", and gives it and "exp" the leeway, to the second', () => {
+  it('checks "nbf" and "exp" with the leeway, to the second', () => {
     const now = clock.now() / 1000;
     const lenient = new TokenVerifier(keys, clock, jwt, { ...options, leeway: 30_000 });
     const takes = (by: TokenVerifier, claims: object) => {
@@ -375,7 +375,7 @@ describe.each(KINDS)('verify, for a token of kind %s', (kind) => {
     expect(takes(lenient, { exp: now - 30 })).toBe('token_expired');
   });
 
-  it('takes an expired token where that is asked for, and forgives it nothing else', () => {
+  it('accepts an expired token if that is allowed, after all other checks', () => {
     const token = issue(kind);
     const forged = forge(kind, { signer: () => Buffer.alloc(64) });
     const halved = forge(kind, { claims: { sid: undefined } });

@@ -68,7 +68,7 @@ describe('verified tokens', () => {
     expect(known.find('a.b.c')).toBeUndefined();
   });
 
-  it('are at most 10,000, of which those used last stay', () => {
+  it('are at most 10,000: the most recently used ones stay', () => {
     known.add('first', verified);
     known.add('second', verified);
     for (let i = 2; i < 10_000; i++) known.add(`token ${i}`, verified);

@@ -5,8 +5,8 @@ import { dirname, join, relative } from 'node:path';
 const SRC = join(import.meta.dirname, '../../src');
 
 /**
- * Which rooms each room may import, and through which face. Dependencies point downward only; the leaves know
- * nothing of each other. `main.ts` and the `app.*` files put everything together and may import anything.
+ * The files that each room (a folder of src) may import from other rooms. Dependencies point downward only; the leaves do
+ * not import each other. `main.ts` and the `app.*` files put everything together and may import anything.
  */
 const RULES: Record<string, string[]> = {
   client: [],
@@ -123,7 +123,7 @@ const AUTH_FLOORS: readonly (readonly string[])[] = [
   ['index', 'internals'],
 ];
 
-/** What the rooms that know nothing of HTTP may not import either. */
+/** Packages that rooms without HTTP must not import. */
 const HTTP = /^(node:https?|fastify|express|@nestjs\/(core|passport|swagger|terminus|platform-\w+))(\/|$)/;
 const LEAVES = [
   'time',
@@ -272,7 +272,7 @@ describe('the source', () => {
   });
 });
 
-/** A folder of src is one unit; in `features/`, each folder is, and features import each other by their index. */
+/** A folder of src is one unit. In `features/`, each folder is one, and features import each other by their index. */
 function sameUnit(name: string, target: string): boolean {
   const unit = (path: string) =>
     path
@@ -292,7 +292,7 @@ function allowed(room: string, target: string): boolean {
   );
 }
 
-/** What is left when everything is taken away that imports nothing that is left: circles, and what needs them. */
+/** Removes, again and again, all that imports nothing of the rest. What remains: circles, and what imports them. */
 function inCircles(arrows: readonly (readonly [from: string, to: string])[]): string[] {
   let left = new Set(arrows.flat());
   for (;;) {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { quotesIn, readDocument, rowsOf } from '../docs/documents.js';
 
-/* What is installed, and by whose leave. Files alone are read: nothing here asks a registry. */
+/* The packages that are installed, with their licences and install scripts. Reads files only, and asks no registry. */
 
 interface Package {
   version?: string;
@@ -24,7 +24,7 @@ interface Manifest {
   devDependencies: Record<string, string>;
 }
 
-/** What an MIT project may be shipped with, without a duty beyond naming the authors. */
+/** Licences with which an MIT project may be shipped, and whose only duty is to name the authors. */
 const COMPATIBLE = [
   '0BSD',
   'Apache-2.0',
@@ -37,7 +37,7 @@ const COMPATIBLE = [
   'Python-2.0',
 ];
 
-/** Of those that say it neither in the lockfile nor in their package.json: read in the file that is named. */
+/** Licences of packages that name them neither in the lockfile nor in package.json, read in the file that is named. */
 const READ_BY_HAND: Record<string, string> = { 'pause@0.0.1': 'MIT' }; // Readme.md
 
 const DOCUMENT = readDocument('docs/dependencies.md');
@@ -49,7 +49,7 @@ const installed = Object.entries(packages);
 /** `node_modules/a/node_modules/@b/c` → `@b/c` */
 const nameOf = (path: string) => path.slice(path.lastIndexOf('node_modules/') + 'node_modules/'.length);
 
-/** What could be swapped between one install and the next: no hash, or another source than the registry. */
+/** Whether a package could change between two installs: it has no hash, or another source than the registry. */
 function isLoose({ integrity, resolved, link }: Package): boolean {
   const hashed = /^sha512-[A-Za-z0-9+/]{86}==$/.test(integrity ?? '');
   const fromRegistry = resolved === undefined || resolved.startsWith('https://registry.npmjs.org/');

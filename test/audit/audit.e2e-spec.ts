@@ -77,7 +77,7 @@ describeEachEngine('the audit trail', (engine) => {
   const reauthenticate = async (token: string, password: string) =>
     send(api.request('POST', '/auth/reauthenticate', token).send({ password }));
   const pairOf = ({ body }: Response) => body as TokenPairDto;
-  /** A user with one session; what that wrote is no news. */
+  /** A user with one session, whose own rows do not count as news. */
   const arrange = async () => {
     const user = await api.user();
     const session = await openSession(api, user.id);
@@ -357,7 +357,7 @@ describeEachEngine('the audit trail', (engine) => {
     };
     await register(username);
     await login(username, WRONG_PASSWORD);
-    // Who types the password into the field for the name must not find it here.
+    // A password that is typed into the field for the name must not be recorded.
     await login(PASSWORD, WRONG_PASSWORD);
     const one = keep(await login(username));
     const two = keep(await refresh(one.refresh_token, 'the-key-of-a-rotation'));

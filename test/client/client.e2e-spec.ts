@@ -121,7 +121,7 @@ describe('the client', () => {
     await expect(refusal).rejects.toBeInstanceOf(ApiError);
   });
 
-  it('refreshes before a request when the access token has ended, and after one when the server says so', async () => {
+  it('refreshes before a request if the access token has expired, and after one if the server says so', async () => {
     const { store, client } = await loggedIn();
     store.expire();
     expect(await client.profile()).toMatchObject({ fresh: false });
@@ -270,7 +270,7 @@ describe('the client', () => {
     expect(await client.sessions()).toHaveLength(1);
   });
 
-  it('refuses what it could not send again, and addresses of others, before it sends', async () => {
+  it('refuses bodies that it could not send again, and foreign addresses, before it sends', async () => {
     const { client } = await loggedIn();
     const stream = new ReadableStream();
     await expect(client.fetch('/transfers', { method: 'POST', body: stream })).rejects.toThrow('a stream');

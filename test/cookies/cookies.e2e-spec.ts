@@ -95,7 +95,7 @@ describe('tokens in cookies', () => {
       new_password: 'another-corgi',
     });
     expectPair(changed);
-    // Four pairs, none of them that of before.
+    // Four different pairs.
     const values = [login, refreshed, again, changed].map(
       (answer) => setCookies(answer).get(NAMES[0]!)?.value,
     );

@@ -92,7 +92,7 @@ describe('with tokens in cookies, a request', () => {
     api.request(method, path).set('Cookie', jar.header()).set(headers);
   const csrf = (jar: Jar) => ({ 'X-CSRF-Token': jar.value('csrf_token') });
 
-  /** That the tokens in the jar are the live ones still, and no grace is at work. */
+  /** Expects that the tokens in the jar are still the live ones, and not accepted by the grace alone. */
   async function expectUntouched(jar: Jar): Promise<void> {
     api.clock.advance('11s');
     await send('GET', '/profile', jar).expect(200);
@@ -283,7 +283,7 @@ describe('with tokens in cookies, a request', () => {
         const url = path.replace(':id', id);
         const refused = await send(method, url, jar, headers);
         expect([url, refused.body.errorCode, refused.status]).toEqual([url, 'csrf_failed', 403]);
-        // And one that says nothing of where it comes from.
+        // A request that names no origin is refused too.
         expectRefused(await send(method, url, jar));
       }
       expectRefused(await api.request('POST', '/auth/login').set(headers).send({ username, password }));

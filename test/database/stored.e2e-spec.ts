@@ -15,7 +15,7 @@ import { expectError } from '../support/expect-error.js';
 import { OnceController } from '../support/once.controller.js';
 import { makeFolder } from '../support/server-process.js';
 
-/* What a thief finds who has a copy of the database, by the numbers of docs/security.md. */
+/* A thief has a copy of the database. */
 
 describeEachEngine('what is stored', (engine) => {
   let api: TestApp;
@@ -44,7 +44,7 @@ describeEachEngine('what is stored', (engine) => {
       ))
         for (const secret of [value, ...value.split('.').slice(1)]) secrets.add(secret);
       secrets.add(key);
-      // What a later step forgets was there all the same.
+      // After each step, because a later one may delete rows.
       stored += JSON.stringify(await dump(api));
     };
     await send('POST', '/auth/login', 401, { username, password: 'wrong-password' });

@@ -118,7 +118,7 @@ describe('docs/coming-from-flask-jwt-extended.md', () => {
     }
   });
 
-  it('shows the start in two languages, ours of which guards', async () => {
+  it('shows the start in Python and in TypeScript, and the TypeScript guards', async () => {
     const examples = blocksOf(DOCUMENT, 'ts');
     await withExamples('flask', examples, async (files) => {
       const { ProtectedModule } = (await import(files[0] ?? '')) as { ProtectedModule: new () => object };

@@ -5,7 +5,7 @@ import { VARIABLES } from '../../src/app.config.js';
 import { ServerOptions } from '../../src/config/server-options.js';
 import { readDocument, ROOT } from './documents.js';
 
-/* What is deployed, and on what it is tested, beside what the sources say. Nothing is built here. */
+/* Compares the files of deployment and CI with the sources. Builds nothing. */
 
 const DOCKERFILE = readDocument('Dockerfile');
 const COMPOSE = readDocument('compose.yaml');

@@ -25,7 +25,7 @@ it(
   'every example compiles, and a wrong one does not',
   async () => {
     const examples = Object.entries(DOCUMENTS).flatMap(([path, count]) => {
-      // What says in which file it goes is compiled there, by who makes those files.
+      // Blocks that begin with the name of a file are compiled by the tests that write these files.
       const blocks = blocksOf(readDocument(path), 'ts').filter((code) => !code.startsWith('// '));
       expect([path, blocks.length]).toEqual([path, count]);
       return blocks;

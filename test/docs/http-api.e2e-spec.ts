@@ -39,7 +39,7 @@ describe('docs/http-api.md', () => {
     }
     for (const [name, needs] of documented) {
       const route = routes.get(name);
-      // What else a request to it holds, or what its token may be, the table says behind it.
+      // The cell may add members of the request, or other conditions for the token.
       expect([name, needs]).toEqual([
         name,
         expect.stringMatching(new RegExp(`^${route ? needsOf(route) : '?'}`)),

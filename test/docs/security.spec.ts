@@ -50,7 +50,7 @@ describe('docs/security.md', () => {
     expect(wrong).toEqual([]);
   });
 
-  it('names tests for what is met, be it in part, and for nothing else', () => {
+  it('names tests for requirements that are met or met in part, and for no others', () => {
     const wrong = all.filter(({ state, tests }) => ['met', 'in part'].includes(state) !== tests.length > 0);
     expect(wrong).toEqual([]);
   });

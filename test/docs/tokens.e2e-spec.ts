@@ -23,7 +23,7 @@ function read(token: string): { header: object; payload: Record<string, unknown>
 
 const rows = rowsOf(DOCUMENT, 'What they say').map(([name = '', ...cells]) => ({
   name: quotesIn(name).join(),
-  // Of a header member there is no second kind to tell.
+  // Rows of header members have no cell for the kind of token.
   where: cells.length === 2 ? (cells[0] ?? '') : 'header',
 }));
 const members = rows.filter(({ where }) => where === 'header').map(({ name }) => name);

@@ -37,7 +37,7 @@ function Wrapped(copiesMetadata: boolean): MethodDecorator {
   };
 }
 
-/** What each kind of token is answered. */
+/** The status that each kind of token gets. */
 interface Outcome {
   none: number;
   fresh: number;

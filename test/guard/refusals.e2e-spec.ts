@@ -16,7 +16,7 @@ import { ApiError, FreshAccess, Public, Roles } from '../../src/auth/index.js';
 import { expectChallenge, parseChallenge } from '../../src/testing/index.js';
 import { createTestApp, type TestApp } from '../support/create-test-app.js';
 
-/** As teams have it: whatever is an HttpException is answered as it says, the rest is 500. */
+/** A filter as teams write it: answers an HttpException with its own status and body, and any other error with 500. */
 @Catch()
 class CatchAll implements ExceptionFilter {
   constructor(private readonly host: HttpAdapterHost) {}

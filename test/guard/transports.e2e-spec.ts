@@ -152,7 +152,7 @@ interface ToyMessage {
   token?: string;
 }
 
-/** The port, in the least code: the token is a member of the message. */
+/** The smallest possible adapter: the token is a member of the message. */
 @Injectable()
 @AdaptsTransport({ type: 'rpc', handlers: ['message'] })
 class ToyTransport implements TransportAdapter {

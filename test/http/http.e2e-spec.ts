@@ -60,7 +60,7 @@ class TeamController {
   }
 }
 
-/** An application that uses JWTs of its own: what its library throws is its own affair. */
+/** An application that verifies other JWTs itself: errors of its library say nothing about our tokens. */
 @Public()
 @Controller('own-jwt')
 class OwnJwtController {

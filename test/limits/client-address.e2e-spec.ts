@@ -76,7 +76,7 @@ describe('the address of a client, behind trusted proxies', () => {
     ['192.0.2.1, 10.1.2.3', '192.0.2.1'],
     ['192.0.2.1, fd00::1, 10.1.2.3', '192.0.2.1'],
     ['192.0.2.1,10.1.2.3', '192.0.2.1'],
-    // What the client itself has sent stands left of what the first proxy that is ours has seen.
+    // Addresses that the client sent itself are left of the one that our first proxy has seen.
     ['203.0.113.9, 192.0.2.1', '192.0.2.1'],
     ['10.9.9.9, 192.0.2.1, 10.1.2.3', '192.0.2.1'],
     ['junk, 192.0.2.1, 10.1.2.3', '192.0.2.1'],
@@ -90,7 +90,7 @@ describe('the address of a client, behind trusted proxies', () => {
     ['10.1.2.3:5678', '10.1.2.3'],
     ['2001:DB8:0::1', '2001:db8::1'],
     ['::ffff:192.0.2.1', '192.0.2.1'],
-    // Only proxies have spoken: the farthest of them is who asks.
+    // The list has proxies only: the farthest one is the client.
     ['10.1.2.3', '10.1.2.3'],
     ['10.1.2.4, 10.1.2.3', '10.1.2.4'],
     // No address where one is expected: the address of the connection is used.

@@ -7,7 +7,7 @@ import { createTestDatabase, describePostgres, type TestDatabase } from '../supp
 import { expectError } from '../support/expect-error.js';
 import { beginElsewhere, onceItWaits } from '../support/other-transaction.js';
 
-describePostgres('a login, while another transaction is at its user', () => {
+describePostgres('a login while another transaction has locked its user', () => {
   let database: TestDatabase;
   let api: TestApp;
   let other: pg.Client;
@@ -30,7 +30,7 @@ describePostgres('a login, while another transaction is at its user', () => {
     const { username, password } = user;
     return onceItWaits(api, api.request('POST', '/auth/login').send({ username, password }));
   };
-  /** How many sessions there are, and how many logins on record. */
+  /** The number of sessions, and of recorded logins. */
   const left = async () => {
     const db = api.get(Database);
     const sessions = await db.selectFrom('sessions').select('id').where('user_id', '=', user.id).execute();

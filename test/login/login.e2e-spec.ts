@@ -8,7 +8,7 @@ import { createTestApp, type TestApp } from '../support/create-test-app.js';
 import { describeEachEngine } from '../support/engines.js';
 import { expectError } from '../support/expect-error.js';
 
-/** Of version 7 what is a key of a table, so that new rows lie side by side; else of version 4. */
+/** Version 7 for keys of tables, so that new rows are stored side by side; version 4 for others. */
 const uuid = (version: number) =>
   new RegExp(`^[0-9a-f]{8}-[0-9a-f]{4}-${version}[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$`);
 

@@ -63,7 +63,7 @@ async function attributesOf(api: TestApp): Promise<Record<string, string[]>> {
   return Object.fromEntries([...cookies].map(([name, each]) => [name, each.attributes]));
 }
 
-/** The wrong password that is refused unseen, counted from one. */
+/** Expects that this wrong password is the first that is refused without a check, counted from one. */
 async function refusesGuess(api: TestApp, which: number): Promise<void> {
   const { username, password } = await api.user();
   const guess = (given: string) => api.request('POST', '/auth/login').send({ username, password: given });
@@ -158,13 +158,13 @@ const ROWS: Record<string, Row> = {
       const expired = forge(api, login.refresh, { exp: now - 30 });
       expectError(await login.tryRefresh(expired), 401, 'token_expired');
       await login.tryRefresh(forge(api, login.refresh, { exp: now - 29 })).expect(200);
-      // How old the password proof may be is no matter of clocks that are off.
+      // The leeway does not extend the maximum age of a proof.
       api.clock.advance('15m');
       await api.request('GET', '/walk/fresh', login.access).expect(200);
       api.clock.advance('1s');
       expectChallenge(await api.request('GET', '/walk/fresh', login.access), { maxAge: '15m' });
       await open(api, login.access).expect(200);
-      // An ended session's tokens stay ended for as long as they are taken.
+      // The tokens of a revoked session stay revoked for the leeway too.
       const { access } = await login.user.login();
       await api.request('POST', '/auth/logout', access).expect(204);
       api.clock.advance('20m 29s');
@@ -239,7 +239,7 @@ const ROWS: Record<string, Row> = {
       const refused = await open(api, access);
       expectError(refused, 503, 'revocation_feed_lost');
       expect(refused.headers['retry-after']).toBe('2');
-      // What reads the session's row needs no news of it.
+      // A fresh route reads the session row and does not need the feed.
       await api.request('GET', '/walk/fresh', access).expect(200);
     },
   },
@@ -342,7 +342,7 @@ const ROWS: Record<string, Row> = {
         'd',
       ]);
       expectError(await login('wrong-corgi'), 401, 'invalid_credentials');
-      // The account is at its limit, and by no other name is the device known.
+      // The account is at its limit, and a cookie of another name does not identify the device.
       const value = cookies.get('d')?.value;
       expectError(await login(password).set('Cookie', `__Host-device=${value}`), 429, 'rate_limited');
       await login(password).set('Cookie', `d=${value}`).expect(200);
@@ -500,7 +500,7 @@ const ROWS: Record<string, Row> = {
       await (await api.user()).login();
       const recorded = await trail();
       expect(recorded).not.toEqual([]);
-      // A day after the event is dead, as with everything that is purged.
+      // A day after the retention, like everything that is purged.
       api.clock.advance('2d');
       await api.get(Purger).run();
       expect(await trail()).toEqual(recorded);
@@ -526,7 +526,7 @@ const ROWS: Record<string, Row> = {
       const account = { username: `user-${randomUUID().slice(0, 8)}`, password: 'space-corgi' };
       const refused = await api.request('POST', '/auth/register').send(account);
       expectError(refused, 403, 'registration_closed');
-      // Who has an account goes on as ever, and an operator makes new ones.
+      // Existing accounts still work, and an operator can create new ones.
       await api.get(AccountAdmin).create(account.username, account.password);
       await api.request('POST', '/auth/login').send(account).expect(200);
     },
@@ -604,7 +604,7 @@ describe('the option', () => {
     expectError(scheme, 401, 'token_invalid');
     const none = await walk.request('GET', '/walk');
     expectError(none, 401, 'token_missing');
-    // It has no scheme to name, and RFC 9110 wants one.
+    // The application has no scheme, but RFC 9110 requires one.
     expect(none.headers['www-authenticate']).toBe('Bearer');
   });
 

@@ -50,7 +50,7 @@ declare module '../../src/auth/index.js' {
 const { JsonWebTokenError, NotBeforeError, TokenExpiredError } = jsonwebtoken;
 const NOBODY = { ip: null, userAgent: null, requestId: null };
 
-/** What a team makes of a principal: a type of its own. */
+/** A team's own type for its users. */
 interface Account {
   name: string;
   plan: string;
@@ -218,7 +218,7 @@ describe('what TokenExtras must not add', () => {
   const CLAIMS = 'iss aud sub sid jti iat exp nbf type fresh auth_time acr amr roles gen'.split(' ');
   const HEADERS = 'alg kid typ cty crit b64 jku jwk x5u x5c x5t x5t#S256'.split(' ');
 
-  /** No token is issued, by login, by refresh or by a call, and who has one keeps it as it is. */
+  /** Expects that login, refresh and a call issue no token, and that existing tokens still work. */
   async function expectRefused(own: object): Promise<void> {
     const { username, password } = login.user;
     const answer = await api.request('POST', '/auth/login').send({ username, password });
@@ -580,7 +580,7 @@ describe('the hooks of a request', () => {
       await api.request('POST', '/auth/logout', other.access).expect(204);
       await asks('/hooks/skip', other.access).expect(200);
       expect(count('RevocationCheck')).toBe(0);
-      // Everything else is asked all the same.
+      // All other checks still run.
       expect(count('TokenRule')).toBe(2);
     });
   });
@@ -704,7 +704,7 @@ describe('the hooks of a request', () => {
       expect(count('TokenRule')).toBe(0);
     });
 
-    // There the handler reads the session's row, in the transaction that rotates it: after all that the guard asks.
+    // On such a route the handler reads the session row, in its own transaction and after all checks of the guard.
     it('custom before revoked where a refresh token rotates', async () => {
       const { refresh } = await endedSession();
       rigged.accepts = fails(DEVICE_UNKNOWN);

@@ -139,7 +139,7 @@ describeEachEngine('the passkeys of a user', (engine) => {
     expect((await api.request('GET', '/auth/factors', token)).body.passkeys).toEqual([]);
   });
 
-  it('are not added with a certificate, whose addresses the server would ask for revoked ones', async () => {
+  it('are not added with a certificate: the server would fetch revocation lists from its addresses', async () => {
     const { token } = await api.as(user).fresh();
     const { challenge, public_key } = await creationOptions(api, token);
     const response = new SoftwareAuthenticator(ORIGIN).create(public_key) as {
@@ -162,7 +162,7 @@ describeEachEngine('the passkeys of a user', (engine) => {
     response.response.attestationObject = packed.toString('base64url');
     const refused = await api.request('POST', '/auth/passkeys', token).send({ challenge, response });
     expectError(refused, 400, 'validation_failed');
-    expect(refused.body.message).toContain('it has an attestation, which was not asked for');
+    expect(refused.body.message).toContain('it has an attestation that was not requested');
   });
 
   it('are not added with an algorithm that is not offered', async () => {

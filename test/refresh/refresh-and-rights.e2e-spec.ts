@@ -70,7 +70,7 @@ describeEachEngine('a refresh', (engine) => {
   );
 });
 
-describePostgres('a refresh, while another transaction is at its session', () => {
+describePostgres('a refresh while another transaction has locked its session', () => {
   let database: TestDatabase;
   let api: TestApp;
   let other: pg.Client;
@@ -97,7 +97,7 @@ describePostgres('a refresh, while another transaction is at its session', () =>
       mine.user.id,
     ]);
 
-  it('gives nothing when that ends it, with a right that the statement still saw', async () => {
+  it('issues no tokens if that transaction revokes the session and takes a role, which the statement still saw', async () => {
     const mine = await login(api, 'admin');
     await endSession(mine);
     const waiting = await refreshThatWaits(mine);
@@ -107,7 +107,7 @@ describePostgres('a refresh, while another transaction is at its session', () =>
     expect(await stateOf(api, mine.refresh)).toEqual({ generation: 0, renewals: [] });
   });
 
-  it('gives tokens that die where it comes before the end, with the right that is about to go', async () => {
+  it('issues tokens with the role if it comes first, and the session is revoked with them', async () => {
     const mine = await login(api, 'admin');
     await takeRole(mine);
     const answer = await mine.tryRefresh(mine.refresh).expect(200);
@@ -148,7 +148,7 @@ describePostgres('a refresh, while another transaction is at its session', () =>
     expect(await counted(mine)).toBe(1);
   });
 
-  it('is concurrent when that is another refresh of it', async () => {
+  it('is concurrent if that transaction is another refresh', async () => {
     const mine = await login(api);
     await other.query(`update sessions set generation = 1, rotated_at = $2 where id = $1`, [
       claimsOf(mine.refresh).sid,

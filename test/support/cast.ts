@@ -9,19 +9,19 @@ import { type Shown } from '../hard/fuzz/inputs.js';
 
 type Role = 'fresh' | 'stale' | 'admin';
 
-/** What opens routes is used up by that; what the others say, they say for ever. */
+/** Requests may use these tokens up; all other tokens always get the same answer. */
 const USED_UP: ReadonlySet<Shown> = new Set(['right', 'fresh access', 'stale access', 'refresh', 'admin']);
 const LASTING = TOKEN_KINDS.filter((kind) => kind !== 'none' && !USED_UP.has(kind));
-/** After these the token that was shown may be worth nothing any more. */
+/** After these codes, the token may be of no use any more. */
 const SPENT = /^(?:token_revoked|token_expired|refresh_token_reused|fresh_token_required)$/;
 
-/** These need what only a mail or an authenticator has, or a user with one of them: their own tests open them. */
+/** Routes that need a mail or an authenticator, or a user who has one: their own tests open them. */
 const NEEDS_MORE =
   /^\/auth\/(email\/(undo|verify)|password\/reset|register\/confirm|login\/(factor|passkey)|passkeys(\/:id)?|reauthenticate\/options|factors\/(otp\/:id.*|recovery-codes))$|\/reset-(factors|password)$/;
 
 let names = 0;
 
-/** Who shows tokens to an application that is fuzzed; what inputs use up is made anew. */
+/** The users and tokens of a fuzzed application. Replaces what the inputs use up. */
 export class Cast {
   private readonly logins = new Map<Role, TestLogin>();
   private readonly lasting = new Map<string, string | undefined>();
@@ -49,7 +49,7 @@ export class Cast {
     return shown === 'refresh' || (shown === 'right' && wanted === 'refresh') ? login.refresh : login.access;
   }
 
-  /** Whether it has what a good request to a route needs: what a team has added may need anything. */
+  /** Whether it has all that a good request to the route needs. False for a team's own routes, which may need anything. */
   knows({ path }: Route): boolean {
     return /^\/(\.well-known|admin|auth|health|profile|transfers)\b/.test(path) && !NEEDS_MORE.test(path);
   }
@@ -109,7 +109,7 @@ export class Cast {
     try {
       return await this.login(role).user.login();
     } catch {
-      // There is none yet; or the account is gone, or has another password.
+      // There is no user yet, or the account was deleted or has another password.
       const user = await this.api.user();
       if (role === 'admin') await this.api.get(AccountAdmin).grant(user.username, 'admin');
       return user.login();

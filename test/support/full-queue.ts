@@ -9,7 +9,7 @@ export function fill(queue: HashingQueue): () => Promise<void> {
   return async () => {
     while (ends.length > 0) {
       ends.shift()?.();
-      // Who waited begins, and can be ended too.
+      // The waiting jobs begin now, and can be ended too.
       await new Promise((resolve) => setImmediate(resolve));
     }
     await Promise.all(jobs);

@@ -45,7 +45,7 @@ export interface RequestOptions {
 const running = new Set<ServerProcess>();
 const folders: string[] = [];
 
-// Whatever became of the tests, nothing that they started outlives their file.
+// Ends every process that the tests of the file have started, even if they failed.
 afterAll(async () => {
   await Promise.all([...running].map((server) => server.kill9()));
   for (const folder of folders.splice(0)) rmSync(folder, { recursive: true, force: true });
@@ -73,7 +73,7 @@ export function builtFile(name: string): string {
   return join(dirname(main), name);
 }
 
-/** Starts the process without waiting: for those that are not to come up. */
+/** Starts the process without waiting, for starts that must fail. */
 export function launch({
   env = {},
   folder = makeFolder(),

@@ -59,7 +59,7 @@ export class TestSmtp {
         accept(stream, recipients, callback);
       },
     });
-    // A client that goes away in the middle.
+    // A client may disconnect in the middle.
     server.on('error', () => {});
     server.listen(this.port, '127.0.0.1');
     await once(server.server, 'listening');

@@ -273,7 +273,7 @@ describe('@CurrentToken', () => {
 });
 
 describe('Authenticator.inspect with a TokenRule of the team', () => {
-  it('tells a refusal that has no code of a token as what it is', async () => {
+  it('returns the code of a refusal that is not a TokenError', async () => {
     class Devices extends TokenRule {
       override accepts(): boolean {
         throw new ApiError(403, 'device_unknown', 'This device is not known');

@@ -84,7 +84,7 @@ const AUTH: TestAppOptions['auth'] = {
   ],
 };
 
-/** What makes a token worthless, and what it is answered from then on. */
+/** Events after which a token is refused, with the status and code. */
 const ENDS: Record<
   string,
   [status: number, code: ErrorCode, (api: TestApp, login: TestLogin) => Promise<unknown>]
@@ -222,7 +222,7 @@ describe('a token that has been let in before', () => {
     ]) {
       await show(forged).expect(401);
     }
-    // Logout takes tokens that have expired; who collects those must not push out those that live.
+    // Logout accepts expired tokens, which must not displace live ones.
     await api.request('POST', '/auth/logout', forge(api, access, { exp: now })).expect(204);
     expect(api.get(VerifiedTokens).size).toBe(0);
   });
@@ -237,7 +237,7 @@ describe('a token that has been let in before', () => {
     find.mockRestore();
   });
 
-  it('is what it was, whatever a handler did with what it said', async () => {
+  it('stays the same, even if a handler changes its claims', async () => {
     await start();
     const { access, user } = await api.login();
     const before = (await show(access).expect(200)).body as unknown;

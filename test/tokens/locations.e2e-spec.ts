@@ -554,7 +554,7 @@ describe('locations and names of the application', () => {
     const refreshed = await api.request('POST', '/auth/refresh').send({ rt: login.refresh }).expect(200);
     const { access_token: access, refresh_token: refresh } = refreshed.body as Record<string, string>;
     const password = await api.request('PUT', '/auth/password').send({ at: login.access, rt: 'x' });
-    // The other kind's member is none of this route's, and the DTO knows none either.
+    // The route does not read the member of the other kind, and the DTO does not have it.
     expectError(password, 400, 'validation_failed');
     expect(refreshed.headers['set-cookie']).toBeUndefined();
     await api

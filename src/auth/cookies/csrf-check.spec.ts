@@ -25,7 +25,7 @@ const request = (headers: AuthRequest['headers'], method = 'POST'): AuthRequest 
   authInfo: { sid: 'session' } as TokenClaims,
 });
 
-/** What becomes of a request: `passes`, `asked` for the CSRF value, or `refused` as that of another site. */
+/** The outcome of a request: `passes`, `asked` for the CSRF value, or `refused` as that of another site. */
 function outcome(given: AuthRequest, csrf?: AuthModuleOptions['csrf']): string {
   try {
     checkOf(csrf).require(given);
@@ -118,12 +118,12 @@ describe('a request with a cookie', () => {
       expect(outcome(request({ 'x-csrf-token': wrong }))).toBe('asked');
     }
     expect(outcome(request({ 'x-csrf-token': [value, value] }))).toBe('asked');
-    // What a page of another site could have read is worth nothing to it.
+    // A page of another site is refused even with the right value.
     expect(outcome(request({ 'x-csrf-token': value, 'sec-fetch-site': 'cross-site' }))).toBe('refused');
     expect(outcome(request({ 'x-csrf-token': value, origin: 'https://evil.com' }))).toBe('refused');
   });
 
-  it('is asked by the name of the header that the application has chosen', () => {
+  it('is asked for the header that the application has chosen', () => {
     const csrf = { headerName: 'X-My-Token', cookieName: 'my' };
     const value = tokens.of('session');
     expect(outcome(request({ 'x-my-token': value }), csrf)).toBe('passes');
@@ -145,7 +145,7 @@ describe('a request with a cookie', () => {
     expect(outcome(request({ 'sec-fetch-site': 'cross-site' }, method))).toBe(expected);
   });
 
-  it('is held to the methods that the application names, however they are written', () => {
+  it('is checked for the methods that the application names, in upper or lower case', () => {
     const csrf = { methods: ['get', 'Delete'] };
     expect(outcome(request({ 'sec-fetch-site': 'cross-site' }, 'GET'), csrf)).toBe('refused');
     expect(outcome(request({}, 'GET'), csrf)).toBe('asked');
@@ -154,10 +154,10 @@ describe('a request with a cookie', () => {
   });
 });
 
-describe('a request that is answered with cookies, and holds none', () => {
+describe('a request without cookies whose answer sets some', () => {
   const check = checkOf();
 
-  it('may say nothing of where it comes from, but not that it comes from elsewhere', () => {
+  it('passes if it names no origin, and is refused if it names a foreign one', () => {
     expect(() => check.requireSite(request({}))).not.toThrow();
     expect(() => check.requireSite(request({ 'sec-fetch-site': 'same-origin' }))).not.toThrow();
     expect(() => check.requireSite(request({ origin: 'https://app.example.com' }))).not.toThrow();

@@ -18,7 +18,7 @@ describe('the CSRF value of a session', () => {
   const tokens = tokensOf(named('k1'));
   const value = tokens.of(SESSION);
 
-  it('is taken for that session alone, and is always the same', () => {
+  it('is accepted for that session only, and is always the same', () => {
     expect(tokens.isOf(SESSION, value)).toBe(true);
     expect(tokens.of(SESSION)).toBe(value);
     for (const other of [SESSION.toUpperCase(), `${SESSION} `, '', SESSION.slice(0, -1)]) {
@@ -26,7 +26,7 @@ describe('the CSRF value of a session', () => {
     }
   });
 
-  it('is not taken with a character less, more, or changed, wherever that is', () => {
+  it('is refused with any character removed, added or changed', () => {
     for (let i = 0; i < value.length; i++) {
       const changed = value[i] === 'A' ? 'B' : 'A';
       for (const middle of ['', changed, `${value[i]}A`, `${value[i]} `, `${value[i]}é`]) {
@@ -52,7 +52,7 @@ describe('the CSRF value of a session', () => {
     (kid) => {
       const ours = tokensOf(named(kid));
       expect(ours.isOf(SESSION, ours.of(SESSION))).toBe(true);
-      // Scripts read what is in the cookie as it stands, and know nothing of how its values are encoded.
+      // Scripts read the raw value of the cookie, without decoding it.
       expect(encodeURIComponent(ours.of(SESSION))).toBe(ours.of(SESSION));
     },
   );
@@ -62,7 +62,7 @@ describe('the CSRF value of a session', () => {
     expect(ours.isOf(SESSION, ours.of(SESSION))).toBe(true);
   });
 
-  it('is taken while its key verifies, and not from the moment at which that is retired', () => {
+  it('is accepted while its key verifies, and refused from the end of the key on', () => {
     const old = named('old');
     const before = tokensOf(old).of(SESSION);
     const retiring: PrivateJwk = { ...old, verifies_until: seconds(60_000) };

@@ -90,7 +90,7 @@ describe('the validation pipe', () => {
     ]);
   });
 
-  it('answers in the words of the error contract', async () => {
+  it('answers in the format of the error contract', async () => {
     const error = await refusal({ to: 'laika', amount: 0 });
     expect(error.getStatus()).toBe(400);
     expect(error.getResponse()).toEqual({
@@ -204,7 +204,7 @@ describe('the validation pipe', () => {
     expect(milliseconds).toBeLessThan(20);
   });
 
-  it('takes what a DTO renames or converts, and what its rules let through, as it was sent', async () => {
+  it('accepts members that a DTO renames, converts or does not restrict', async () => {
     const body = { deliver_to: { name: 'laika' }, tags: ['a', 'b'], loose: ['c'] };
     expect(await validate(body, Renamed)).toEqual({
       receiver: { name: 'laika' },

@@ -3,7 +3,7 @@ import { ApiError } from './api-error.js';
 import { ApiErrors } from './api-errors.decorator.js';
 import { ERROR_CODES, type ErrorCode } from './error-codes.js';
 
-/* What the compiler must reject: `npm run check:types` fails when one of these is no error any more. */
+/* What the compiler must reject: `npm run check:types` fails if one of these compiles. */
 export function rejected(): unknown[] {
   // @ts-expect-error -- an unknown code
   const unknown: ErrorCode = 'user_name_taken';

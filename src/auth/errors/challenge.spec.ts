@@ -39,7 +39,7 @@ describe('bearerChallenge', () => {
     expect(described(text)).toBe(`Bearer error_description="${quoted}"`);
   });
 
-  it('stays one well-formed challenge whatever it is to say, and says it as far as it may', () => {
+  it('is one well-formed challenge for any text, and keeps the characters that it can hold', () => {
     const hostile = fc.string({
       unit: fc.oneof(
         fc.constantFrom('"', '\\', '\r', '\n', '\0', '\t', ',', '=', ' ', 'é', '鍵'),

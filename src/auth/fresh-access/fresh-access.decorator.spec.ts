@@ -36,7 +36,7 @@ describe('@FreshAccess', () => {
     expect(declared(options).map((found) => found.policy)).toEqual([policy, policy]);
   });
 
-  it('spends tokens where it says once, and nowhere else', () => {
+  it('uses tokens up with once, and only with once', () => {
     expect(declared({ once: true }).map(({ interceptors }) => interceptors)).toEqual([
       [OnceInterceptor],
       [OnceInterceptor],

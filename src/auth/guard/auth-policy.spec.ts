@@ -70,7 +70,7 @@ describe('policyOf', () => {
     ]);
   });
 
-  it('lets a controller say nothing about another', () => {
+  it('does not affect another controller', () => {
     controller(Public(), Public());
     expect(policy(controller(null, null))).toEqual(DEFAULT_POLICY);
   });

@@ -156,8 +156,8 @@ describe('the token in a header of another name', () => {
 });
 
 describe('a header', () => {
-  it('takes no longer to read than it is long, whatever is in it', () => {
-    // Four times what Node lets through: what grows with the square takes seconds.
+  it('is read in linear time, whatever it contains', () => {
+    // Four times Node's limit: in quadratic time this would take seconds.
     const spaces = ' '.repeat(60_000);
     const start = performance.now();
     for (const value of [
@@ -234,7 +234,7 @@ describe('the token in a cookie', () => {
     },
   );
 
-  it('is read under the name of its kind, the more likely first where both will do', () => {
+  it('is read under the name of its kind; if both kinds are accepted, the more likely one first', () => {
     const both = `__Host-refresh_token=r; ${NAME}=a`;
     expect(inCookie(both, ['access'])).toBe('a');
     expect(inCookie(both, ['refresh'])).toBe('r');
@@ -278,8 +278,8 @@ describe('the token in the query', () => {
   });
 });
 
-describe('what is taken out', () => {
-  it('is the token of every location that is looked at, and nothing else', () => {
+describe('removed from the request', () => {
+  it('is the token of every location of the route, and nothing else', () => {
     const query = { access_token: 'q', page: '2' };
     const body = { access_token: 'b', n: 1 };
     const given: AuthRequest = { headers: {}, url: '/x?access_token=q&page=2', query, body };
@@ -296,7 +296,7 @@ describe('what is taken out', () => {
     expect(given.body).toBe(body);
   });
 
-  it('is no inherited member', () => {
+  it('is never an inherited member', () => {
     const body = Object.create({ access_token: 'b' }) as object;
     expect(outcome({ headers: {}, body }, { order: ['body'] })).toBeNull();
   });

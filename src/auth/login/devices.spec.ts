@@ -22,7 +22,7 @@ describe('a device value', () => {
     expect(devices.find('', [value])).toBeUndefined();
   });
 
-  it('is another one each time, and says not whose', () => {
+  it('is different each time, and does not show whose it is', () => {
     const values = Array.from({ length: 50 }, () => devices.issue('laika'));
     expect(new Set(values.map((value) => value.split('.')[0])).size).toBe(50);
     expect(values.join()).not.toContain('laika');
@@ -34,7 +34,7 @@ describe('a device value', () => {
     expect(devices.find('laika', ['planted', devices.issue('cosmo'), value])).toBe(value.split('.')[0]);
   });
 
-  it('is worth nothing when any part of it is another', () => {
+  it('is refused when any part of it is changed', () => {
     const [nonce = '', kid = '', mac = ''] = devices.issue('laika').split('.');
     const other = devices.issue('laika').split('.')[0] ?? '';
     const swapped = mac.startsWith('A') ? `B${mac.slice(1)}` : `A${mac.slice(1)}`;
@@ -54,7 +54,7 @@ describe('a device value', () => {
     expect(forged.filter((value) => devices.find('laika', [value]) !== undefined)).toEqual([]);
   });
 
-  it('cannot be had from a CSRF token, nor where other keys are', () => {
+  it('cannot be made from a CSRF token or with other keys', () => {
     const made = new CsrfTokens(ring, clock).of('nonce.laika');
     expect(devices.find('laika', [`nonce.${made}`])).toBeUndefined();
     expect(devices.find('laika', [new Devices(newRing(), clock).issue('laika')])).toBeUndefined();

@@ -55,7 +55,7 @@ describe('@Roles', () => {
 });
 
 describe('requireRole', () => {
-  it('is content with any one of the roles, and where none is needed', () => {
+  it('accepts any one of the roles, and every user if none is required', () => {
     expect(refusal(['admin', 'ops'], user('ops'))).toBeUndefined();
     expect(refusal(['admin'], user('guest', 'admin'))).toBeUndefined();
     expect(refusal([], user())).toBeUndefined();

@@ -84,14 +84,14 @@ describePostgres('the feed of ended sessions', () => {
     );
     return rows.length;
   };
-  /** All three hear: each has heard a heartbeat of its own. */
+  /** Waits until all three have received a heartbeat of their own. */
   const allListen = () =>
     until(5_000, async () => {
       const rows = await listeners();
       return rows.length === 3 && [here, there, remote].every((api) => api.get(RevocationFeed).isListening);
     });
 
-  /** What is about to end which tokens, and the request that does it. */
+  /** The tokens that a request is about to revoke, and the request. */
   type Way = () => Promise<{ dying: string[]; end: () => Promise<unknown> }>;
   const twoSessions = async () => {
     const user = await here.user();

@@ -113,7 +113,7 @@ function fuzz({ env, engine }: Stage): void {
     return { method: input.method ?? route.method, path, headers, ...(body === null ? {} : { body }) };
   }
 
-  /** What every answer owes its client. */
+  /** Checks that hold for every answer. */
   function expectSound({ status, headers, body: error, text }: RawAnswer, method: string): void {
     tried++;
     seen.set(status, (seen.get(status) ?? 0) + 1);
@@ -185,7 +185,7 @@ function fuzz({ env, engine }: Stage): void {
       const [half, whole] = sizes;
       for (const kind of ['heapUsed', 'rss'] as const)
         expect(whole![kind] - half![kind]).toBeLessThan(MOST_GROWTH[kind]);
-      // Else it would prove little: every route was asked with every kind of token, and inputs came past every guard.
+      // A run proves little unless every route was asked with every kind of token, and inputs passed every guard.
       const all = listRoutes(api.app);
       const known = all.filter((route) => cast.knows(route)).map(nameOf);
       expect(known.length).toBeGreaterThan(15);

@@ -21,7 +21,7 @@ const LEAD = 2;
 /** Ordinary requests a second. */
 const RATE = 200;
 const TIMES = 10;
-/** Logins a second; more than one process of clients can send tell nothing more. */
+/** Maximum logins a second: one process of clients cannot send more. */
 const MOST = 2_000;
 /** Under a flood the slowest of a hundred may take this many times as long as without one. */
 const SLOWER = 2;
