@@ -1,7 +1,7 @@
 import { type Kysely } from 'kysely';
 import { type Migrations } from '../database/index.js';
 
-/** Names of the OWASP Logging Vocabulary, and in its style those of second factors, which it does not have. */
+/** Names of the OWASP Logging Vocabulary. It has none for second factors; ours follow its style. */
 export type AuditEventName =
   | 'user_created'
   | 'user_updated'

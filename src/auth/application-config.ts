@@ -10,7 +10,7 @@ import { APP_FILTER, APP_GUARD, ApplicationConfig } from '@nestjs/core';
 /*
  * Nest runs global guards in the order in which their modules are imported, and asks global filters in the reverse order.
  * The root module comes first: its guards would run before ours, without `request.user`, and its filters would never be
- * asked. So ours register themselves, while providers are created, which is before Nest registers those of any module.
+ * asked. So ours register themselves while providers are created, before Nest registers those of any module.
  * The factories return nothing, which Nest skips. They still provide APP_GUARD and APP_FILTER: Nest then stops the start
  * if ours were not created, for example because a hook is request-scoped.
  */

@@ -25,12 +25,12 @@ export class Declarations<T> {
     Reflect.defineMetadata(this.key, value, target, member);
   }
 
-  /** Of a member: its own, else that of the nearest base class whose member it overrides. */
+  /** The value of a member: its own, or that of the nearest base class whose member it overrides. */
   ofMember(prototype: object, member: string | symbol): T | undefined {
     return Reflect.getMetadata(this.key, prototype, member) as T | undefined;
   }
 
-  /** Of a class and its bases, the class first. */
+  /** The values of a class and its bases, the class first. */
   ofClasses(prototype: object): { value: T; prototype: object }[] {
     return lineageOf(prototype).flatMap((each) => {
       const value = Reflect.getOwnMetadata(this.key, each) as T | undefined;

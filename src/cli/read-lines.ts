@@ -31,7 +31,7 @@ export async function* readLines(input: Readable): AsyncGenerator<ImportLine> {
   let length = 0;
   const add = (bytes: Buffer) => {
     length += bytes.length;
-    // What is too long is counted and not kept.
+    // The bytes of a line that is too long are counted, but not stored.
     if (length <= MAX_LINE_LENGTH) parts.push(bytes);
   };
   const take = () => {

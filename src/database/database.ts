@@ -31,7 +31,7 @@ export const MAX_CLOCK_SKEW_MS = 2_000;
 
 /**
  * The Kysely handle for the engine of the URL, and its DI token. Create it with `openDatabase`: another pool or dialect
- * would not limit statements, detect dead connections, read `bigint` as numbers, or hear of revocations by other
+ * would not limit statements, detect dead connections, read `bigint` as numbers, or receive revocations by other
  * instances.
  */
 export class Database extends Kysely<Tables> {

@@ -59,7 +59,7 @@ export class SecondFactor implements Factor, ProofRule, OnModuleInit {
     this.rules.add(this);
   }
 
-  /** @throws ApiError `second_factor_required`, for a login with what is needed to continue it */
+  /** @throws ApiError `second_factor_required`; for a login, with the challenge to continue it */
   async check(user: User, { acr, amr }: Proof, tx: Tx, login?: SessionLives): Promise<void> {
     if (reaches(acr, 'mfa') || (await this.levelOf(user.id, tx)) === undefined) return;
     const left = await this.recovery.count(user.id, tx);

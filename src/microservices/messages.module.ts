@@ -13,7 +13,7 @@ import { RefusedMessageFilter } from './refused-message.js';
 @Module({
   imports: [DiscoveryModule],
   providers: [MessageTransport, MessageGuard, RefusedMessageFilter, MessageBinding],
-  // Nest makes what is bound to a controller in the controller's module.
+  // Nest creates the enhancers of a controller in the controller's module, which needs their dependencies.
   exports: [MessageTransport, MessageGuard, RefusedMessageFilter],
 })
 export class MessagesModule {}

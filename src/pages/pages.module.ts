@@ -29,7 +29,7 @@ export class PagesModule implements OnModuleInit {
       throw new TypeError('the pages need the Fastify adapter; switch them off with PAGES=off');
     const { default: files } = await import('@fastify/static');
     const server = (httpAdapter as unknown as FastifyAdapter).getInstance();
-    // The routes are those of the controller: closed like any other unless they are declared public.
+    // The plugin adds no routes: those of the controller are guarded like all others, unless they are public.
     await server.register(files, { serve: false, preCompressed: true });
   }
 }

@@ -10,7 +10,7 @@ const ARGON2ID = 2;
 
 /**
  * Parameters of new hashes. OWASP Password Storage Cheat Sheet: argon2id, 19 MiB, two passes, one lane. A provider of its
- * own, so that the test kit can replace it: most of the time of a test with a login would be that of its hashes.
+ * own, so that the test kit can replace it: a test with a login would spend most of its time on hashing.
  */
 @Injectable()
 export class HashParameters {

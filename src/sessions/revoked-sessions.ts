@@ -40,7 +40,7 @@ export class RevokedSessions {
     this.listeners.push(listener);
   }
 
-  /** Forgets sessions whose last access token was dead before `cutoff` (milliseconds). */
+  /** Forgets sessions whose last access token expired before `cutoff` (milliseconds). */
   forget(cutoff: number): void {
     for (const [id, { access_until }] of this.revocations) {
       if (access_until < cutoff) this.revocations.delete(id);

@@ -49,8 +49,8 @@ export class TestApp {
   }
 
   /**
-   * Returns the user of that name, or creates one with the kit's password. Without a name, creates a new one. A name that
-   * is an e-mail address is that of an account without a username.
+   * Returns the user of that name, or creates one with the kit's password. Without a name, creates a new one. An e-mail
+   * address as the name creates an account without a username.
    * @param email a proved address of the new user
    */
   async user(

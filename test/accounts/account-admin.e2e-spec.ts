@@ -84,7 +84,7 @@ describeEachEngine('account administration by an operator', (engine) => {
     expect(await causesOf(user)).toEqual(Array(3).fill('account_disabled'));
 
     api.clock.advance('1m');
-    // Said again, it stays as it was.
+    // A repetition changes nothing.
     expect((await admin.disable(user.username)).disabledAt).toBe(disabled.disabledAt);
     await admin.enable(user.username);
     await user.login();

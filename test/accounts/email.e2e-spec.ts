@@ -106,7 +106,7 @@ describeEachEngine('the address of an account', (engine) => {
     expectError(answers.find(({ status }) => status === 409) ?? answers[0]!, 409, 'email_taken');
   });
 
-  it('of another account is answered alike, and its owner gets a mail', async () => {
+  it('of another account gets the same answer, and its owner gets a mail', async () => {
     const email = newAddress();
     await fresh(email);
     const agent = await fresh();

@@ -135,7 +135,7 @@ describeEachEngine('administration of users', (engine) => {
     expect(granted.body.roles).toEqual(['ops', 'admin']);
     await login.rotate();
     await api.request('GET', '/admin/users', login.access).expect(200);
-    // Said again, nothing changes.
+    // A repetition changes nothing.
     await admin
       .patch(path)
       .send({ roles: ['admin', 'ops'], disabled: false })

@@ -104,7 +104,7 @@ describe('the client in cookie mode', () => {
     expect(signedOut).toEqual([]);
   });
 
-  it('does not refresh once more where the cookies of another tab have come, but not what it stores', async () => {
+  it('does not refresh again if the cookies of another tab have arrived, but not its stored session', async () => {
     const client = await loggedIn();
     const before = JSON.parse(browser.store.getItem('freshgate.session') ?? '') as object;
     await refreshByForce(client);

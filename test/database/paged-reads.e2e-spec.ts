@@ -107,7 +107,7 @@ describePostgres('reading what was revoked since the last read', () => {
     await sql`drop table kept`.execute(db);
   });
 
-  it('has no position where a crash could take back what was seen', async () => {
+  it('has no position if a crash could undo transactions that were seen', async () => {
     await sql`do $$ begin execute format('alter database %I set synchronous_commit = off', current_database()); end $$`.execute(
       db,
     );

@@ -4,8 +4,8 @@ import { createTestApp, type TestApp } from '../support/create-test-app.js';
 import { describeEachEngine } from '../support/engines.js';
 
 /*
- * A value in the text of a statement, such as the time of the request, makes each text another one: SQLite prepares it
- * anew, as dear as running it, and the kept statements of other requests make place for it.
+ * A value in the text of a statement, such as the time of the request, makes every text different. SQLite then prepares
+ * each one, which costs as much as running it, and cached statements of other requests are dropped.
  */
 describeEachEngine('statements', (engine) => {
   let api: TestApp;
@@ -15,7 +15,7 @@ describeEachEngine('statements', (engine) => {
   afterEach(() => jest.restoreAllMocks());
   afterAll(() => api.close());
 
-  it('have the same texts, whatever the user, the time and the generation are', async () => {
+  it('have the same texts for every user, time and generation', async () => {
     const story = async () => {
       api.clock.advance('71s');
       const user = await api.user();

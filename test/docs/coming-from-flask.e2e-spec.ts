@@ -81,7 +81,7 @@ describe('docs/coming-from-flask-jwt-extended.md', () => {
     for (const heading of Object.keys(THEIRS)) {
       for (const [name, verdict = '', ours = '', why = ''] of rowsOf(DOCUMENT, heading)) {
         expect([name, VERDICTS]).toEqual([name, expect.arrayContaining([verdict])]);
-        // What is refused has no name here, but a reason; anything else has a name.
+        // A refused name has a reason instead of our name; every other name has ours.
         expect([name, quotesIn(ours).length > 0]).toEqual([name, verdict !== 'refused']);
         if (verdict === 'refused') expect([name, why]).toEqual([name, expect.stringMatching(/\w+ \w+/)]);
       }

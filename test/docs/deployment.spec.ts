@@ -38,7 +38,7 @@ describe('the Dockerfile', () => {
     expect(TESTED).toContain(run);
   });
 
-  it('copies what is there, and what .dockerignore lets in', () => {
+  it('copies files that exist and that .dockerignore does not exclude', () => {
     const copied = all(DOCKERFILE, /^COPY (?!--from)(.+) \S+$/gm).flatMap((names) => names.split(' '));
     expect(copied.length).toBeGreaterThan(4);
     expect(copied.filter((name) => !existsSync(join(ROOT, name)))).toEqual([]);

@@ -40,7 +40,7 @@ it(
   LONG,
 );
 
-/** What the compiler says of each file, under the project's own settings. Of what they import, `npm run check` tells. */
+/** The compiler's errors in each file, with the project's own settings. `npm run check` finds those of imported files. */
 function compile(files: string[]): string[][] {
   const { config } = ts.readConfigFile(join(ROOT, 'tsconfig.json'), (path) => ts.sys.readFile(path));
   const { options } = ts.parseJsonConfigFileContent(config, ts.sys, ROOT);

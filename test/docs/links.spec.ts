@@ -9,7 +9,7 @@ const inFolder = (folder: string) =>
     .map((name) => join(folder, name));
 const DOCUMENTS = ['.', 'docs', 'docs/decisions'].flatMap(inFolder);
 
-/** What is code is no prose: neither a link nor a heading. */
+/** The text without code, which has neither links nor headings. */
 const prose = (path: string) => readDocument(path).replace(/^(```+)[^]*?^\1$/gm, '');
 
 /** The anchors of a document, as GitHub makes them. */

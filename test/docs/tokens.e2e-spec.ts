@@ -47,7 +47,7 @@ describe('docs/tokens.md', () => {
     expect(claims.map(({ name }) => name).toSorted()).toEqual([...RESERVED_CLAIMS].toSorted());
   });
 
-  /** What each act of the table is, here. */
+  /** The requests for the actions of the table. */
   const ACTS: Record<string, (login: TestLogin) => Promise<string>> = {
     'POST /auth/login': async (login) => (await login.user.login()).access,
     'POST /auth/reauthenticate': async (login) => (await login.reauthenticate()).access_token,
@@ -59,7 +59,7 @@ describe('docs/tokens.md', () => {
     },
   };
 
-  it('says of each act what it makes of freshness', async () => {
+  it('shows for each action whether the token is fresh afterwards', async () => {
     const table = rowsOf(DOCUMENT, 'What is fresh').map(
       ([act = '', fresh, moved]) => `${quotesIn(act).join()}: ${fresh}, ${moved}`,
     );

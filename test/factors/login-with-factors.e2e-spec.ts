@@ -137,7 +137,7 @@ describeEachEngine('a user with a second factor', (engine) => {
     expect(await sessions()).toHaveLength(before + 1);
   });
 
-  it('is refused a challenge that is spent, expired, from before a change, of another user, or no challenge', async () => {
+  it('is refused with a challenge that is used, expired, older than a change, of another user, or invalid', async () => {
     const { authenticator, user } = own;
     const stranger = await enrolled(api);
     const theirs = await challengeOf(api, stranger.user);
@@ -192,7 +192,7 @@ describeEachEngine('a user with a second factor', (engine) => {
     await before.tryReauthenticate(next.body.refresh_token, password).send({ recovery_code }).expect(200);
   });
 
-  it('changes the password with it, and is asked at every way in, also a team’s own', async () => {
+  it('needs it to change the password and for every way to log in, also a team’s own', async () => {
     const { user, authenticator, before } = own;
     const body = { current_password: user.password, new_password: 'lunar-dachshund' };
     expectError(
@@ -220,7 +220,7 @@ describeEachEngine('a user with a second factor', (engine) => {
     expect(claimsOf(changed.body.access_token)).toMatchObject({ acr: 'mfa', fresh: true });
   });
 
-  it('gets 400 for codes that are none, before the password is looked at', async () => {
+  it('gets 400 for malformed codes, before the password is checked', async () => {
     const wrong = { ...own.user, password: 'wrong' } as typeof own.user;
     for (const codes of [
       { otp: '12345' },

@@ -105,7 +105,7 @@ describeEachEngine('the factors of a user', (engine) => {
     );
     await loginWith(api, user, { recovery_code: body.recovery_codes[0] }).expect(200);
     expectError(await strong.delete(`/auth/factors/otp/${id}`), 401, 'fresh_token_required');
-    // What is refused gives the token back.
+    // A refusal gives the token back.
     const again = await api.as(user).fresh({ acr: 'mfa' });
     for (const unknown of ['x', '00000000-0000-7000-8000-000000000000'])
       expectError(await again.delete(`/auth/factors/otp/${unknown}`), 404, 'not_found');
@@ -174,7 +174,7 @@ describeEachEngine('the factors of a user', (engine) => {
     expect(body).toMatchObject({ otp: [{ name: 'Authenticator' }], recovery_codes_left: 10 });
   });
 
-  it('end challenges of before when they change, and no session', async () => {
+  it('end earlier challenges when they change, and no session', async () => {
     const { authenticator, before } = {
       authenticator: await api.authenticator(user),
       before: await api.as(user).stale({ acr: 'mfa' }),

@@ -28,7 +28,7 @@ describe('requests that are pipelined', () => {
   beforeAll(async () => {
     api = await createTestApp({ adapter: 'fastify', env: { OPENAPI: 'on' } });
     port = portOf(api.app);
-    // What is made once, at the first request of a kind, is no cost of the next.
+    // Things that the first request of a kind creates are not the cost of the next one.
     for (const path of ['/docs', '/openapi.json', '/health/live', '/nope']) await api.request('GET', path);
   });
   afterAll(async () => {

@@ -107,7 +107,7 @@ describe('a token of another issuer', () => {
     expectError(await api.request('GET', '/team/who', theirToken(claims)), 401, 'token_invalid');
   });
 
-  it('is refused once it has expired, and as what it is not', async () => {
+  it('is refused once it has expired, and as another kind of token', async () => {
     const token = theirToken();
     expectError(await api.request('GET', '/team/who', theirToken({}, 'rt+jwt')), 401, 'token_invalid');
     api.clock.advance('1m');

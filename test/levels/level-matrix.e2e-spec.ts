@@ -10,7 +10,7 @@ import { forgeFreely } from '../support/token-kinds.js';
 const TOKENS = [true, false].flatMap((fresh) => [...ACRS, null].map((acr) => ({ fresh, acr })));
 const RANK = { pwd: 1, mfa: 2, phr: 3 };
 
-/** As the contract says it, written anew: fresh where that is asked, of the level or a higher one. */
+/** The contract, independent of the guards: fresh if the route requires it, of its level or a higher one. */
 function enters({ policy }: Route, { fresh, acr }: (typeof TOKENS)[number]): boolean {
   if (policy.level !== 'access' && policy.level !== 'fresh-access') return true;
   if (policy.level === 'fresh-access' && !fresh) return false;
@@ -24,7 +24,7 @@ describe('every route with an access token × every level and freshness of the t
     api = await createTestApp({ imports: [PinFactorModule] });
     routes = listRoutes(api.app)
       .filter(({ policy }) => ['access', 'fresh-access'].includes(policy.level))
-      // They require what the user can prove, whatever the declaration says: test/factors, test/passkeys.
+      // These require the strongest level of the user, beyond their declaration: test/factors, test/passkeys.
       .filter(({ path }) => !/^\/auth\/(factors|passkeys)/.test(path));
   });
   afterAll(() => api.close());

@@ -72,7 +72,7 @@ describeEachEngine('the level of a proof', (engine) => {
     expect(proofOf(last.access_token)).toEqual({ ...strong, auth_time: now() });
   });
 
-  it('of a password change and of `Logins.open` is that of what was proved', async () => {
+  it('of a password change and of `Logins.open` is the one that was proved', async () => {
     const body = { current_password: login.user.password, new_password: 'lunar-dachshund', pin: '1' };
     const changed = await api.request('PUT', '/auth/password', login.access).send(body).expect(200);
     expect(proofOf(changed.body.access_token)).toMatchObject({ acr: 'mfa', amr: ['pwd', 'pin'] });

@@ -82,7 +82,7 @@ describePostgres('a login while another transaction has locked its user', () => 
     ['changes the password', 'update users set credential_version = credential_version + 1 where id = $1'],
     ['removes them', 'delete from users where id = $1'],
   ])(
-    'proves nothing anew in a session when that %s: its refresh token is the live one still',
+    'does not renew the proof of a session when that %s: its refresh token is still the live one',
     async (_, statement) => {
       const session = await user.login();
       const before = await rowOf(session);

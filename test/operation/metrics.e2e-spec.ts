@@ -109,7 +109,7 @@ describe('metrics', () => {
     const before = await metricsOf(api);
     await send(1000, 15);
     const after = await metricsOf(api);
-    // Kinds of garbage collection, and of what is open, may come for the first time meanwhile: Node names those, callers none.
+    // New kinds of garbage collections and open handles may appear meanwhile: Node names these, not a caller.
     const added = [...after.keys()].filter((key) => !before.has(key) && !key.startsWith('nodejs_'));
     expect(added).toEqual([]);
     const count = 'freshgate_http_request_duration_seconds_count';

@@ -229,7 +229,7 @@ describe('what TokenExtras must not add', () => {
     extras.extraHeaders = {};
     const { sid } = claimsOf(login.access) as { sid: string };
     await expect(api.get(Logins).accessToken(sid, own)).rejects.toThrow('is reserved');
-    // The attempt whose answer was lost is repeated, with tokens that say what they always say.
+    // The attempt whose answer was lost is repeated, and its tokens have the usual claims.
     const { body } = await login.tryRefresh(login.refresh).expect(200);
     const { access_token, refresh_token } = body as TokenPairDto;
     login.refresh = refresh_token;

@@ -172,7 +172,7 @@ describeEachEngine('the passkeys of a user', (engine) => {
       response: { attestationObject: string };
     };
     const bytes = Buffer.from(response.response.attestationObject, 'base64url');
-    // COSE: label 3 is the algorithm; from -7 (ES256) to -16, which is none of signatures.
+    // COSE: label 3 is the algorithm; from -7 (ES256) to -16, which is not a signature algorithm.
     const at = bytes.indexOf(Buffer.from([0x01, 0x02, 0x03, 0x26]));
     expect(at).toBeGreaterThan(0);
     bytes[at + 3] = 0x2f;

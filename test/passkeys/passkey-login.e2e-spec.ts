@@ -160,7 +160,7 @@ describeEachEngine('passkeys', (engine) => {
     expectError(answer, 401, 'invalid_credentials');
   });
 
-  it('are accepted from the origins that are configured, which other sites are told of', async () => {
+  it('are accepted from the configured origins, which are published for other sites', async () => {
     for (const origin of ['https://www.app.example', 'https://shop.example'])
       await logIn(api, passkey, await loginOptions(api), { origin }).expect(200);
     const { body } = await api.request('GET', '/.well-known/webauthn').expect(200);

@@ -69,7 +69,7 @@ describeEachEngine('the end of a session', (engine) => {
       await api.request('POST', '/once', pair.access_token).send({ status: 400 }).expect(400);
     });
 
-    it('leaves no token from before that opens anything, the fresh one that made it included', async () => {
+    it('leaves no earlier token that opens anything, not even the fresh one of the change itself', async () => {
       const login = await api.login();
       const { access, refresh } = login;
       const { body } = await changePassword(access, login.user.password, 'lunar-dachshund').expect(200);

@@ -79,7 +79,7 @@ export class DatabaseProxy {
     }
   }
 
-  /** New connections work. What was silent stays so: no one tells the other end that a path is gone. */
+  /** New connections work. Silent ones stay silent, because the other end does not learn that the path is gone. */
   heal(): void {
     this.faults.listener = 'none';
     this.faults.pool = 'none';

@@ -11,7 +11,7 @@ export type Outcome =
   | 'fresh_token_required'
   | 'insufficient_role';
 
-/** What contract §4 and §5 demand of a token at a handler, written anew, not read from the guards. */
+/** What contract §4 and §5 require of a token at a handler, written independently of the guards. */
 export function expectedOutcome(declared: RoutePolicy, shown: ShownToken): Outcome {
   const outcome = ofAnybody(declared, shown);
   // No user here has a role.

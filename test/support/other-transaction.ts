@@ -13,7 +13,7 @@ export async function beginElsewhere(url: string): Promise<pg.Client> {
 }
 
 /**
- * Returns once what was sent waits for the other's lock: its statement has begun, and seen what there was.
+ * Returns once the request waits for the lock of the other transaction: its statement has begun and read its snapshot.
  * @throws Error if it is answered without waiting
  */
 export async function onceItWaits(

@@ -68,7 +68,7 @@ export class Accounts {
     return user;
   }
 
-  /** The user behind a token. @throws TokenError `token_revoked` if the account was deleted: its tokens die with it */
+  /** The user behind a token. @throws TokenError `token_revoked` if the account was deleted */
   async userOf(userId: string): Promise<User> {
     const user = await this.users.findById(userId);
     if (!user) throw new TokenError('token_revoked', `account ${userId} has been deleted`);

@@ -75,9 +75,9 @@ export interface Factor {
    * @throws ApiError `invalid_credentials`; RateLimitedError
    */
   verify?(user: User, body: object, caller: Caller): Promise<ProvedFactor | undefined>;
-  /** Its name among `factors` of `second_factor_required`, if it may be used instead of the factor that is asked for. */
+  /** Its name in `factors` of `second_factor_required`, if it may replace the required factor. */
   readonly kind?: string;
-  /** Lists those of a user. */
+  /** Lists the user's factors of this kind. */
   list?(userId: string, tx?: Tx): Promise<FactorSummary[]>;
   /** If it may be presented at reauthentication instead of the password. */
   readonly insteadOfPassword?: PasswordReplacement;

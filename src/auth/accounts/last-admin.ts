@@ -28,7 +28,7 @@ export class LastAdmin {
   }
 }
 
-/** Whether a change takes the role from the user, or locks a user who has it out. */
+/** Whether a change takes the role from the user, or disables a user who has it. */
 export function takesAdmin({ roles: before }: User, { roles, disabledAt }: UserChange): boolean {
   if (!before.includes(ADMIN_ROLE)) return false;
   return roles?.includes(ADMIN_ROLE) === false || typeof disabledAt === 'number';

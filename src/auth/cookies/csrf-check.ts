@@ -30,7 +30,7 @@ export class CsrfCheck {
   }
 
   /**
-   * As `require`, whatever the method: for the handshake of a WebSocket, a GET that any page can make, and whose answers
+   * As `require`, for every method: the handshake of a WebSocket is a GET that any page can make, and whose answers
    * that page can read.
    * @throws ApiError `csrf_failed`
    */

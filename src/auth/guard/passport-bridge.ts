@@ -55,7 +55,7 @@ export abstract class TokenGuard extends AuthGuard() {
     return super.canActivate(context) as Promise<boolean>;
   }
 
-  /** Of any transport; Passport knows those of HTTP only. */
+  /** Returns the request of any transport; Passport finds those of HTTP only. */
   override getRequest(context: ExecutionContext): AuthRequest {
     return requestOf(context);
   }

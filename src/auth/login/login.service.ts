@@ -41,7 +41,7 @@ export class LoginService {
   /**
    * The end of a login: opens the session on this device.
    * @param user as they were when the proof was verified
-   * @throws ApiError `invalid_credentials` if the user has changed since, and those of the rules that modules add
+   * @throws ApiError `invalid_credentials` if the user has changed since; the errors of rules that modules add
    */
   async open(
     user: User,

@@ -68,7 +68,7 @@ export class Logins {
     return this.pairs.issue(session, contents, { proof: proofOf(session), accessTtl: lives.accessTtl });
   }
 
-  /** @returns undefined if the user has changed since they were read: what was proved may no longer hold */
+  /** @returns undefined if the user has changed since they were read: the proof may no longer be valid */
   async openUnlessChanged(
     user: User,
     caller: Caller,

@@ -53,7 +53,7 @@ export class RefreshService {
    * Issues the next refresh token of the session, and an access token that is not fresh.
    *
    * The user is read after the rotation, without a transaction around both. What takes a right away revokes the session in
-   * the same transaction: either that came first and nothing was rotated, or the tokens made here die with their session.
+   * the same transaction: either that came first and nothing was rotated, or it revokes the tokens issued here too.
    * A crash in between is repaired by the key or the grace.
    * @throws TokenError `token_revoked` (also if the account is gone or disabled), `refresh_token_reused`; ApiError `idempotency_key_reused`; RateLimitedError
    */

@@ -112,7 +112,7 @@ export const hasPasskeys = () => typeof PublicKeyCredential === 'function';
 
 /** @param {unknown} error @returns {string} */
 export function messageOf(error) {
-  if (error instanceof DOMException) return 'No passkey was used: it was cancelled, or there is none here.';
+  if (error instanceof DOMException) return 'No passkey was used: you cancelled, or this device has none.';
   if (!(error instanceof ApiError)) return 'No connection to the server. Check your network, and try again.';
   if (error.errorCode === 'fresh_token_required') return 'Cancelled. Nothing was changed.';
   const wait = error.retryAfter === undefined ? '' : ` Try again in ${error.retryAfter} seconds.`;

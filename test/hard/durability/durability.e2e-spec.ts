@@ -335,7 +335,7 @@ class Holder extends Client {
     await this.rotate('refresh');
   }
 
-  /** Sends what may have been sent before; whatever became of that, the session goes on. */
+  /** Sends a request that may have been sent before. The session must go on in either case. */
   async rotate(route: 'refresh' | 'reauthenticate'): Promise<void> {
     const answer = await this.send<TokenPairDto>('POST', `/auth/${route}`, {
       token: this.pair.refresh_token,
@@ -476,7 +476,7 @@ describeEachEngine('kill -9 in the middle of many requests', (engine) => {
     await Promise.all(holders.map((holder) => holder.rotate('refresh')));
     await Promise.all(registrar.registered.splice(0).map((username) => service.login(username)));
     // example:begin
-    // What was not answered is sent again, and has then been done once.
+    // Requests without an answer are sent again, and must have one effect in all.
     await Promise.all(payers.map((payer) => payer.settle()));
     expect(await audit()).toBe(money);
     for (const { paid, token } of payers) {

@@ -89,7 +89,7 @@ describe('an async context of the application', () => {
     expect(await seen([MiddlewareMounted, ...ours()])).toEqual([has, has, has, has]);
   });
 
-  it('that a guard enters is lost after ours for every request alike, as after any asynchronous guard', async () => {
+  it('that a guard enters is lost after ours for every request, as after any asynchronous guard', async () => {
     const has = { has: false };
     expect(await seen([...ours(), GuardMounted])).toEqual([has, has, has, has]);
     expect(await seen([GuardMounted, ...ours()])).toEqual([has, has, has, has]);

@@ -117,7 +117,7 @@ describe('a body whose DTO was imported as a type', () => {
     await start(Open, () => {});
   });
 
-  it('is not taken for a DTO, a part of the body, or what has its own pipe', async () => {
+  it('is not reported for a DTO, a part of the body, or a parameter with its own pipe', async () => {
     const app = await start(Right);
     const { access } = await app.login();
     const post = (path: string, body: object) => app.request('POST', path, access).send(body);

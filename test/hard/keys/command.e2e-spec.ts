@@ -83,7 +83,7 @@ describe('keys import', () => {
     expectRefusal(await run('import', 'old.pem'), /is in the file already/);
   });
 
-  it('refuses what is no private key, and changes nothing', async () => {
+  it('refuses a file without a private key, and changes nothing', async () => {
     write(...generateKeySet().keys);
     writeFileSync(join(folder, 'secret.pem'), 'super-secret');
     expectRefusal(await run('import', 'secret.pem'), /secret\.pem holds no private key in PEM/);
@@ -212,7 +212,7 @@ describe('keys, wrongly called or wrongly set', () => {
     expect(readdirSync(join(folder, 'data'))).toEqual([]);
   });
 
-  it('tells of a broken file and a wrong environment as the server does', async () => {
+  it('reports a broken file and a wrong environment as the server does', async () => {
     writeFileSync(file, '{');
     for (const command of ['list', 'rotate', 'retire']) {
       expectRefusal(await run(command), /keys\.json is not JSON; restore it from a backup/);

@@ -79,7 +79,7 @@ describeEachEngine('the time of a refused login', (engine) => {
       disabled: [],
       'second factor': [],
     };
-    // The first ones compile the code, and are none of those that are compared.
+    // The first rounds compile the code and are not compared.
     for (let round = -10; round < rounds; round++)
       for (const kind of shuffled(KINDS)) {
         const time = await timeOf(kind, round + 10);

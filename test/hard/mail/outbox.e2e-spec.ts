@@ -138,7 +138,7 @@ describeEachEngine('the outbox', (engine) => {
     expect(smtp.to('belka@example.com')).toHaveLength(1);
   });
 
-  it('sends at most 3 an hour to an address and for an account: drops what was asked for', async () => {
+  it('sends at most 3 an hour to an address and for an account: drops mails that a client asked for', async () => {
     for (let i = 0; i < 5; i++) await add('cosmo@example.com');
     for (let i = 0; i < 5; i++) await add(`other-${i}@example.com`, 'ask', 'belka');
     await run();

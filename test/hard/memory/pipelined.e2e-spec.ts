@@ -12,7 +12,7 @@ const COUNT = 400;
 const MAX_LEFT = 2 * MB;
 /** Bytes while the client does not read: the answers in progress, in the largest case the document four times. */
 const MAX_HELD = 8 * MB;
-/** Milliseconds for the server to do what it will do. */
+/** Milliseconds after which the server has handled all that it will handle. */
 const SETTLED = 400;
 
 const BODY = '{"username":"cosmo","password":"space-corgi"}';
@@ -43,7 +43,7 @@ describe('requests without a credential', () => {
     server = await start({
       env: { DATABASE_URL: ':memory:', NODE_OPTIONS: `--import ${probe}` },
     });
-    // What is made once and kept is not what a request costs: the document, caches, compiled code.
+    // Things that are created once and kept are not the cost of a request: the document, caches, compiled code.
     for (const [, text] of REQUESTS) for (let i = 0; i < 3; i++) (await unread(text)).destroy();
     for (const [, text] of REQUESTS) await read(text, 30);
   });

@@ -23,7 +23,7 @@ const COPIED = [
   '.prettierignore',
   '.oxlintrc.json',
 ];
-/** Snapshot and direction: those of that folder that need no documents. */
+/** The tests of that folder that need no documents. */
 const ARCHITECTURE = 'test/architecture/(route-policies|import-direction)';
 /** Milliseconds; a compiler, a linter and a run of Jest. */
 const LONG = 300_000;
@@ -33,7 +33,7 @@ let project: ProjectCopy;
 const generate = (...args: string[]) =>
   project.run(process.execPath, ['tools/new-feature/new-feature.mjs', ...args]);
 
-/** What a team has added by now is not what is tried here, and may have the names that are. */
+/** Features that a team has added are not tested here, and may have the same names. */
 function removeOthers(): void {
   const change = (path: string, edit: (text: string) => string) =>
     writeFileSync(project.path(path), edit(readFileSync(project.path(path), 'utf8')));

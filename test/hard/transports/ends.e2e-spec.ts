@@ -154,7 +154,7 @@ describePostgres('what is open on one instance, when another one revokes its ses
   );
 });
 
-/** Ten at a time: what waits here is not what is measured. */
+/** Ten at a time: waiting here is not part of the measurement. */
 async function inTurns(count: number, work: (index: number) => Promise<unknown>): Promise<void> {
   let next = 0;
   const worker = async () => {
