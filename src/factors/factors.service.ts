@@ -55,10 +55,10 @@ export class FactorsService {
     return this.db.inTransaction(async (tx) => {
       if (!(await this.users.lockIfUnchanged(tx, user))) throw changedMeanwhile();
       await this.registry.requireStrongest(who, tx);
-      if ((await this.otp.listConfirmed(user.id, tx)).length >= MAX_AUTHENTICATORS)
-        throw validationFailed([
-          { field: 'otp', messages: [`has ${MAX_AUTHENTICATORS} authenticators, which is the maximum`] },
-        ]);
+      if ((await this.otp.listConfirmed(user.id, tx)).length >= MAX_AUTHENTICATORS) {
+        const message = `cannot be added: the account has ${MAX_AUTHENTICATORS} authenticators, the maximum`;
+        throw validationFailed([{ field: 'otp', messages: [message] }]);
+      }
       const row = await this.otp.begin(tx, user, name, this.clock.now());
       const secret = this.secrets.of(row);
       if (!secret) throw new Error('the key of a new authenticator is missing');

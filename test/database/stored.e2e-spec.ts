@@ -110,7 +110,7 @@ describeEachEngine('what is stored', (engine) => {
 });
 
 describe('a backup that was restored', () => {
-  it('restores sessions that were revoked since, unless a token is newer; without the old keys it restores none', async () => {
+  it('restores sessions revoked since, unless a token is newer; without the old keys it restores none', async () => {
     const folder = makeFolder();
     const [file, backup, keysFile] = ['live.db', 'backup.db', 'keys.json'].map((name) => join(folder, name));
     const database = { url: `file:${file}`, drop: async () => {} };

@@ -154,7 +154,7 @@ function requireRoles(roles: readonly string[]): string[] {
   }
   const distinct = [...new Set(roles)];
   if (distinct.length > MAX_ROLES) {
-    throw validationFailed([{ field: 'role', messages: [`exceeds the limit of ${MAX_ROLES} roles per user`] }]);
+    throw validationFailed([{ field: 'role', messages: [`must not exceed ${MAX_ROLES} per user`] }]);
   }
   return distinct;
 }

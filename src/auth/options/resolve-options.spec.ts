@@ -340,7 +340,7 @@ describe('options that contradict each other', () => {
     [
       'an access token that would outlive its session',
       { tokens: { accessTtl: '2h' }, sessions: { sessionTtl: '1h' } },
-      { 'tokens.accessTtl': '2h is longer than sessions.sessionTtl (1h), past which no token lives' },
+      { 'tokens.accessTtl': '2h is longer than sessions.sessionTtl (1h); no token outlives its session' },
     ],
     [
       'a refresh token that would outlive its session',

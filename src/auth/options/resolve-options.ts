@@ -80,7 +80,7 @@ export function findContradictions(
     ).map(([option, chosen, ttl]): [boolean, string, string] => [
       chosen !== undefined && ttl > sessions.sessionTtl,
       option,
-      `${formatDuration(ttl)} is longer than ${nameOf('sessions.sessionTtl')} (${formatDuration(sessions.sessionTtl)}), past which no token lives`,
+      `${formatDuration(ttl)} is longer than ${nameOf('sessions.sessionTtl')} (${formatDuration(sessions.sessionTtl)}); no token outlives its session`,
     ]),
     ...names.flatMap(({ option, name, path }): [boolean, string, string][] => [
       [
