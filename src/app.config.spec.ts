@@ -387,7 +387,12 @@ describe('loadConfig, where variables contradict each other', () => {
   it.each([
     ['ACCESS_TOKEN_TTL', '2h', '1h', '2h is longer than SESSION_TTL (1h); no token outlives its session'],
     ['REFRESH_TOKEN_TTL', '2h', '1h', '2h is longer than SESSION_TTL (1h); no token outlives its session'],
-    ['REFRESH_TOKEN_TTL', '31d', '', '4w 3d is longer than SESSION_TTL (4w 2d); no token outlives its session'],
+    [
+      'REFRESH_TOKEN_TTL',
+      '31d',
+      '',
+      '4w 3d is longer than SESSION_TTL (4w 2d); no token outlives its session',
+    ],
     ['ACCESS_TOKEN_TTL', '61s', '1m', '1m 1s is longer than SESSION_TTL (1m); no token outlives its session'],
   ])('refuses %s=%s with SESSION_TTL="%s"', (variable, life, SESSION_TTL, problem) => {
     expect(problems({ [variable]: life, SESSION_TTL })).toEqual([{ variable, problem }]);

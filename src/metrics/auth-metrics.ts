@@ -19,9 +19,7 @@ export class AuthMetrics {
   ) {
     const events = metrics.counter('events_total', 'Events of the audit log', ['event', 'outcome']);
     const logins = metrics.counter('logins_total', 'Logins: success, or why they failed', ['outcome']);
-    const refreshes = metrics.counter('refreshes_total', 'Refresh tokens presented, by outcome', [
-      'outcome',
-    ]);
+    const refreshes = metrics.counter('refreshes_total', 'Refresh tokens presented, by outcome', ['outcome']);
     audit.listen((entry) => {
       const { event, outcome = 'success' } = entry;
       events.inc({ event, outcome });

@@ -167,8 +167,7 @@ function actingAs({ userId, sessionId }: Principal) {
 }
 
 function requireRoom(existing: readonly Passkey[]): void {
-  if (existing.length >= MAX_PASSKEYS)
-    throw refused(`the account has ${MAX_PASSKEYS} passkeys, the maximum`);
+  if (existing.length >= MAX_PASSKEYS) throw refused(`the account has ${MAX_PASSKEYS} passkeys, the maximum`);
 }
 
 function refused(message: string): ApiError {

@@ -12,7 +12,7 @@ describeEachEngine('statements', (engine) => {
   beforeAll(async () => {
     api = await createTestApp({ engine });
   });
-  afterEach(() => jest.restoreAllMocks());
+  afterEach(() => void jest.restoreAllMocks());
   afterAll(() => api.close());
 
   it('have the same texts for every user, time and generation', async () => {
