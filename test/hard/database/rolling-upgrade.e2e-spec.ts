@@ -2,7 +2,13 @@ import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { createTestDatabase, describePostgres, type TestDatabase } from '../../support/engines.js';
-import { type Answer, makeFolder, type ServerProcess, start } from '../../support/server-process.js';
+import {
+  type Answer,
+  DEFAULTS,
+  makeFolder,
+  type ServerProcess,
+  start,
+} from '../../support/server-process.js';
 import { until } from '../../support/until.js';
 import { buildEarlierServer } from './earlier-server.js';
 
@@ -46,7 +52,8 @@ const refused = (server: ServerProcess, token: string) =>
 
   const startOne = (main?: string) =>
     start({
-      env: { DATABASE_URL: database.url, AUTH_KEYS_FILE: keys },
+      // The earlier version does not know all of today's variables.
+      env: { ...DEFAULTS, DATABASE_URL: database.url, AUTH_KEYS_FILE: keys },
       ...(main !== undefined && { main }),
     });
   const startEarlier = () => startOne(earlier.main ?? 'not built');

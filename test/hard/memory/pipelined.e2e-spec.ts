@@ -4,7 +4,7 @@ import { connect } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
-import { type ServerProcess, start } from '../../support/server-process.js';
+import { DEFAULTS, type ServerProcess, start } from '../../support/server-process.js';
 
 const MB = 1024 * 1024;
 const COUNT = 400;
@@ -41,7 +41,7 @@ describe('requests without a credential', () => {
   beforeAll(async () => {
     const probe = pathToFileURL(join(import.meta.dirname, 'probe.mjs')).href;
     server = await start({
-      env: { DATABASE_URL: ':memory:', NODE_OPTIONS: `--import ${probe}` },
+      env: { ...DEFAULTS, DATABASE_URL: ':memory:', NODE_OPTIONS: `--import ${probe}` },
     });
     // Things that are created once and kept are not the cost of a request: the document, caches, compiled code.
     for (const [, text] of REQUESTS) for (let i = 0; i < 3; i++) (await unread(text)).destroy();

@@ -1,7 +1,7 @@
 import { expect, it } from '@jest/globals';
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { makeFolder, start } from '../../support/server-process.js';
+import { DEFAULTS, makeFolder, start } from '../../support/server-process.js';
 
 /** Writes down which scripts are loaded, and ends. V8 knows, whatever has loaded them. */
 const WRITE_DOWN = `
@@ -15,7 +15,12 @@ async function packagesAfter(paths: string[]): Promise<Set<string>> {
   const script = join(folder, 'write-down.mjs');
   writeFileSync(script, WRITE_DOWN);
   const coverage = join(folder, 'coverage');
-  const env = { NODE_OPTIONS: `--import=${script}`, NODE_V8_COVERAGE: coverage, DATABASE_URL: ':memory:' };
+  const env = {
+    ...DEFAULTS,
+    NODE_OPTIONS: `--import=${script}`,
+    NODE_V8_COVERAGE: coverage,
+    DATABASE_URL: ':memory:',
+  };
   const server = await start({ folder, env });
   for (const path of paths) expect((await server.request('POST', path, { body: {} })).status).toBe(200);
   await server.stop('SIGUSR2');
@@ -28,14 +33,11 @@ async function packagesAfter(paths: string[]): Promise<Set<string>> {
   return new Set(urls.flatMap((url) => /.*\/node_modules\/((?:@[^/]+\/)?[^/]+)\//.exec(url)?.[1] ?? []));
 }
 
-it('the library of passkeys is loaded by their first use, not by the start', async () => {
+it('libraries that only some servers use are loaded by their first use, not by the start', async () => {
   const idle = await packagesAfter([]);
   expect(idle).toContain('@nestjs/core');
+  const unused = ['graphql', '@nestjs/graphql', 'nodemailer', 'pg'];
+  expect(unused.filter((name) => idle.has(name))).toEqual([]);
   expect([...idle].filter((name) => name.startsWith('@simplewebauthn'))).toEqual([]);
   expect(await packagesAfter(['/auth/login/passkey/options'])).toContain('@simplewebauthn/server');
-});
-
-it('packages of GraphQL, mail and PostgreSQL are not loaded where nothing uses them', async () => {
-  const idle = await packagesAfter([]);
-  expect(['graphql', '@nestjs/graphql', 'nodemailer', 'pg'].filter((name) => idle.has(name))).toEqual([]);
 });
