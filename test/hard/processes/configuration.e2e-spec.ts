@@ -1,41 +1,62 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { decode } from 'jsonwebtoken';
+import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { chmodSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
+import { loadConfig } from '../../../src/app.config.js';
+import { startWarnings } from '../../../src/app.module.js';
 import { type TokenPairDto } from '../../../src/auth/dto/token-pair.dto.js';
 import { generateKeySet } from '../../../src/keys/key-file.js';
 import { POSTGRES_URL } from '../../support/engines.js';
-import { type Exit, launch, type LaunchOptions, makeFolder, start } from '../../support/server-process.js';
+import {
+  builtFile,
+  DEFAULTS,
+  launch,
+  type LaunchOptions,
+  makeFolder,
+  type ServerProcess,
+  start,
+} from '../../support/server-process.js';
 
-/** Processes that start at once: more would only wait for each other. */
-const PARALLEL = 3;
 const SECRET = 'hunter2-and-more';
 const MEMORY = { DATABASE_URL: ':memory:' };
+/** The process that tries starts. */
+const TRIED_STARTS = join(import.meta.dirname, '../../support/tried-starts.mjs');
 
 interface Refusal {
-  exit: Exit;
-  output: string;
   errors: string;
   folder: string;
 }
 
-/** Starts that must not succeed: declared beside their tests, run a few at a time while other tests run. */
+/**
+ * Starts that must not succeed: declared beside their tests, tried while other tests run. One process tries them all, since
+ * loading the server is most of a start; `main.js` itself is asked for one of each kind.
+ */
 class RefusedStarts {
   private readonly declared = new Map<string, () => LaunchOptions>();
   private readonly outcomes = new Map<string, Promise<Refusal>>();
+  private readonly over = new AbortController();
+  /** All that was logged meanwhile. */
+  log = '';
 
   declare(name: string, options: () => LaunchOptions): void {
     this.declared.set(name, options);
   }
 
   begin(): void {
-    const lanes = Array.from({ length: PARALLEL }, (): Promise<unknown> => Promise.resolve());
+    const { signal } = this.over;
+    const child = fork(TRIED_STARTS, [builtFile('main.js')], { silent: true, signal, killSignal: 'SIGKILL' });
+    for (const stream of [child.stdout, child.stderr])
+      stream?.setEncoding('utf8').on('data', (text: string) => (this.log += text));
+    child.on('error', () => {});
+    child.once('exit', () => this.over.abort());
+    let last: Promise<unknown> = once(child, 'message', { signal });
     for (const [name, options] of this.declared) {
-      const lane = this.outcomes.size % PARALLEL;
-      const outcome = lanes[lane]!.then(() => this.run(options()));
-      lanes[lane] = outcome;
+      const outcome = last.then(() => this.try(child, options()));
+      outcome.catch(() => {});
+      last = outcome;
       this.outcomes.set(name, outcome);
     }
   }
@@ -44,16 +65,33 @@ class RefusedStarts {
     return this.outcomes.get(name)!;
   }
 
-  private async run(options: LaunchOptions): Promise<Refusal> {
-    const server = launch(options);
+  async all(): Promise<Refusal[]> {
+    return Promise.all(this.outcomes.values());
+  }
+
+  /** The same start by `main.js`, in a process of its own. */
+  async asProcess(name: string): Promise<ServerProcess> {
+    const server = launch(this.declared.get(name)!());
     // One that listens has not been refused; it would run for ever.
     void server.listening.then(
       () => server.kill9(),
       () => {},
     );
-    const exit = await server.exit;
-    const { output, errors, folder } = server;
-    return { exit, output, errors, folder };
+    await server.exit;
+    return server;
+  }
+
+  end(): void {
+    this.over.abort();
+  }
+
+  private async try(child: ChildProcess, options: LaunchOptions): Promise<Refusal> {
+    const { PATH = '', HOME = '' } = process.env;
+    const { env, folder = makeFolder() } = options;
+    const answer = once(child, 'message', { signal: this.over.signal });
+    child.send({ env: { PATH, HOME, PORT: '0', ...env }, folder });
+    const [errors] = (await answer) as [string | null];
+    return { errors: errors ?? 'it listens', folder };
   }
 }
 
@@ -65,18 +103,15 @@ beforeAll(async () => {
   starts.begin();
 });
 afterAll(() => {
+  starts.end();
   taken.close();
 });
 
 /** The operator reads what is wrong, under the name that was set: no stack trace, no secret, no half start. */
-function expectRefusal({ exit, output, errors }: Refusal, variable: string, advice: RegExp): void {
-  expect({ errors, ...exit }).toEqual({
-    errors: expect.stringMatching(new RegExp(`^ {2}${variable}: .*(${advice.source})`, 'm')),
-    code: 1,
-    signal: null,
-  });
-  expect(output).not.toMatch(/^\s+at .*:\d+/m);
-  expect(output).not.toContain(SECRET);
+function expectRefusal({ errors }: Refusal, variable: string, advice: RegExp): void {
+  expect(errors).toMatch(new RegExp(`^ {2}${variable}: .*(${advice.source})`, 'm'));
+  expect(errors).not.toMatch(/^\s+at .*:\d+/m);
+  expect(errors).not.toContain(SECRET);
 }
 
 /** A good key file, changed by `change`, in a folder of its own. */
@@ -90,11 +125,12 @@ function folderWithKeys(change: (text: string) => string = (text) => text): stri
 
 describe('a start that needs no setting', () => {
   it('makes the key file, for its owner only, and the database, and keeps both at the next start', async () => {
-    const first = await start();
+    const first = await start({ env: DEFAULTS });
     expect(readdirSync(first.folder)).toEqual(['data']);
     expect(readdirSync(join(first.folder, 'data'))).toEqual(
       expect.arrayContaining(['freshgate.db', 'keys.json']),
     );
+    expect(first.output).not.toContain('metrics on');
     const keysFile = join(first.folder, 'data/keys.json');
     expect(statSync(keysFile).mode & 0o777).toBe(0o600);
     const keys = readFileSync(keysFile, 'utf8');
@@ -102,7 +138,7 @@ describe('a start that needs no setting', () => {
     expect((await first.request('POST', '/auth/register', { body: account })).status).toBe(201);
     await first.stop();
 
-    const second = await start({ folder: first.folder });
+    const second = await start({ folder: first.folder, env: DEFAULTS });
     expect(readFileSync(keysFile, 'utf8')).toBe(keys);
     expect((await second.request('POST', '/auth/login', { body: account })).status).toBe(200);
     await second.stop();
@@ -127,6 +163,7 @@ describe('production', () => {
     // TLS ends at a proxy there; on plain HTTP elsewhere it would lock developers out, see test/http.
     const { headers } = await fetch(`${server.url}/health/live`);
     expect(headers.get('strict-transport-security')).toBe('max-age=31536000; includeSubDomains');
+    expect(server.output).not.toContain('others can read');
     await server.stop();
   });
 });
@@ -144,7 +181,7 @@ describe('the announcement of a start', () => {
   ])(
     'names the address that is listened on, and a URL that a browser can open: HOST=%s',
     async (HOST, text) => {
-      const server = await start({ env: { ...MEMORY, HOST } });
+      const server = await start({ env: { ...MEMORY, ...DEFAULTS, HOST } });
       expect(server.output).toMatch(text);
       expect(server.output).not.toContain('tokens are in cookies');
       const { headers } = await fetch(`http://127.0.0.1:${new URL(server.url).port}/health/live`);
@@ -152,13 +189,6 @@ describe('the announcement of a start', () => {
       await server.stop();
     },
   );
-
-  it('says under which name a browser keeps the cookies', async () => {
-    const server = await start({ env: { ...MEMORY, TOKEN_LOCATIONS: 'cookie' } });
-    const { port } = new URL(server.url);
-    expect(server.output).toContain(`open pages at http://localhost and call http://localhost:${port}`);
-    await server.stop();
-  });
 });
 
 describe('a warning at the start', () => {
@@ -168,25 +198,18 @@ describe('a warning at the start', () => {
     await server.stop();
   });
 
-  it('names a key file that others can read and its mode, in production', async () => {
-    const folder = folderWithKeys();
-    const env = {
-      ...MEMORY,
-      NODE_ENV: 'production',
-      APP_URL: 'https://app.example',
-      AUTH_KEYS_FILE: './keys.json',
-    };
-    for (const [mode, warned] of [
-      [0o644, '0644'],
-      [0o640, '0640'],
-      [0o600, undefined],
-    ] as const) {
-      chmodSync(join(folder, 'keys.json'), mode);
-      const server = await start({ folder, env });
-      const warning = /"level":"warn"[^\n]*others can read \.\/keys\.json \(mode (\d+)\)/.exec(server.output);
-      expect(warning?.[1]).toBe(warned);
-      await server.stop();
-    }
+  it.each([
+    ['0644', '0644'],
+    ['0640', '0640'],
+    ['0600', undefined],
+  ])('names a key file that others can read and its mode, in production: %s', (mode, named) => {
+    const path = join(folderWithKeys(), 'keys.json');
+    chmodSync(path, mode);
+    const env = { NODE_ENV: 'production', APP_URL: 'https://app.example', AUTH_KEYS_FILE: path };
+    const warnings = startWarnings(loadConfig(env));
+    expect(warnings).toEqual(
+      named === undefined ? [] : [expect.stringContaining(`others can read ${path} (mode ${named})`)],
+    );
   });
 });
 
@@ -231,7 +254,7 @@ describe('a setting that is wrong', () => {
   it.each(cases)('$variable=$value stops the start', async ({ variable, advice, value, batch }) => {
     const refusal = await starts.of(batch);
     expectRefusal(refusal, variable, advice);
-    expect(refusal.output).toContain(value);
+    expect(refusal.errors).toContain(value);
   });
 
   it('is reported together with all other wrong settings', async () => {
@@ -263,6 +286,13 @@ describe('an address that cannot be listened on', () => {
   });
   starts.declare('foreign', () => ({ env: { ...MEMORY, HOST: '192.0.2.1' } }));
   starts.declare('unknown', () => ({ env: { ...MEMORY, HOST: 'no-such-host.invalid' } }));
+  starts.declare('taken by other metrics', () => {
+    const { port } = taken.address() as AddressInfo;
+    return { env: { ...MEMORY, METRICS_PORT: String(port) } };
+  });
+  starts.declare('foreign for metrics', () => ({
+    env: { ...MEMORY, METRICS_PORT: '0', METRICS_HOST: '192.0.2.1' },
+  }));
 
   it('stops the start: a port that another process has', async () => {
     expectRefusal(await starts.of('taken'), 'PORT', /in use/);
@@ -274,6 +304,11 @@ describe('an address that cannot be listened on', () => {
 
   it('stops the start: an unknown host name', async () => {
     expectRefusal(await starts.of('unknown'), 'HOST', /no-such-host\.invalid/);
+  });
+
+  it('stops the start: a port or an address of the metrics', async () => {
+    expectRefusal(await starts.of('taken by other metrics'), 'METRICS_PORT', /in use/);
+    expectRefusal(await starts.of('foreign for metrics'), 'METRICS_HOST', /192\.0\.2\.1/);
   });
 });
 
@@ -324,8 +359,7 @@ describe('a DATABASE_URL that cannot be honoured', () => {
     ['no server', /127\.0\.0\.1:1\b/],
     ['no host', /no-such-host\.invalid/],
   ])('stops the start, in one line that does not blame the configuration: %s', async (url, reason) => {
-    const { exit, errors } = await starts.of(url);
-    expect(exit).toEqual({ code: 1, signal: null });
+    const { errors } = await starts.of(url);
     expect(errors).toMatch(/^freshgate did not start: the database is not available: [^\n]+\n$/);
     expect(errors).toMatch(reason);
     expect(errors).not.toContain(SECRET);
@@ -430,5 +464,23 @@ describe('.env in the working directory', () => {
 
   it('stops the start like the environment when it is wrong', async () => {
     expectRefusal(await starts.of('.env'), 'SESSION_TTL', DURATION);
+  });
+});
+
+describe('a start that is refused', () => {
+  it.each(['values 0', 'taken', 'no server', 'truncated', '.env'])(
+    'ends the process with 1 and the same words on stderr: %s',
+    async (name) => {
+      const { exit, errors, output } = await starts.asProcess(name);
+      expect(await exit).toEqual({ code: 1, signal: null });
+      expect(errors).toBe((await starts.of(name)).errors);
+      expect(output).not.toMatch(/^\s+at .*:\d+/m);
+    },
+  );
+
+  it('logs no stack trace and no secret', async () => {
+    expect((await starts.all()).length).toBeGreaterThan(20);
+    expect(starts.log).not.toMatch(/^\s+at .*:\d+/m);
+    expect(starts.log).not.toContain(SECRET);
   });
 });

@@ -30,6 +30,9 @@ describe('TOKEN_LOCATIONS', () => {
     const refused = await send('POST', '/auth/refresh', { Cookie: jar });
     expect([refused.status, await refused.text()]).toEqual([403, expect.stringContaining('csrf_token')]);
     expect(open.server.output).toMatch(/WARN.*cookies\.secure is off/);
+    // The name under which a browser keeps them.
+    const { port } = new URL(open.server.url);
+    expect(open.server.output).toContain(`open pages at http://localhost and call http://localhost:${port}`);
     await open.server.stop();
 
     const closed = await loginAt(

@@ -1,17 +1,11 @@
 import { describe, expect, it } from '@jest/globals';
 import { connect } from 'node:net';
 import { readMetrics } from '../../support/metrics.js';
-import { launch, start } from '../../support/server-process.js';
+import { start } from '../../support/server-process.js';
 
 describe('METRICS_PORT', () => {
   const MEMORY = { DATABASE_URL: ':memory:' };
   const METRICS_AT = /metrics on (http:\/\/[\w.:]+\/metrics)/;
-
-  it('unset, starts no server', async () => {
-    const server = await start({ env: MEMORY });
-    expect(server.output).not.toMatch(/metrics on/);
-    await server.stop();
-  });
 
   it('is served, with an open connection holds nothing up, and ends with the process', async () => {
     const server = await start({ env: { ...MEMORY, METRICS_PORT: '0' } });
@@ -24,17 +18,5 @@ describe('METRICS_PORT', () => {
     expect(await server.stop()).toEqual({ code: null, signal: 'SIGTERM' });
     idle.destroy();
     await expect(fetch(url)).rejects.toThrow();
-  });
-
-  it('of another process stops the start and is named', async () => {
-    const first = await start({ env: { ...MEMORY, METRICS_PORT: '0' } });
-    const { port } = new URL(METRICS_AT.exec(first.output)?.[1] ?? '');
-    const second = launch({ env: { ...MEMORY, METRICS_PORT: port } });
-    expect(await second.exit).toEqual({ code: 1, signal: null });
-    expect(second.errors).toMatch(/^ {2}METRICS_PORT: .*in use/m);
-    const nowhere = launch({ env: { ...MEMORY, METRICS_PORT: '0', METRICS_HOST: '192.0.2.1' } });
-    expect(await nowhere.exit).toEqual({ code: 1, signal: null });
-    expect(nowhere.errors).toMatch(/^ {2}METRICS_HOST: .*192\.0\.2\.1/m);
-    await first.stop();
   });
 });
