@@ -5,6 +5,13 @@ export class OperatorError extends Error {
   override readonly name = 'OperatorError';
 }
 
+/** The output and the exit code of a command. */
+export interface Outcome {
+  code: 0 | 1;
+  stdout: string;
+  stderr: string;
+}
+
 const HELP = { help: { type: 'boolean', short: 'h' } } as const;
 
 /** Parses the words and options of a command line. Every command has `--help`. @throws OperatorError */

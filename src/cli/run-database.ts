@@ -17,8 +17,7 @@ import {
   sqlitePath,
 } from '../database/index.js';
 import { createAdapter } from '../http/adapter.js';
-import { OperatorError, parseWords } from './operator.js';
-import { type Outcome } from './run-users.js';
+import { OperatorError, type Outcome, parseWords } from './operator.js';
 import { formatTable } from './table.js';
 
 const USAGE = `Usage:

@@ -7,7 +7,7 @@ import { configFromEnvironment } from '../app.config.js';
 import { type AppConfig } from '../config/config.js';
 import { DatabaseInUseError, DatabaseUnavailableError } from '../database/index.js';
 import { type Command, parseCommand, USAGE } from './arguments.js';
-import { OperatorError } from './operator.js';
+import { OperatorError, type Outcome } from './operator.js';
 import { randomPassword, readPassword } from './passwords.js';
 import { openInput, readLines } from './read-lines.js';
 import { formatAccounts } from './table.js';
@@ -22,13 +22,6 @@ const HINTS: Record<string, string> = {
   not_found: '; `npm run users -- list` shows all',
   username_taken: '; choose another, or reset its password with reset-password',
 };
-
-/** The output and the exit code. */
-export interface Outcome {
-  code: 0 | 1;
-  stdout: string;
-  stderr: string;
-}
 
 /** Runs `npm run users -- ARGS` inside this process. Never rejects. */
 export async function runUsers(

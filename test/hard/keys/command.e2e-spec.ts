@@ -14,7 +14,7 @@ import { join } from 'node:path';
 import { generateKey, generateKeySet } from '../../../src/keys/key-file.js';
 import { type PrivateJwk } from '../../../src/keys/key-ring.js';
 import { makeFolder } from '../../support/server-process.js';
-import { keys, type Outcome } from './command.js';
+import { type Ended, keys, keysHere } from './command.js';
 
 let folder: string;
 let file: string;
@@ -26,7 +26,9 @@ beforeEach(() => {
 
 const write = (...set: object[]) => writeFileSync(file, JSON.stringify({ keys: set }), { mode: 0o600 });
 const read = () => (JSON.parse(readFileSync(file, 'utf8')) as { keys: PrivateJwk[] }).keys;
-const run = (...args: string[]) => keys(folder, args);
+const run = (...args: string[]) => keysHere(folder, args);
+/** As an operator runs it, with the default path of the file. */
+const runProcess = (...args: string[]) => keys(folder, args);
 const seconds = () => Math.floor(Date.now() / 1000);
 /** A time within the few seconds that the command took. */
 function expectTime(actual: number | undefined, expected: number): void {
@@ -34,14 +36,14 @@ function expectTime(actual: number | undefined, expected: number): void {
 }
 
 /** What the operator gets: a line, exit code 1, no stack trace, nothing of a key. */
-function expectRefusal({ code, stdout, stderr }: Outcome, message: RegExp): void {
+function expectRefusal({ code, stdout, stderr }: Ended, message: RegExp): void {
   expect({ code, stdout, stderr }).toEqual({ code: 1, stdout: '', stderr: expect.stringMatching(message) });
   expect(stderr).not.toMatch(/^\s+at .*:\d+/m);
 }
 
 describe('keys generate', () => {
   it('makes a file for its owner only, with the algorithm that was asked for', async () => {
-    expect(await run('generate', '--alg', 'PS256')).toMatchObject({ code: 0, stderr: '' });
+    expect(await runProcess('generate', '--alg', 'PS256')).toMatchObject({ code: 0, stderr: '' });
     expect(read().map(({ token_use: kind, alg }) => [kind, alg])).toEqual([
       ['access', 'PS256'],
       ['refresh', 'HS256'],
@@ -50,10 +52,10 @@ describe('keys generate', () => {
     expect(statSync(file).mode & 0o777).toBe(0o600);
   });
 
-  it('never replaces one', async () => {
+  it('never replaces one', () => {
     write(...generateKeySet().keys);
     const before = readFileSync(file, 'utf8');
-    expectRefusal(await run('generate'), /exists and is not replaced/);
+    expectRefusal(run('generate'), /exists and is not replaced/);
     expect(readFileSync(file, 'utf8')).toBe(before);
     expect(readdirSync(join(folder, 'data'))).toEqual(['keys.json']);
   });
@@ -63,9 +65,9 @@ describe('keys import', () => {
   const pem = () =>
     generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey.export({ format: 'pem', type: 'pkcs8' });
 
-  it('makes the file, with a refresh key beside it', async () => {
+  it('makes the file, with a refresh key beside it', () => {
     writeFileSync(join(folder, 'old.pem'), pem());
-    const { code, stdout } = await run('import', 'old.pem');
+    const { code, stdout } = run('import', join(folder, 'old.pem'));
     expect(code).toBe(0);
     const [imported, refresh] = read();
     expect(imported).toMatchObject({ alg: 'ES256', token_use: 'access' });
@@ -74,33 +76,33 @@ describe('keys import', () => {
     expect(statSync(file).mode & 0o777).toBe(0o600);
   });
 
-  it('adds a key once, which signs when the caches of others know it', async () => {
+  it('adds a key once, which signs when the caches of others know it', () => {
     write(...generateKeySet().keys);
     writeFileSync(join(folder, 'old.pem'), pem());
-    expect(await run('import', 'old.pem')).toMatchObject({ code: 0, stderr: '' });
+    expect(run('import', join(folder, 'old.pem'))).toMatchObject({ code: 0, stderr: '' });
     expect(read()).toHaveLength(4);
     expectTime(read()[3]?.signs_from, seconds() + 360);
-    expectRefusal(await run('import', 'old.pem'), /is in the file already/);
+    expectRefusal(run('import', join(folder, 'old.pem')), /is in the file already/);
   });
 
-  it('refuses a file without a private key, and changes nothing', async () => {
+  it('refuses a file without a private key, and changes nothing', () => {
     write(...generateKeySet().keys);
     writeFileSync(join(folder, 'secret.pem'), 'super-secret');
-    expectRefusal(await run('import', 'secret.pem'), /secret\.pem holds no private key in PEM/);
-    expectRefusal(await run('import', 'nowhere.pem'), /nowhere\.pem cannot be read/);
-    expect(await run('import')).toMatchObject({ code: 1, stderr: expect.stringMatching(/needs the FILE/) });
+    expectRefusal(run('import', join(folder, 'secret.pem')), /secret\.pem holds no private key in PEM/);
+    expectRefusal(run('import', 'nowhere.pem'), /nowhere\.pem cannot be read/);
+    expect(run('import')).toMatchObject({ code: 1, stderr: expect.stringMatching(/needs the FILE/) });
     expect(read()).toHaveLength(3);
   });
 });
 
 describe('keys rotate', () => {
-  it('adds a key of each kind, drops what ended a day ago, and keeps what it does not know', async () => {
+  it('adds a key of each kind, drops what ended a day ago, and keeps what it does not know', () => {
     const [access, refresh] = generateKeySet().keys;
     const ended = { ...generateKey('access', 'ES256'), verifies_until: seconds() - 86_401 };
     const lately = { ...generateKey('access', 'ES256'), verifies_until: seconds() - 86_000 };
     const set = { note: 'ours', keys: [{ ...access, note: 'first' }, refresh, ended, lately] };
     writeFileSync(file, JSON.stringify(set));
-    const { stdout } = await run('rotate');
+    const { stdout } = run('rotate');
     expect(stdout).toContain(`${ended.kid} had ended and is removed`);
     expect(JSON.parse(readFileSync(file, 'utf8'))).toMatchObject({ note: 'ours' });
     const after = read();
@@ -115,10 +117,10 @@ describe('keys rotate', () => {
   it('loses no key where two run at once, and adds one', async () => {
     write(...generateKeySet().keys);
     const outcomes = await Promise.all([
-      run('rotate', '--kind', 'access'),
-      run('rotate', '--kind', 'refresh'),
-      run('rotate', '--kind', 'access'),
-      run('rotate', '--kind', 'refresh'),
+      runProcess('rotate', '--kind', 'access'),
+      runProcess('rotate', '--kind', 'refresh'),
+      runProcess('rotate', '--kind', 'access'),
+      runProcess('rotate', '--kind', 'refresh'),
     ]);
     // One of each kind: the second of a kind finds a key that waits.
     expect(outcomes.map(({ code }) => code).reduce((sum, code) => sum + code)).toBe(2);
@@ -127,22 +129,22 @@ describe('keys rotate', () => {
     expect(readdirSync(join(folder, 'data'))).toEqual(['keys.json']);
   });
 
-  it('keeps the mode of the file, and a link a link', async () => {
+  it('keeps the mode of the file, and a link a link', () => {
     write(...generateKeySet().keys);
     chmodSync(file, 0o640);
     const link = join(folder, 'link.json');
     symlinkSync(file, link);
-    await keys(folder, ['rotate'], { AUTH_KEYS_FILE: './link.json' });
+    keysHere(folder, ['rotate'], { AUTH_KEYS_FILE: link });
     expect(lstatSync(link).isSymbolicLink()).toBe(true);
     expect(read()).toHaveLength(5);
     expect(statSync(file).mode & 0o777).toBe(0o640);
   });
 
-  it('explains a lock that was left behind, and changes nothing', async () => {
+  it('explains a lock that was left behind, and changes nothing', () => {
     write(...generateKeySet().keys);
     writeFileSync(`${file}.lock`, 'process 7 on elsewhere');
     expectRefusal(
-      await run('rotate'),
+      run('rotate'),
       /keys\.json\.lock is held \(process 7 on elsewhere\)\. If that command no longer runs, remove the file/,
     );
     expect(read()).toHaveLength(3);
@@ -150,11 +152,11 @@ describe('keys rotate', () => {
 });
 
 describe('keys retire', () => {
-  it('ends every superseded key a minute after its last token, by the lifetimes of the environment', async () => {
+  it('ends every superseded key a minute after its last token, by the lifetimes of the environment', () => {
     const set = generateKeySet().keys;
     write(...set, { ...generateKey('access', 'ES256'), signs_from: seconds() + 100 });
     const env = { ACCESS_TOKEN_TTL: '20m' };
-    const { code, stdout } = await keys(folder, ['retire'], env);
+    const { code, stdout } = keysHere(folder, ['retire'], env);
     expect(code).toBe(0);
     const [first, second] = read();
     expectTime(first?.verifies_until, seconds() + 100 + 1200 + 60);
@@ -162,10 +164,10 @@ describe('keys retire', () => {
     expect(stdout).toMatch(new RegExp(`^${first?.kid} verifies until \\d{4}-\\d\\d-\\d\\dT[\\d:]+Z\n$`));
   });
 
-  it('--now removes the key, and says what it costs', async () => {
+  it('--now removes the key, and says what it costs', () => {
     const [access, refresh] = generateKeySet().keys;
     write(access!, refresh!);
-    const { stdout } = await run('retire', refresh!.kid, '--now');
+    const { stdout } = run('retire', refresh!.kid, '--now');
     expect(stdout).toMatch(/those users log in again[^]*signs from now on, made for it/);
     const after = read();
     expect(after).toHaveLength(2);
@@ -173,18 +175,18 @@ describe('keys retire', () => {
     expectTime(after[1]?.signs_from, seconds());
   });
 
-  it('refuses a key without successor', async () => {
+  it('refuses a key without successor', () => {
     const set = generateKeySet().keys;
     write(...set);
-    expectRefusal(await run('retire', set[0]!.kid), /has no successor: rotate first/);
-    expectRefusal(await run('retire', 'unknown'), /no key has the "kid" "unknown"/);
+    expectRefusal(run('retire', set[0]!.kid), /has no successor: rotate first/);
+    expectRefusal(run('retire', 'unknown'), /no key has the "kid" "unknown"/);
   });
 });
 
-it('keys list shows what each key does, and nothing of the keys', async () => {
+it('keys list shows what each key does, and nothing of the keys', () => {
   const set = [...generateKeySet().keys, { ...generateKey('access', 'RS256'), signs_from: 4e9 }];
   write(...set);
-  const { stdout } = await run('list');
+  const { stdout } = run('list');
   expect(stdout.split('\n').map((line) => line.split(/ {2,}/))).toEqual([
     ['KID', 'KIND', 'ALG', 'STATE'],
     [set[0]!.kid, 'access', 'ES256', 'signs'],
@@ -207,21 +209,22 @@ describe('keys, wrongly called or wrongly set', () => {
     [['list', '--now'], /^list takes no --now/],
     [['retire', '--now'], /^--now needs the KID/],
     [['rotate'], /keys\.json does not exist; create it with `npm run keys -- generate`/],
-  ])('%j: says so', async (args, message) => {
-    expectRefusal(await run(...args), message);
+  ])('%j: says so', (args, message) => {
+    expectRefusal(run(...args), message);
     expect(readdirSync(join(folder, 'data'))).toEqual([]);
   });
 
   it('reports a broken file and a wrong environment as the server does', async () => {
     writeFileSync(file, '{');
-    for (const command of ['list', 'rotate', 'retire']) {
-      expectRefusal(await run(command), /keys\.json is not JSON; restore it from a backup/);
+    expectRefusal(await runProcess('list'), /keys\.json is not JSON; restore it from a backup/);
+    for (const command of ['rotate', 'retire']) {
+      expectRefusal(run(command), /keys\.json is not JSON; restore it from a backup/);
     }
-    expectRefusal(await keys(folder, ['list'], { ACCESS_TOKEN_TTL: '9' }), /^ACCESS_TOKEN_TTL: must be/);
+    expectRefusal(keysHere(folder, ['list'], { ACCESS_TOKEN_TTL: '9' }), /^ACCESS_TOKEN_TTL: must be/);
     expect(readFileSync(file, 'utf8')).toBe('{');
   });
 
-  it('--help explains', async () => {
-    expect(await run('--help')).toMatchObject({ code: 0, stdout: expect.stringContaining('rotate') });
+  it('--help explains', () => {
+    expect(run('--help')).toMatchObject({ code: 0, stdout: expect.stringContaining('rotate') });
   });
 });
