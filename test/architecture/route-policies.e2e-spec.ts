@@ -59,17 +59,15 @@ describe('the routes', () => {
 
   it('are listed in the same way by `npm run routes`, which opens no database and makes no keys', async () => {
     const folder = makeFolder();
-    const runWith = async (env: Record<string, string>, ...args: string[]) =>
+    const run = async (env: Record<string, string>, ...args: string[]) =>
       (await execute(process.execPath, [builtFile('cli/routes.js'), ...args], { cwd: folder, env })).stdout;
-    const run = (...args: string[]) => runWith({}, ...args);
     const routes = describeEverything(api);
-    expect(JSON.parse(await run('--json'))).toEqual(routes);
-    expect(await run()).toBe(formatRoutes(routes));
-    expect(JSON.parse(await runWith({ OPENAPI: 'off' }, '--json'))).toEqual(
-      routes.filter(({ handler }) => handler !== null),
+    expect(JSON.parse(await run({}, '--json'))).toEqual(routes);
+    expect(await run({ OPENAPI: 'off' })).toBe(
+      formatRoutes(routes.filter(({ handler }) => handler !== null)),
     );
     expect(readdirSync(folder)).toEqual([]);
-    await expect(run('profile')).rejects.toThrow('Unexpected: profile');
+    await expect(run({}, 'profile')).rejects.toThrow('Unexpected: profile');
   });
 
   it('are served at the paths that the table says', () => {

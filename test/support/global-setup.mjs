@@ -113,6 +113,8 @@ const DAY = 86_400_000;
  * its imports resolve, and is made anew only when a source has changed. Without type check: that is `npm run check`.
  */
 async function buildServer(root) {
+  // A run that starts no process says so.
+  if (process.env[SERVER_MISSING] !== undefined) return;
   const builds = join(root, 'node_modules/.cache/freshgate-server');
   const build = join(builds, hashOfSources(root));
   process.env[SERVER_MAIN] = join(build, 'main.js');

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { ROOT } from '../docs/documents.js';
 import { POSTGRES_URL } from './engines.js';
+import { SERVER_MISSING } from './server-process.js';
 
 const execute = promisify(execFile);
 
@@ -49,13 +50,19 @@ export class ProjectCopy {
     return this.run(process.execPath, [join('node_modules', ...name.split('/')), ...args]);
   }
 
-  /** Runs test files, on the PostgreSQL of this run. */
-  jest(args: string[]): Promise<Outcome> {
+  /**
+   * Runs test files, on the PostgreSQL of this run.
+   * @param isBuilt whether one of them starts the server as a process
+   */
+  jest(args: string[], { isBuilt = false } = {}): Promise<Outcome> {
     const url = process.env[POSTGRES_URL];
     return this.run(
       process.execPath,
       ['--experimental-vm-modules', 'node_modules/jest/bin/jest.js', '--ci', '-w', '2', ...args],
-      url === undefined ? {} : { TEST_DATABASE_URL: url },
+      {
+        ...(url !== undefined && { TEST_DATABASE_URL: url }),
+        ...(!isBuilt && { [SERVER_MISSING]: 'no test here starts it' }),
+      },
     );
   }
 

@@ -6,7 +6,7 @@ import { dirname, join } from 'node:path';
 
 /** Where `global-setup.mjs` leaves the built `main.js`, or why there is none. */
 const SERVER_MAIN = 'FRESHGATE_TEST_SERVER_MAIN';
-const SERVER_MISSING = 'FRESHGATE_TEST_SERVER_MISSING';
+export const SERVER_MISSING = 'FRESHGATE_TEST_SERVER_MISSING';
 
 /** Far above what any request takes: a server that does not answer fails its test, and not the whole run. */
 const ANSWER_TIMEOUT = 15_000;
