@@ -43,6 +43,7 @@ export default {
   maxWorkers,
   workerIdleMemoryLimit,
   testTimeout,
+  testSequencer: '<rootDir>/test/hard/longest-first.mjs',
   projects: [
     { ...common, displayName: 'hard', roots: ['<rootDir>/test/hard'] },
     {
