@@ -100,7 +100,7 @@ describe('the client', () => {
     await client.register({ username: 'client-user', password: 'space-corgi-9' });
     await client.login({ username: 'client-user', password: 'space-corgi-9' });
     expect(await client.profile()).toMatchObject({ username: 'client-user', fresh: true });
-    expect((await client.fetch('/transfers')).status).toBe(200);
+    expect((await client.fetch('/auth/sessions')).status).toBe(200);
     await client.logout();
     expect(store.session).toBeNull();
   });
@@ -240,9 +240,6 @@ describe('the client', () => {
     store.expire();
     await client.profile();
     proxy.seen.length = 0;
-    const receiver = await api.user();
-    const body = JSON.stringify({ to: receiver.username, amount: 1 });
-    const headers = { 'Content-Type': 'application/json' };
     const answers = await Promise.all(
       Array.from({ length: 20 }, async () =>
         client.fetch('/auth/sessions/7d0e9b3a-0f5e-4e0e-8d55-3a1c0f5b7c11', { method: 'DELETE' }),
@@ -251,8 +248,13 @@ describe('the client', () => {
     expect(answers.map(({ status }) => status)).toEqual(Array(20).fill(404));
     expect(asked).toEqual([{ maxAge: 900, factors: ['password'] }]);
     expect(proxy.seen.filter(({ method }) => method === 'DELETE')).toHaveLength(40);
+    // example:begin
+    const receiver = await api.user();
+    const body = JSON.stringify({ to: receiver.username, amount: 1 });
+    const headers = { 'Content-Type': 'application/json' };
     const transfer = await client.fetch('/transfers', { method: 'POST', headers, body });
     expect(transfer.status).toBe(201);
+    // example:end
   });
 
   it('answers with the refusal when the person declines', async () => {
@@ -273,7 +275,9 @@ describe('the client', () => {
   it('refuses bodies that it could not send again, and foreign addresses, before it sends', async () => {
     const { client } = await loggedIn();
     const stream = new ReadableStream();
-    await expect(client.fetch('/transfers', { method: 'POST', body: stream })).rejects.toThrow('a stream');
+    await expect(client.fetch('/auth/logout-all', { method: 'POST', body: stream })).rejects.toThrow(
+      'a stream',
+    );
     await expect(client.fetch('https://example.com/profile')).rejects.toThrow('is not below');
     await expect(client.fetch('//example.com/profile')).rejects.toThrow('is not below');
     expect(proxy.seen).toEqual([]);

@@ -63,9 +63,12 @@ describePostgres('npm run database -- copy', () => {
   };
   /** Users, sessions, money and events, in more rows than one batch. */
   const fill = async (api: TestApp): Promise<TestLogin> => {
-    const admin = await api.as('boss').role('admin', 'ops').fresh();
+    await api.as('boss').role('admin', 'ops').fresh();
+    // example:begin
     const other = await api.user('laika');
+    const admin = await api.as('boss').fresh();
     await admin.post('/transfers').send({ to: other.username, amount: 1250 }).expect(201);
+    // example:end
     await api.get(Database).inTransaction(async (tx) => {
       for (let i = 0; i < 1203; i++)
         await tx
@@ -122,8 +125,10 @@ describePostgres('npm run database -- copy', () => {
       await moved.rotate('second-key');
       const { username, password } = login.user;
       await after.request('POST', '/auth/login').send({ username, password }).expect(200);
+      // example:begin
       const { body } = await (await after.as('boss').fresh()).get('/transfers').expect(200);
       expect(body).toMatchObject({ balance: 98_750, items: [{ amount: 1250 }] });
+      // example:end
     } finally {
       await after.close();
     }

@@ -115,9 +115,11 @@ const refused = (server: ServerProcess, token: string) =>
         body: { password: PASSWORD },
       }),
     );
+    // example:begin
     // To the user of `beforeAll`.
     const transfer = { token: tokens.access_token, body: { to: 'dog-0', amount: 1 } };
     await answered(201, there.request('POST', '/transfers', transfer));
+    // example:end
 
     await answered(204, here.request('POST', '/auth/logout', { token: tokens.access_token }));
     await refused(there, tokens.access_token);

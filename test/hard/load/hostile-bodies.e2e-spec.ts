@@ -22,7 +22,9 @@ const members = (count: number, value: unknown = 1): Record<string, unknown> =>
 const BODIES: [path: string, body: string][] = [
   ['/auth/login', JSON.stringify(members(6_000))],
   ['/auth/login', JSON.stringify(members(64, members(12)))],
+  // example:begin
   ['/transfers', JSON.stringify(members(7, members(1_000)))],
+  // example:end
   ['/auth/register', JSON.stringify({ username: members(64, [[], [], []]), password: members(64) })],
 ];
 

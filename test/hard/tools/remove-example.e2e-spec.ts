@@ -13,6 +13,7 @@ const LONG = 500_000;
 /** Those whose story changes without the example, and those that compare documents with the code. */
 const SUITES = [
   'test/architecture',
+  'test/client/client',
   'test/docs/(option-tables|configuration|errors|http-api|links|readme|security|tokens)',
   'test/guard/policy-matrix',
   'test/hard/processes/logs',
