@@ -1,9 +1,10 @@
 import { describe, expect, it } from '@jest/globals';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { OPTIONS } from '../../src/app.config.js';
+import { parseEnv } from 'node:util';
+import { loadConfig, OPTIONS, VARIABLES } from '../../src/app.config.js';
 import { AuthOptions } from '../../src/auth/index.js';
-import { readDocument, ROOT } from './documents.js';
+import { readDocument, ROOT, quotesIn, rowsOf } from './documents.js';
 import { markdownTable, type OptionRow, rowsOfOptions } from './option-tables.js';
 
 /* The documents are generated from the declarations: `npm run docs:options` writes them anew. */
@@ -70,5 +71,54 @@ describe.each(Object.entries(EXPECTED))('%s', (document, expected) => {
     const text = expected();
     if (process.env['UPDATE']) writeFileSync(join(ROOT, document), text);
     expect(readDocument(document)).toBe(text);
+  });
+});
+
+/* The documents name every variable, no other, with its default, as the application reads it. */
+
+const KNOWN = VARIABLES.map(({ name }) => name);
+const valuesOf = (env: Record<string, string>) => OPTIONS.map((type) => loadConfig(env).get(type));
+
+/** `PORT` → `3000`, of every row; one that names two variables has two defaults. */
+function tableOf(document: string): [variable: string, shown: string][] {
+  return rowsOf(document).flatMap(([names = '', defaults = '']) => {
+    const shown = defaults.split(', ').map((each) => quotesIn(each)[0] ?? '');
+    const variables = quotesIn(names);
+    expect([names, shown.length]).toEqual([names, variables.length]);
+    return variables.map((name, i): [string, string] => [name, shown[i] ?? '']);
+  });
+}
+
+/** Both as the application reads them: a value other than the default shows. */
+function expectDefaults(written: [variable: string, shown: string][]): void {
+  expect(written.map(([name]) => name).toSorted()).toEqual(KNOWN.toSorted());
+  expect(valuesOf(Object.fromEntries(written))).toEqual(valuesOf({}));
+}
+
+describe('docs/configuration.md', () => {
+  it('lists every variable with its default, and no other', () => {
+    expectDefaults(tableOf(readDocument('docs/configuration.md')));
+  });
+});
+
+describe('.env.example', () => {
+  const read = () => readDocument('.env.example');
+
+  it('lists every variable with its default, and no other', () => {
+    const lines = read()
+      .split('\n')
+      .filter((line) => /^#[A-Z]/.test(line));
+    const uncommented = lines.map((line) => line.slice(1)).join('\n');
+    expect(lines).toHaveLength(KNOWN.length);
+    expectDefaults(Object.entries(parseEnv(uncommented)).map(([name, value]) => [name, value ?? '']));
+  });
+
+  it('says a word about each', () => {
+    const blocks = read().trim().split('\n\n').slice(1);
+    for (const block of blocks) expect(block).toMatch(/^(# .+\n)+#[A-Z].*$/);
+  });
+
+  it('sets nothing where it is copied as it is', () => {
+    expect(parseEnv(read())).toEqual({});
   });
 });
