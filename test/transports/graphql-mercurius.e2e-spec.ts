@@ -11,7 +11,8 @@ import {
 import { Inject, type Type } from '@nestjs/common';
 import { expect, it } from '@jest/globals';
 import { CurrentUser, FreshAccess, type Principal, Public, Roles } from '../../src/auth/index.js';
-import { ask, createGraphqlApp, type GraphqlStack } from '../support/graphql.js';
+import { ask, createGraphqlApp, type GraphqlStack, GRAPHQL_STACKS } from '../support/graphql.js';
+import { describeMatrix } from './graphql-matrix.js';
 
 const MERCURIUS: GraphqlStack = { driver: 'mercurius', adapter: 'fastify' };
 
@@ -178,3 +179,6 @@ it.each([
   }
   await api.close();
 });
+
+/* Apollo is in test/hard. */
+for (const stack of GRAPHQL_STACKS.filter(({ driver }) => driver === 'mercurius')) describeMatrix(stack);
