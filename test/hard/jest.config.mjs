@@ -7,7 +7,6 @@ const common = { ...project, rootDir, testPathIgnorePatterns: ['/node_modules/']
 
 /** Tests that depend on the HTTP adapter: they run again on Express, which an application may use instead of Fastify. */
 const ADAPTER_SUITES = [
-  'accounts/account-admin',
   'accounts/admin',
   'accounts/own-user-store',
   'cookies/cookies',
