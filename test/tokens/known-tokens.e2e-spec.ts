@@ -1,5 +1,5 @@
 import { Controller, Get, Injectable, Post } from '@nestjs/common';
-import { afterEach, describe, expect, it, jest } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { decode, type JwtPayload } from 'jsonwebtoken';
 import {
   AccountAdmin,
@@ -166,24 +166,36 @@ const ENDS: Record<
 };
 
 describe('a token that has been let in before', () => {
+  const keys = generateKeySet();
   let api: TestApp;
+  let own: TestApp | undefined;
   afterEach(async () => {
     Object.assign(verdict, { accepts: true, revoked: false });
-    await api.close();
+    await own?.close();
+    own = undefined;
   });
-  const start = async (options: TestAppOptions = {}) => {
-    api = await createTestApp({
-      auth: { ...AUTH, tokens: { notBefore: true } },
+  const create = (options: TestAppOptions = {}) =>
+    createTestApp({
+      auth: { ...AUTH, keys, tokens: { notBefore: true } },
       controllers: [TeamController, OnceController],
       ...options,
     });
-    return api;
+  const start = async (options?: TestAppOptions) => {
+    api = own = await create(options);
   };
   const show = (token: string, path = '/team') => api.request('GET', path, token);
 
   describe.each([{ warm: false }, { warm: true }])('(%j)', ({ warm }) => {
+    beforeAll(async () => {
+      api = await create();
+    });
+    afterEach(() => {
+      jest.restoreAllMocks();
+      api.get(KeyRing).replace(keys, api.clock.now());
+    });
+    afterAll(() => api.close());
+
     it.each(Object.entries(ENDS))('is refused after %s', async (_, [status, code, end]) => {
-      await start();
       const login = await api.login();
       if (warm) for (let i = 0; i < 3; i++) await show(login.access).expect(200);
       const token = login.access;

@@ -16,7 +16,7 @@ import {
   WsException,
 } from '@nestjs/websockets';
 import { WsAdapter } from '@nestjs/platform-ws';
-import { afterEach, describe, expect, it } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import {
   AccessOrRefresh,
   type AuthModuleOptions,
@@ -66,19 +66,19 @@ describe.each(LIBRARIES)('a cookie in the handshake of %s', (library) => {
     cookies: { secure: false, accessName: 'access' },
     csrf: { trustedOrigins: ['https://app.example'] },
   };
+  let ofCookies: TestApp;
+  beforeAll(async () => {
+    ofCookies = await createTestApp({ auth, imports: [teamWith(DeclaredGateway), gatewaysModule(library)] });
+  });
+  afterAll(() => ofCookies.close());
+
   const connect = async (headers: Record<string, string>) => {
-    const app = api ?? (await start({ auth, imports: [teamWith(DeclaredGateway), gatewaysModule(library)] }));
-    const { access_token } = await app
-      .as('cosmo')
-      .fresh()
-      .then(({ token }) => ({ access_token: token }));
-    const { host } = new URL(await app.app.getUrl());
+    const { token } = await ofCookies.as('cosmo').fresh();
+    const { host } = new URL(await ofCookies.app.getUrl());
     const filled = Object.fromEntries(
       Object.entries(headers).map(([name, value]) => [name, value.replace('HOST', host)]),
     );
-    return TestSocket.connect(library, app, {
-      headers: { cookie: `access=${access_token}`, ...filled },
-    });
+    return TestSocket.connect(library, ofCookies, { headers: { cookie: `access=${token}`, ...filled } });
   };
 
   it.each([
