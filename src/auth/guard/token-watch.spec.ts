@@ -1,7 +1,7 @@
 import { type HttpException, Logger } from '@nestjs/common';
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { RevokedSessions } from '../../sessions/revoked-sessions.js';
-import { TestClock } from '../../testing/index.js';
+import { TestClock } from '../../testing/test-clock.js';
 import { AuthOptions } from '../options/auth-options.js';
 import { TokenWatch } from './token-watch.js';
 
