@@ -13,7 +13,11 @@ export const CAN_BE_FIRST = spawnSync('chrt', ['-f', '1', 'true']).status === 0;
 
 const PROBE = fileURLToPath(new URL('probe.mjs', import.meta.url));
 /** The flags of `npm start`. Every server gets them, for a fair comparison. */
-const FLAGS = ['--no-allocation-site-pretenuring', '--initial-heap-size=128'];
+const FLAGS = /** @type {{ scripts: { start: string } }} */ (
+  JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'))
+).scripts.start
+  .split(' ')
+  .filter((word) => word.startsWith('--'));
 /** Milliseconds. Creating a million rows takes longest. */
 const PATIENCE = 120_000;
 
