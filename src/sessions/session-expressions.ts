@@ -4,6 +4,11 @@ import { type Proof, weakerThan } from '../tokens/proof.js';
 
 type TimeColumn = 'access_until' | 'expires_at';
 
+/*
+ * Numbers are passed as `eb.val()`: Kysely would write one after THEN or ELSE into the text of the statement, and each text
+ * is prepared anew.
+ */
+
 /** PostgreSQL has `least()`, SQLite has `min()` with two arguments; both have CASE. */
 export function atMost(eb: ExpressionBuilder<Tables, 'sessions'>, column: TimeColumn, value: number) {
   return eb.case().when(column, '<', value).then(eb.ref(column)).else(eb.val(value)).end();
@@ -13,10 +18,17 @@ export function atLeast(eb: ExpressionBuilder<Tables, 'sessions'>, column: TimeC
   return eb.case().when(column, '>', value).then(eb.ref(column)).else(eb.val(value)).end();
 }
 
-/** Whether the row's proof is weaker than this one. */
-export function isWeaker(eb: ExpressionBuilder<Tables, 'sessions'>, { acr }: Proof) {
+/** The presented generation if this proof is stronger than the row's, else null. */
+export function ifRaised(eb: ExpressionBuilder<Tables, 'sessions'>, { acr }: Proof, generation: number) {
   const weaker = weakerThan(acr);
-  return weaker.length === 0 ? sql<boolean>`1 = 0` : eb('acr', 'in', weaker);
+  const raises = weaker.length === 0 ? sql<boolean>`1 = 0` : eb('acr', 'in', weaker);
+  // PostgreSQL would take the parameter of a CASE without another type for a text.
+  return eb
+    .case()
+    .when(raises)
+    .then(eb.cast<number>(eb.val(generation), 'integer'))
+    .else(null)
+    .end();
 }
 
 /** The three columns of a proof change together, and only for one that is not weaker than the row's. */

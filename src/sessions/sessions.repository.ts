@@ -4,7 +4,7 @@ import { v7 as uuidv7 } from 'uuid';
 import { Database, type Executor, type Tx } from '../database/index.js';
 import { type Proof, weakerThan } from '../tokens/proof.js';
 import { classify, type Presented, type Verdict } from './rotation.js';
-import { atLeast, atMost, columnsOf, isWeaker } from './session-expressions.js';
+import { atLeast, atMost, columnsOf, ifRaised } from './session-expressions.js';
 import { liveSessions, SessionRevoker } from './session-revoker.js';
 import { SessionOptions } from './session-options.js';
 import { type Session } from './sessions.table.js';
@@ -172,14 +172,7 @@ export class Sessions {
       rotated_at: now,
       rotation_key_hash: keyHash,
       idle_expires_at: atMost(eb, 'expires_at', now + this.options.refreshTtl),
-      raised_from: proof
-        ? eb
-            .case()
-            .when(isWeaker(eb, proof))
-            .then(eb.cast<number>(eb.val(generation), 'integer'))
-            .else(null)
-            .end()
-        : null,
+      raised_from: proof ? ifRaised(eb, proof, generation) : null,
     }));
   }
 

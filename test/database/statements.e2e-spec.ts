@@ -23,7 +23,7 @@ describeEachEngine('statements', (engine) => {
   afterAll(() => api.close());
 
   it('have the same texts for every user, time and generation', async () => {
-    const story = async () => {
+    const story = async (generations: number) => {
       api.clock.advance('71s');
       const user = await api.user();
       const credentials = { username: user.username, password: user.password };
@@ -40,16 +40,14 @@ describeEachEngine('statements', (engine) => {
       await api.request('POST', '/auth/logout', tokens.at(-1)).expect(204);
     };
     const compile = jest.spyOn(DefaultQueryCompiler.prototype, 'compileQuery');
-    const textsOf = async (run: () => Promise<void>) => {
+    const textsOf = async (generations: number) => {
       compile.mockClear();
-      await run();
+      await story(generations);
       return compile.mock.results.map(({ value }) => (value as { sql: string }).sql);
     };
-    let generations = 2;
-    await story();
-    const known = new Set(await textsOf(story));
-    generations = 5;
-    const texts = await textsOf(story);
+    await story(2);
+    const known = new Set(await textsOf(2));
+    const texts = await textsOf(5);
     expect(texts.filter((text) => !known.has(text))).toEqual([]);
     expect(texts.some((text) => text.startsWith('update "sessions"'))).toBe(true);
   });
