@@ -18,7 +18,7 @@ import { forge } from '../../support/token-kinds.js';
 
 /** LONG=1 in the environment makes ten times as many rounds and interleavings. */
 const TIMES = process.env['LONG'] === '1' ? 10 : 1;
-const ROUNDS = 10 * TIMES;
+const ROUNDS = 20 * TIMES;
 const INTERLEAVINGS = 25 * TIMES;
 const TIMEOUT = 60_000 * TIMES;
 
