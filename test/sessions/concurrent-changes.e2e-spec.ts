@@ -16,32 +16,39 @@ import {
 import { expectError } from '../support/expect-error.js';
 import { beginElsewhere, onceItWaits } from '../support/other-transaction.js';
 
-describePostgres('a login while another transaction has locked its user', () => {
+/** Declares the hooks of tests in which another transaction holds locks: an application, and that transaction for each test. */
+function besideAnotherTransaction(): { api: TestApp; other: pg.Client } {
+  const beside = {} as { api: TestApp; other: pg.Client };
   let database: TestDatabase;
-  let api: TestApp;
-  let other: pg.Client;
-  let user: TestUser;
   beforeAll(async () => {
     database = await createTestDatabase('postgres');
-    api = await createTestApp({ database });
+    beside.api = await createTestApp({ database });
   });
   afterAll(async () => {
-    await api.close();
+    await beside.api.close();
     await database.drop();
   });
   beforeEach(async () => {
-    user = await api.user();
-    other = await beginElsewhere(database.url);
+    beside.other = await beginElsewhere(database.url);
   });
-  afterEach(() => other.end());
+  afterEach(() => beside.other.end());
+  return beside;
+}
+
+describePostgres('a login while another transaction has locked its user', () => {
+  const beside = besideAnotherTransaction();
+  let user: TestUser;
+  beforeEach(async () => {
+    user = await beside.api.user();
+  });
 
   const loginThatWaits = () => {
     const { username, password } = user;
-    return onceItWaits(api, api.request('POST', '/auth/login').send({ username, password }));
+    return onceItWaits(beside.api, beside.api.request('POST', '/auth/login').send({ username, password }));
   };
   /** The number of sessions, and of recorded logins. */
   const left = async () => {
-    const db = api.get(Database);
+    const db = beside.api.get(Database);
     const sessions = await db.selectFrom('sessions').select('id').where('user_id', '=', user.id).execute();
     const logins = await db
       .selectFrom('audit_events')
@@ -53,7 +60,7 @@ describePostgres('a login while another transaction has locked its user', () => 
   };
 
   const rowOf = async ({ refresh }: TestLogin) =>
-    api
+    beside.api
       .get(Database)
       .selectFrom('sessions')
       .select(['generation', 'auth_time'])
@@ -64,9 +71,9 @@ describePostgres('a login while another transaction has locked its user', () => 
     ['changes the password', 'update users set credential_version = credential_version + 1 where id = $1'],
     ['removes them', 'delete from users where id = $1'],
   ])('opens nothing when that %s', async (_, statement) => {
-    await other.query(statement, [user.id]);
+    await beside.other.query(statement, [user.id]);
     const waiting = await loginThatWaits();
-    await other.query('commit');
+    await beside.other.query('commit');
     expectError(await waiting.answer, 401, 'invalid_credentials');
     expect(await left()).toEqual([0, 0]);
   });
@@ -80,9 +87,9 @@ describePostgres('a login while another transaction has locked its user', () => 
     ],
     ['only locks them', 'select from users where id = $1 for update', 'commit'],
   ])('opens one session when that %s', async (_, statement, end) => {
-    await other.query(statement, [user.id]);
+    await beside.other.query(statement, [user.id]);
     const waiting = await loginThatWaits();
-    await other.query(end);
+    await beside.other.query(end);
     expect((await waiting.answer).status).toBe(200);
     expect(await left()).toEqual([1, 1]);
   });
@@ -95,9 +102,12 @@ describePostgres('a login while another transaction has locked its user', () => 
     async (_, statement) => {
       const session = await user.login();
       const before = await rowOf(session);
-      await other.query(statement, [user.id]);
-      const waiting = await onceItWaits(api, session.tryReauthenticate(session.refresh, user.password));
-      await other.query('commit');
+      await beside.other.query(statement, [user.id]);
+      const waiting = await onceItWaits(
+        beside.api,
+        session.tryReauthenticate(session.refresh, user.password),
+      );
+      await beside.other.query('commit');
       expectError(await waiting.answer, 401, 'invalid_credentials');
       expect(await rowOf(session)).toEqual(before);
     },
@@ -160,56 +170,43 @@ describeEachEngine('a refresh', (engine) => {
 });
 
 describePostgres('a refresh while another transaction has locked its session', () => {
-  let database: TestDatabase;
-  let api: TestApp;
-  let other: pg.Client;
-  beforeAll(async () => {
-    database = await createTestDatabase('postgres');
-    api = await createTestApp({ database });
-  });
-  afterAll(async () => {
-    await api.close();
-    await database.drop();
-  });
-  beforeEach(async () => {
-    other = await beginElsewhere(database.url);
-  });
-  afterEach(() => other.end());
+  const beside = besideAnotherTransaction();
 
-  const refreshThatWaits = (mine: TestLogin) => onceItWaits(api, mine.tryRefresh(mine.refresh));
+  const refreshThatWaits = (mine: TestLogin) => onceItWaits(beside.api, mine.tryRefresh(mine.refresh));
   const endSession = (mine: TestLogin) =>
-    other.query(`update sessions set revoked_at = 1, revoke_cause = 'role_revoked' where id = $1`, [
+    beside.other.query(`update sessions set revoked_at = 1, revoke_cause = 'role_revoked' where id = $1`, [
       claimsOf(mine.refresh).sid,
     ]);
   const takeRole = (mine: TestLogin) =>
-    other.query(`update users set roles = '', credential_version = credential_version + 1 where id = $1`, [
-      mine.user.id,
-    ]);
+    beside.other.query(
+      `update users set roles = '', credential_version = credential_version + 1 where id = $1`,
+      [mine.user.id],
+    );
 
   it('issues no tokens if that transaction revokes the session and takes a role, which the statement still saw', async () => {
-    const mine = await login(api, 'admin');
+    const mine = await login(beside.api, 'admin');
     await endSession(mine);
     const waiting = await refreshThatWaits(mine);
     await takeRole(mine);
-    await other.query('commit');
+    await beside.other.query('commit');
     expectError(await waiting.answer, 401, 'token_revoked');
-    expect(await stateOf(api, mine.refresh)).toEqual({ generation: 0, renewals: [] });
+    expect(await stateOf(beside.api, mine.refresh)).toEqual({ generation: 0, renewals: [] });
   });
 
   it('issues tokens with the role if it comes first, and the session is revoked with them', async () => {
-    const mine = await login(api, 'admin');
+    const mine = await login(beside.api, 'admin');
     await takeRole(mine);
     const answer = await mine.tryRefresh(mine.refresh).expect(200);
     expect(claimsOf(accessOf(answer)).roles).toEqual(['admin']);
     await endSession(mine);
-    await other.query('commit');
+    await beside.other.query('commit');
     expectError(await mine.tryRefresh((answer.body as TokenPairDto).refresh_token), 401, 'token_revoked');
   });
 
   /** What the limit of the session has counted. */
   const counted = async (mine: TestLogin) => {
     const { sid } = claimsOf(mine.refresh);
-    const row = await api
+    const row = await beside.api
       .get(Database)
       .selectFrom('sessions')
       .select('refresh_count')
@@ -223,14 +220,14 @@ describePostgres('a refresh while another transaction has locked its session', (
     ['takes its end back', `update sessions set revoked_at = 1 where id = $1`, 'rollback'],
     ['only locks it', `select from sessions where id = $1 for update`, 'commit'],
   ])('goes on, once, when that %s', async (_, statement, end) => {
-    const mine = await login(api, 'admin');
-    await other.query(statement, [claimsOf(mine.refresh).sid]);
+    const mine = await login(beside.api, 'admin');
+    await beside.other.query(statement, [claimsOf(mine.refresh).sid]);
     const waiting = await refreshThatWaits(mine);
-    await other.query(end);
+    await beside.other.query(end);
     const answer = await waiting.answer;
     expect(answer.status).toBe(200);
     expect(claimsOf(accessOf(answer)).roles).toEqual(['admin']);
-    expect(await stateOf(api, mine.refresh)).toMatchObject({
+    expect(await stateOf(beside.api, mine.refresh)).toMatchObject({
       generation: 1,
       renewals: [],
     });
@@ -238,15 +235,15 @@ describePostgres('a refresh while another transaction has locked its session', (
   });
 
   it('is concurrent if that transaction is another refresh', async () => {
-    const mine = await login(api);
-    await other.query(`update sessions set generation = 1, rotated_at = $2 where id = $1`, [
+    const mine = await login(beside.api);
+    await beside.other.query(`update sessions set generation = 1, rotated_at = $2 where id = $1`, [
       claimsOf(mine.refresh).sid,
-      api.clock.now(),
+      beside.api.clock.now(),
     ]);
     const waiting = await refreshThatWaits(mine);
-    await other.query('commit');
+    await beside.other.query('commit');
     expect((await waiting.answer).status).toBe(200);
-    expect(await stateOf(api, mine.refresh)).toMatchObject({
+    expect(await stateOf(beside.api, mine.refresh)).toMatchObject({
       generation: 1,
       renewals: [{ cause: 'concurrent' }],
     });
