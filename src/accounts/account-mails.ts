@@ -70,7 +70,7 @@ export class AccountMails implements OnModuleInit {
     return this.mail('verification', email, user, { app: this.app, link, code }, link);
   }
 
-  /** The request has the id of an account, or a name that somebody typed. */
+  /** The request holds the id of an account, or the name that a client sent. */
   private async reset({ userId, data }: MailRequest): Promise<ComposedMail | undefined> {
     const user = await (userId === null ? this.users.findByUsername(data['name'] ?? '') : this.find(userId));
     if (!user || user.disabledAt !== null || typeof user.email !== 'string') return undefined;

@@ -13,6 +13,7 @@ const placeOf = ({ path }) => {
 
 export default class LongestFirst extends TestSequencer {
   sort(tests) {
+    // In place.
     super.sort(tests);
     return tests.toSorted((a, b) => placeOf(a) - placeOf(b));
   }

@@ -156,7 +156,7 @@ describe('the token in a header of another name', () => {
 });
 
 describe('a header', () => {
-  it('is read in linear time, whatever it contains', () => {
+  it('is read in linear time, also full of spaces', () => {
     // Four times Node's limit: in quadratic time this would take seconds.
     const spaces = ' '.repeat(60_000);
     const start = performance.now();

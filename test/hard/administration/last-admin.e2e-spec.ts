@@ -20,7 +20,7 @@ describeEachEngine('the last administrator', (engine) => {
     );
   const pathOf = ({ user }: TokenAgent) => `/admin/users/${user.id}`;
 
-  it('keeps role and account, whoever tries to take them and by any way', async () => {
+  it('keeps role and account against every request that would take them', async () => {
     // Neither may stand in: one is disabled, the other's role only looks like it.
     const former = await api.as('former').role('admin').fresh();
     await api.get(AccountAdmin).disable('former');
